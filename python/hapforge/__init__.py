@@ -1,0 +1,49 @@
+"""Artificial genomes: generative models of phased haplotypes, and how good and how private what they draw is."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+from hapforge import kernels
+from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites, concat, intersect
+from hapforge.io import read, write
+
+if TYPE_CHECKING:
+    from hapforge import datasets, evaluation, metrics, models, report, stats
+    from hapforge.evaluation import evaluate
+
+__version__ = _version("hapforge")
+
+__all__ = [
+    "HaplotypeMatrix",
+    "Samples",
+    "Sites",
+    "concat",
+    "datasets",
+    "evaluate",
+    "evaluation",
+    "intersect",
+    "kernels",
+    "metrics",
+    "models",
+    "read",
+    "report",
+    "stats",
+    "write",
+]
+
+_ON_DEMAND = ("datasets", "evaluation", "metrics", "models", "report", "stats")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ON_DEMAND:
+        return importlib.import_module(f"hapforge.{name}")
+    if name == "evaluate":
+        return importlib.import_module("hapforge.evaluation").evaluate
+    raise AttributeError(f"module 'hapforge' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_ON_DEMAND, "evaluate"])

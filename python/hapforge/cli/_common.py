@@ -1,0 +1,66 @@
+"""What the subcommands share: options, the check of an output path, progress bars."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from hapforge import _backend
+
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Threads for everything; default HAPFORGE_THREADS or all cores.")
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]
+Force = Annotated[bool, typer.Option("-f", "--force", help="Replace what is there.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no remarks.")]
+
+stdout = Console(highlight=False, soft_wrap=True)
+stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def set_threads(threads: int | None) -> None:
+    """Give the whole process (kernels and torch) this many threads."""
+    if threads is not None:
+        os.environ["HAPFORGE_THREADS"] = str(threads)
+        _backend.set_threads(threads)
+
+
+def check_output(path: Path, force: bool) -> None:
+    """Fail before long work: the folder is there and writable, and nothing is replaced without -f."""
+    parent = path.absolute().parent
+    if not parent.is_dir():
+        raise ValueError(f"{path}: expected an existing folder to write to, found no {parent}")
+    if not os.access(parent, os.W_OK):
+        raise ValueError(f"{path}: expected a folder that can be written to, found {parent} read-only")
+    if path.exists() and not force:
+        raise ValueError(f"{path}: there already; -f replaces it")
+
+
+@contextmanager
+def progress(quiet: bool) -> Iterator[Callable[[str, int | None], Callable[[int], None]]]:
+    """Progress bars on a terminal, nothing elsewhere.
+
+    Yields a function ``start(description, total) -> advance(count)``.
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=stderr, disable=quiet or not sys.stderr.isatty(), transient=True) as bars:
+
+        def start(description: str, total: int | None) -> Callable[[int], None]:
+            task = bars.add_task(description, total=total)
+            return lambda count: bars.advance(task, count)
+
+        yield start

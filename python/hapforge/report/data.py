@@ -1,0 +1,93 @@
+"""What an evaluation found, as plain data: scores, and the numbers behind every figure.
+
+`evaluation` fills these; `report` draws them. No field holds anything that grows with haplotypes x haplotypes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number and how sure it is.
+
+    Attributes
+    ----------
+    value : float, NaN where it could not be computed (`procedure` says why)
+    low, high : float, 95 % interval, NaN where none is defined
+    n : int, haplotypes per side (nearest-neighbour scores), sites or pairs it rests on
+    procedure : str, one line: formula, subsampling, source
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    procedure: str
+
+
+@dataclass(frozen=True)
+class AlleleFrequencies:
+    """ALT frequencies: `real` and each of `sets` float64 (num_sites,)."""
+
+    real: NDArray[np.float64]
+    sets: dict[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class PairwiseDifferences:
+    """Numbers of pairs at every distance: int64 (num_sites + 1,) within a set and between it and the real one."""
+
+    within_real: NDArray[np.int64]
+    within: dict[str, NDArray[np.int64]]
+    between: dict[str, NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class PrincipalComponents:
+    """PCA of real and one set together: coordinates float64 (n, 2) and explained variance ratios (2,)."""
+
+    real: NDArray[np.float64]
+    synthetic: NDArray[np.float64]
+    explained: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LDDecayCurves:
+    """Mean r² per distance bin [edges[i], edges[i + 1]): float64 (num_bins,), NaN where a bin is empty."""
+
+    edges_bp: NDArray[np.float64]
+    real: NDArray[np.float64]
+    sets: dict[str, NDArray[np.float64]]
+    position_known: bool
+
+
+@dataclass(frozen=True)
+class EvaluationData:
+    """Everything a report shows.
+
+    Attributes
+    ----------
+    sets : names of the synthetic sets, in the user's order
+    controls : names of the sets added for comparison ("real half", "holdout", ...)
+    scores : {set or control: {score name: Score}}
+    score_labels : {score name: (short heading, one line on how to read it)}
+    notes : remarks and failures a reader must see (dropped sites, a failed statistic ...)
+    provenance : version, command, seed, inputs with their hashes, date, machine
+    """
+
+    sets: list[str]
+    controls: list[str]
+    scores: dict[str, dict[str, Score]]
+    score_labels: dict[str, tuple[str, str]]
+    provenance: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+    allele_frequencies: AlleleFrequencies | None = None
+    pairwise_differences: PairwiseDifferences | None = None
+    principal_components: dict[str, PrincipalComponents] = field(default_factory=dict)
+    ld_decay: LDDecayCurves | None = None
