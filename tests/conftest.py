@@ -1,0 +1,41 @@
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hapforge as hf
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real 1000 Genomes files, which is not part of the project."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the real data (../shared/data) is not here")
+    return SHARED_DATA
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20260101)
+
+
+@pytest.fixture
+def small_cohort(rng: np.random.Generator) -> hf.HaplotypeMatrix:
+    """20 haplotypes of 10 persons x 130 sites on two contigs, with alleles, ids and a label."""
+    num_sites = 130
+    return hf.HaplotypeMatrix.from_dense(
+        rng.integers(0, 2, (20, num_sites), dtype=np.uint8),
+        positions=np.concatenate([np.arange(1, 71) * 100, np.arange(1, 61) * 50]),
+        contig=["1"] * 70 + ["2"] * 60,
+        ids=[f"rs{j}" for j in range(num_sites)],
+        ref=["A"] * num_sites,
+        alt=["G"] * num_sites,
+        sample_ids=[f"P{i}" for i in range(10)],
+        labels={"population": ["GBR"] * 5 + ["YRI"] * 5},
+    )
