@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
+import itertools
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -167,7 +168,7 @@ class Sites:
         if len(self) == 0:
             return []
         edges = [0, *(np.flatnonzero(self.contig[1:] != self.contig[:-1]) + 1).tolist(), len(self)]
-        return [(str(self.contig[a]), a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        return [(str(self.contig[a]), a, b) for a, b in itertools.pairwise(edges)]
 
 
 def _short(allele: str) -> str:
@@ -232,7 +233,9 @@ class Samples:
             self.labels[str(name)] = _frozen(_label_array(_per_row(values, n, f"labels[{name!r}]")))
         state = np.ones(len(order), bool) if phased is None else np.asarray(phased)
         if state.shape != (len(order),) or state.dtype != bool:
-            raise ValueError(f"phased: expected {len(order)} booleans, one per person, found {state.dtype} {state.shape}")
+            raise ValueError(
+                f"phased: expected {len(order)} booleans, one per person, found {state.dtype} {state.shape}"
+            )
         self.phased = _frozen(state)
 
     def __len__(self) -> int:
@@ -362,7 +365,9 @@ class HaplotypeMatrix:
         if array.ndim != 2:
             raise ValueError(f"array01: expected a matrix (haplotypes x sites), found {array.ndim} dimensions")
         if array.dtype.kind not in "biu":
-            raise TypeError(f"array01: expected bool or integers 0 and 1, found {array.dtype}; convert with .astype(bool)")
+            raise TypeError(
+                f"array01: expected bool or integers 0 and 1, found {array.dtype}; convert with .astype(bool)"
+            )
         if array.dtype.itemsize > 1 and array.size:
             low, high = array.min(), array.max()
             if low < 0 or high > 1:
@@ -411,7 +416,7 @@ class HaplotypeMatrix:
         return digest.hexdigest()
 
     def select_sites(self, index_or_mask: ArrayLike) -> HaplotypeMatrix:
-        """The sites at integer indices or where a boolean mask is True; order is the index's and must keep positions sorted."""
+        """The sites at integer indices (their order must keep positions sorted) or where a boolean mask is True."""
         index = _as_index(index_or_mask, self.num_sites, "select_sites")
         words = _backend.select_sites(self._words, self.num_sites, index)
         return HaplotypeMatrix(words, self.sites.select(index), self.samples, _checked=True)
@@ -507,7 +512,9 @@ def _as_index(index_or_mask: ArrayLike, length: int, what: str) -> NDArray[np.in
         raise TypeError(f"{what}: expected integer indices or a boolean mask, found {array.dtype}")
     low, high = int(array.min()), int(array.max())
     if low < -length or high >= length:
-        raise IndexError(f"{what}: expected indices from {-length} to {length - 1}, found {low if low < -length else high}")
+        raise IndexError(
+            f"{what}: expected indices from {-length} to {length - 1}, found {low if low < -length else high}"
+        )
     index = array.astype(np.int64)
     return np.ascontiguousarray(np.where(index < 0, index + length, index))
 
@@ -546,13 +553,13 @@ def _labels_from_tsv(path: str | os.PathLike[str], samples: Samples) -> dict[str
             f"none for {len(missing)} of {len(rows)} haplotypes, the first {samples.haplotype_id[missing[0]]!r}",
         )
     columns = zip(*(row for row in rows if row is not None), strict=True)
-    values = {name: np.array(column, dtype=_STR) for name, column in zip(header[1:], columns, strict=True)} if rows else {}
+    values = (
+        {name: np.array(column, dtype=_STR) for name, column in zip(header[1:], columns, strict=True)} if rows else {}
+    )
     return values
 
 
-def concat(
-    matrices: Sequence[HaplotypeMatrix], axis: Literal["haplotypes", "sites"] = "haplotypes"
-) -> HaplotypeMatrix:
+def concat(matrices: Sequence[HaplotypeMatrix], axis: Literal["haplotypes", "sites"] = "haplotypes") -> HaplotypeMatrix:
     """Join cohorts.
 
     Parameters
@@ -587,7 +594,9 @@ def _concat_haplotypes(matrices: list[HaplotypeMatrix]) -> HaplotypeMatrix:
             )
     common = set.intersection(*(set(m.samples.labels) for m in matrices))
     labels = {
-        name: np.concatenate([m.samples.labels[name] for m in matrices]) for name in first.samples.labels if name in common
+        name: np.concatenate([m.samples.labels[name] for m in matrices])
+        for name in first.samples.labels
+        if name in common
     }
     samples = Samples(
         sum(m.num_haplotypes for m in matrices),
@@ -622,7 +631,9 @@ def _concat_sites(matrices: list[HaplotypeMatrix]) -> HaplotypeMatrix:
             )
         rows = [key.get(pair) for pair in _row_keys(other)]
         if None in rows:
-            warnings.warn(f"matrix {i} has other sample ids than matrix 0: rows are joined in their order", stacklevel=3)
+            warnings.warn(
+                f"matrix {i} has other sample ids than matrix 0: rows are joined in their order", stacklevel=3
+            )
         elif rows != list(range(len(rows))):
             other = other.select_haplotypes(np.argsort(np.array(rows)))
         parts.append(other)
@@ -647,7 +658,9 @@ def _concat_sites(matrices: list[HaplotypeMatrix]) -> HaplotypeMatrix:
         haplotype_id=first.samples.haplotype_id,
         sample_id=first.samples.sample_id,
         labels=labels,
-        phased=np.logical_and.reduce([m.samples.phased for m in parts]) if _same_persons(parts) else first.samples.phased,
+        phased=np.logical_and.reduce([m.samples.phased for m in parts])
+        if _same_persons(parts)
+        else first.samples.phased,
     )
     return HaplotypeMatrix(words, sites, samples, _checked=True)
 
@@ -687,7 +700,8 @@ def intersect(matrices: Sequence[HaplotypeMatrix]) -> Intersection:
     """Bring cohorts to the sites they share.
 
     Sites match by contig ("chr1" is "1"), position and alleles; where REF and ALT are swapped against the first
-    matrix, the bits are flipped. Without known positions in any of them they are matched by their order, with a warning.
+    matrix, the bits are flipped. Where positions are not known in all of them, sites are matched by their order, with
+    a warning.
 
     Returns
     -------
