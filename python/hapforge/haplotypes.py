@@ -627,7 +627,8 @@ def _concat_sites(matrices: list[HaplotypeMatrix]) -> HaplotypeMatrix:
     for i, other in enumerate(matrices[1:], 1):
         if other.num_haplotypes != first.num_haplotypes:
             raise ValueError(
-                f"matrices: expected {first.num_haplotypes} haplotypes in all, found {other.num_haplotypes} in matrix {i}"
+                f"matrices: expected {first.num_haplotypes} haplotypes in all, found {other.num_haplotypes} "
+                f"in matrix {i}"
             )
         rows = [key.get(pair) for pair in _row_keys(other)]
         if None in rows:

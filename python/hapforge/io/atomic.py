@@ -29,7 +29,7 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary folder beside `path` to fill; on success it takes `path`'s place (what was there is removed after)."""
+    """A temporary folder beside `path` to fill; on success it takes `path`'s place (the old one is removed after)."""
     target = Path(path)
     temporary = _beside(target, "part")
     temporary.mkdir()
