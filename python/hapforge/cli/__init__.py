@@ -15,7 +15,7 @@ from hapforge.errors import HapforgeError
 
 app = typer.Typer(
     name="hapforge",
-    help="Train generative models on phased haplotypes, draw artificial genomes, measure how good and private they are.",
+    help="Train generative models on phased haplotypes, draw artificial genomes, and measure them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
