@@ -69,16 +69,19 @@ class LDDecayCurves:
 
 @dataclass(frozen=True)
 class EvaluationData:
-    """Everything a report shows.
+    """Everything a report shows. A field that is empty or None is left out of the report.
 
     Attributes
     ----------
     sets : names of the synthetic sets, in the user's order
     controls : names of the sets added for comparison ("real half", "holdout", ...)
-    scores : {set or control: {score name: Score}}
+    scores : {set or control: {score name: Score}}; the bars of adversarial accuracy are "aa_truth" and "aa_syn"
     score_labels : {score name: (short heading, one line on how to read it)}
     notes : remarks and failures a reader must see (dropped sites, a failed statistic ...)
-    provenance : version, command, seed, inputs with their hashes, date, machine
+    provenance : version, command, seed, inputs with their hashes, date, machine; nested dicts and lists are shown
+    real_haplotypes, num_sites : shape of the real cohort after matching sites
+    num_haplotypes : {set or control: haplotypes}
+    descriptions : {set or control: one sentence on what it is}
     """
 
     sets: list[str]
@@ -87,6 +90,10 @@ class EvaluationData:
     score_labels: dict[str, tuple[str, str]]
     provenance: dict[str, Any]
     notes: list[str] = field(default_factory=list)
+    real_haplotypes: int = 0
+    num_sites: int = 0
+    num_haplotypes: dict[str, int] = field(default_factory=dict)
+    descriptions: dict[str, str] = field(default_factory=dict)
     allele_frequencies: AlleleFrequencies | None = None
     pairwise_differences: PairwiseDifferences | None = None
     principal_components: dict[str, PrincipalComponents] = field(default_factory=dict)
