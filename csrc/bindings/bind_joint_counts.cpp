@@ -1,0 +1,117 @@
+#include <pybind11/stl.h>
+
+#include <optional>
+
+#include "bindings/arrays.h"
+#include "bindings/register.h"
+#include "kernels/joint_counts/kernel.h"
+
+namespace hapforge {
+namespace {
+
+Array<std::int64_t> bind_joint_counts(const Array<std::uint64_t>& sites,
+                                      std::size_t num_haplotypes,
+                                      const std::optional<Array<std::int64_t>>& pairs,
+                                      const std::string& backend, std::size_t threads) {
+  const BitMatrixView view = view_of(sites, num_haplotypes, "sites");
+  const auto& kernels = find_backend(popcount_tile::implementations(), backend);
+  if (!pairs) {
+    auto n11 = empty<std::int64_t>(view.num_rows, view.num_rows);
+    std::int64_t* out = n11.mutable_data();
+    const py::gil_scoped_release unlocked;
+    joint_counts::matrix(view, out, kernels, threads);
+    return n11;
+  }
+  const std::int64_t* pair_data = checked_data(*pairs, 2, "pairs");
+  if (pairs->shape(1) != 2) throw py::value_error("pairs: expected two columns");
+  check_indices(*pairs, view.num_rows, "pairs");
+  const std::size_t num_pairs = extent(*pairs, 0);
+  auto n11 = empty<std::int64_t>(num_pairs);
+  std::int64_t* out = n11.mutable_data();
+  const py::gil_scoped_release unlocked;
+  joint_counts::pairs(view, pair_data, num_pairs, out, kernels, threads);
+  return n11;
+}
+
+Array<float> bind_ld_matrix(const Array<std::uint64_t>& sites, std::size_t num_haplotypes,
+                            const std::string& backend, std::size_t threads) {
+  const BitMatrixView view = view_of(sites, num_haplotypes, "sites");
+  const auto& kernels = find_backend(popcount_tile::implementations(), backend);
+  auto r2 = empty<float>(view.num_rows, view.num_rows);
+  float* out = r2.mutable_data();
+  const py::gil_scoped_release unlocked;
+  joint_counts::r2_matrix(view, out, kernels, threads);
+  return r2;
+}
+
+// The order that ld_decay relies on; without it a bin would be no run of adjacent sites.
+void check_decay_order(const Array<std::int64_t>& position, const Array<std::int64_t>& contig_end,
+                       const Array<std::int64_t>& first_index, const Array<std::int64_t>& edges) {
+  const std::int64_t* pos = position.data();
+  const std::int64_t* end = contig_end.data();
+  const py::ssize_t size = position.size();
+  for (py::ssize_t i = 0; i < size; ++i) {
+    const bool last = end[i] == i + 1;
+    if (end[i] <= i || end[i] > size || (!last && (end[i + 1] != end[i] || pos[i + 1] < pos[i]))) {
+      throw py::value_error("position, contig_end: expected ascending positions in whole contigs");
+    }
+  }
+  check_indices(first_index, static_cast<std::size_t>(size), "first_index");
+  for (py::ssize_t i = 1; i < first_index.size(); ++i) {
+    if (first_index.data()[i] <= first_index.data()[i - 1]) {
+      throw py::value_error("first_index: expected strictly ascending rows");
+    }
+  }
+  for (py::ssize_t b = 0; b + 1 < edges.size(); ++b) {
+    if (edges.data()[b] < 0 || edges.data()[b + 1] <= edges.data()[b]) {
+      throw py::value_error("edges: expected strictly ascending distances from 0 up");
+    }
+  }
+}
+
+py::tuple bind_ld_decay(const Array<std::uint64_t>& sites, std::size_t num_haplotypes,
+                        const Array<std::int64_t>& position,
+                        const Array<std::int64_t>& contig_end, const Array<std::uint64_t>& first,
+                        const Array<std::int64_t>& first_index, const Array<std::int64_t>& edges,
+                        const std::string& backend, std::size_t threads) {
+  joint_counts::DecayInput input{};
+  input.sites = view_of(sites, num_haplotypes, "sites");
+  input.first = view_of(first, num_haplotypes, "first");
+  input.position = checked_data(position, 1, "position");
+  input.contig_end = checked_data(contig_end, 1, "contig_end");
+  input.first_index = checked_data(first_index, 1, "first_index");
+  input.edges = checked_data(edges, 1, "edges");
+  const auto& kernels = find_backend(popcount_tile::implementations(), backend);
+  if (extent(position, 0) != input.sites.num_rows ||
+      extent(contig_end, 0) != input.sites.num_rows ||
+      extent(first_index, 0) != input.first.num_rows || extent(edges, 0) < 2) {
+    throw py::value_error("expected one position and contig end per site and at least two edges");
+  }
+  check_decay_order(position, contig_end, first_index, edges);
+  input.num_bins = extent(edges, 0) - 1;
+  auto sum_r2 = empty<double>(input.num_bins);
+  auto num_pairs = empty<std::int64_t>(input.num_bins);
+  double* out_sum = sum_r2.mutable_data();
+  std::int64_t* out_pairs = num_pairs.mutable_data();
+  {
+    const py::gil_scoped_release unlocked;
+    joint_counts::ld_decay(input, out_sum, out_pairs, kernels, threads);
+  }
+  return py::make_tuple(sum_r2, num_pairs);
+}
+
+}  // namespace
+
+void register_joint_counts(py::module_& m) {
+  m.def("joint_counts", &bind_joint_counts, py::arg("sites").noconvert(),
+        py::arg("num_haplotypes"), py::arg("pairs").noconvert().none(true), py::arg("backend"),
+        py::arg("threads"));
+  m.def("ld_matrix", &bind_ld_matrix, py::arg("sites").noconvert(), py::arg("num_haplotypes"),
+        py::arg("backend"), py::arg("threads"));
+  m.def("ld_decay", &bind_ld_decay, py::arg("sites").noconvert(), py::arg("num_haplotypes"),
+        py::arg("position").noconvert(), py::arg("contig_end").noconvert(),
+        py::arg("first").noconvert(), py::arg("first_index").noconvert(),
+        py::arg("edges").noconvert(), py::arg("backend"), py::arg("threads"));
+}
+
+}  // namespace hapforge

@@ -1,0 +1,13 @@
+// hapforge._core: a map of the module. Each register_* is in bind_<name>.cpp.
+#include "bindings/register.h"
+
+PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
+  m.doc() = "Kernels of hapforge on the CPU. Private: use hapforge.kernels.";
+  hapforge::register_backends(m);
+  hapforge::register_pack(m);
+  hapforge::register_hamming(m);
+  hapforge::register_nearest_neighbours(m);
+  hapforge::register_allele_counts(m);
+  hapforge::register_joint_counts(m);
+  hapforge::register_bernoulli_units(m);
+}

@@ -1,0 +1,16 @@
+// One register_* per bind_<name>.cpp; core_module.cpp calls them.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace hapforge {
+
+void register_pack(pybind11::module_& m);
+void register_hamming(pybind11::module_& m);
+void register_nearest_neighbours(pybind11::module_& m);
+void register_allele_counts(pybind11::module_& m);
+void register_joint_counts(pybind11::module_& m);
+void register_bernoulli_units(pybind11::module_& m);
+void register_backends(pybind11::module_& m);
+
+}  // namespace hapforge

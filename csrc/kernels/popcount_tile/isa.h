@@ -1,0 +1,16 @@
+// The implementations of popcount_tile, one per ISA file.
+#pragma once
+
+#include "kernels/popcount_tile/kernel.h"
+
+namespace hapforge::popcount_tile {
+
+extern const Kernels scalar_kernels;
+extern const Kernels avx2_kernels;
+extern const Kernels avx512_kernels;
+extern const Kernels neon_kernels;
+
+// Words of a row handled at a time, so that a register block's rows stay in the L1 cache.
+inline constexpr std::size_t kChunkWords = 256;
+
+}  // namespace hapforge::popcount_tile

@@ -1,0 +1,193 @@
+"""The only importer of the compiled modules: which backend runs, on how many threads.
+
+Two environment variables are read. ``HAPFORGE_BACKEND`` forces one backend for every call that does not name one
+itself; a name that is unknown, or that this machine or build lacks for the kernel at hand, raises
+`MissingBackendError` and never falls back. ``HAPFORGE_THREADS`` is the thread budget where `set_threads` was not called.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hapforge import _core
+from hapforge.errors import MissingBackendError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+Words = NDArray[np.uint64]
+
+BACKENDS = ("avx512", "avx2", "neon", "scalar", "cuda")
+"""Every backend name there is, on any machine."""
+
+_CUDA_KERNELS = frozenset({"allele_counts"})
+_PACK_BLOCK_BYTES = 64 << 20
+
+_threads: int | None = None
+
+core = _core
+"""The CPU module."""
+
+
+@cache
+def cuda() -> ModuleType:
+    """The CUDA module.
+
+    Raises
+    ------
+    MissingBackendError
+        It was left out of this build.
+    """
+    try:
+        from hapforge import _cuda
+    except ImportError as error:
+        raise MissingBackendError(f"backend 'cuda': this build of hapforge has no CUDA module ({error})") from error
+    return _cuda
+
+
+@cache
+def _has_cuda() -> bool:
+    try:
+        return bool(cuda().device_count() > 0)
+    except MissingBackendError:
+        return False
+
+
+def available_backends(name: str) -> list[str]:
+    """Backends of a kernel that this machine and this build can run, fastest first; "cuda" last.
+
+    Parameters
+    ----------
+    name : str
+        A kernel: "allele_counts", "hamming", "joint_counts", "nearest_neighbours", "pack".
+
+    Returns
+    -------
+    list of str
+        Out of "avx512", "avx2", "neon", "scalar", "cuda". ``backend="auto"`` takes the first for an input on the
+        host.
+
+    Raises
+    ------
+    ValueError
+        No kernel has this name.
+    """
+    return core.available_backends(name) + (["cuda"] if name in _CUDA_KERNELS and _has_cuda() else [])
+
+
+def resolve(name: str, backend: str = "auto") -> str:
+    """The backend that a call of kernel `name` runs on.
+
+    Parameters
+    ----------
+    name : str
+        A kernel, as in `available_backends`.
+    backend : str
+        "auto" is ``HAPFORGE_BACKEND`` where that is set, else the fastest; any other name is taken as it is.
+
+    Raises
+    ------
+    MissingBackendError
+        The backend is unknown or not available for this kernel here.
+    """
+    have = available_backends(name)
+    source = "backend"
+    if backend == "auto":
+        forced = os.environ.get("HAPFORGE_BACKEND", "")
+        if forced in ("", "auto"):
+            return have[0]
+        backend, source = forced, "HAPFORGE_BACKEND"
+    if backend not in BACKENDS:
+        raise MissingBackendError(f"{source}: expected one of {', '.join(('auto', *BACKENDS))}, found {backend!r}")
+    if backend not in have:
+        raise MissingBackendError(f"{source}: {name} has {', '.join(have)} on this machine, found {backend!r}")
+    return backend
+
+
+def _positive(value: Any, source: str) -> int:
+    try:
+        threads = int(value) if isinstance(value, str) else operator.index(value)
+    except (TypeError, ValueError):
+        threads = 0
+    if threads < 1:
+        raise ValueError(f"{source}: expected a whole number of threads, 1 or more, found {value!r}")
+    return threads
+
+
+def set_threads(n: int | None) -> None:
+    """Set the thread budget of every kernel call that does not name its own; None goes back to the default."""
+    global _threads
+    _threads = None if n is None else _positive(n, "threads")
+
+
+def get_threads(threads: int | None = None) -> int:
+    """The thread budget of one call: `threads`, else `set_threads`, else ``HAPFORGE_THREADS``, else the CPUs it may use.
+
+    Raises
+    ------
+    ValueError
+        Not a whole number from 1 up; the message says whether the argument or the environment was wrong.
+    """
+    if threads is not None:
+        return _positive(threads, "threads")
+    if _threads is not None:
+        return _threads
+    if value := os.environ.get("HAPFORGE_THREADS", ""):
+        return _positive(value, "HAPFORGE_THREADS")
+    return len(os.sched_getaffinity(0))
+
+
+def pack(dense: NDArray[np.uint8], threads: int | None = None) -> Words:
+    """Pack a dense matrix of 0 and 1.
+
+    Parameters
+    ----------
+    dense : uint8 (n, num_sites)
+        Of any strides; what is not C-contiguous is copied a block of rows at a time.
+
+    Returns
+    -------
+    uint64 (n, words_per_row)
+        Site j is bit j % 64 of word j // 64; padding bits are zero.
+
+    Raises
+    ------
+    ValueError
+        A value other than 0 and 1; the message names row, column and value.
+    """
+    backend, threads = resolve("pack"), get_threads(threads)
+    if dense.flags.c_contiguous:
+        return core.pack(dense, 0, backend, threads)
+    rows, sites = dense.shape
+    step = max(1, _PACK_BLOCK_BYTES // max(1, sites))
+    words = np.empty((rows, -(-sites // 64)), dtype=np.uint64)
+    for start in range(0, rows, step):
+        block = np.ascontiguousarray(dense[start : start + step])
+        words[start : start + step] = core.pack(block, start, backend, threads)
+    return words
+
+
+def unpack(words: Words, num_sites: int, threads: int | None = None) -> NDArray[np.uint8]:
+    """The inverse of `pack`: uint8 (n, num_sites) of 0 and 1."""
+    return core.unpack(words, num_sites, resolve("pack"), get_threads(threads))
+
+
+def select_sites(words: Words, num_sites: int, index: NDArray[np.int64], threads: int | None = None) -> Words:
+    """Gather columns: column index[k] becomes column k. Repeats and any order are fine; IndexError out of range."""
+    return core.select_sites(words, num_sites, index, resolve("pack"), get_threads(threads))
+
+
+def transpose(words: Words, num_sites: int, threads: int | None = None) -> Words:
+    """Packed (n, num_sites) to packed (num_sites, n)."""
+    return core.transpose(words, num_sites, resolve("pack"), get_threads(threads))
+
+
+def allele_counts(words: Words, num_sites: int, threads: int | None = None) -> NDArray[np.int64]:
+    """Set bits of each column, int64 (num_sites,)."""
+    return core.allele_counts(words, num_sites, resolve("allele_counts"), get_threads(threads))

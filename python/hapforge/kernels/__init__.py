@@ -1,0 +1,27 @@
+"""Kernels on packed haplotypes: they check their input, choose a backend and run on the thread budget.
+
+Each takes a `HaplotypeMatrix`, a dense array of 0 and 1 (bool, int8, uint8), or packed words as ``(words, num_sites)``.
+Neither the backend nor the number of threads ever changes a result.
+"""
+
+from __future__ import annotations
+
+from hapforge._backend import available_backends
+from hapforge.kernels._bernoulli_units import _bernoulli_units as _bernoulli_units
+from hapforge.kernels.allele_counts import allele_counts
+from hapforge.kernels.hamming import hamming_histogram, pairwise_hamming
+from hapforge.kernels.joint_counts import LDDecay, joint_counts, ld_decay, ld_matrix
+from hapforge.kernels.nearest_neighbours import Neighbours, nearest_neighbours
+
+__all__ = [
+    "LDDecay",
+    "Neighbours",
+    "allele_counts",
+    "available_backends",
+    "hamming_histogram",
+    "joint_counts",
+    "ld_decay",
+    "ld_matrix",
+    "nearest_neighbours",
+    "pairwise_hamming",
+]

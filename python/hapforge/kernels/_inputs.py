@@ -1,0 +1,122 @@
+"""What every kernel accepts, turned into packed words: the one place where inputs are checked."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hapforge import _backend
+from hapforge.haplotypes import HaplotypeMatrix
+
+_DLPACK_CPU = 1
+_MAX_RESULT_BYTES = 2 << 30
+
+
+class Packed(NamedTuple):
+    """Packed haplotypes: uint64 (n, words_per_row), C-contiguous, padding bits zero; and the number of sites."""
+
+    words: NDArray[np.uint64]
+    num_sites: int
+
+
+def as_packed(value: Any, argument: str) -> Packed:
+    """Packed words of a kernel's input.
+
+    Parameters
+    ----------
+    value : HaplotypeMatrix, (n, num_sites) array of 0 and 1, or (words, num_sites)
+        An array is bool, int8 or uint8; words are uint64 (n, words_per_row). Arrays may come from any library that
+        speaks DLPack, on the host. Nothing is copied but a dense array, which is packed.
+    argument : str
+        Name for messages.
+
+    Raises
+    ------
+    TypeError
+        Another type or dtype, or an array on a device.
+    ValueError
+        Values other than 0 and 1, a wrong shape, words that are not C-contiguous or whose padding bits are set.
+    """
+    if isinstance(value, HaplotypeMatrix):
+        return Packed(value.words, value.num_sites)
+    if isinstance(value, tuple) and len(value) == 2:
+        return _checked_words(_host_array(value[0], f"{argument}[0]"), value[1], argument)
+    return _packed_dense(_host_array(value, argument), argument)
+
+
+def same_sites(a: Packed, b: Packed, names: tuple[str, str]) -> None:
+    """Raise ValueError where two inputs have different numbers of sites."""
+    if a.num_sites != b.num_sites:
+        raise ValueError(
+            f"{names[1]}: expected {a.num_sites} sites, as in {names[0]}, found {b.num_sites}; "
+            "hapforge.intersect finds the shared ones"
+        )
+
+
+def refuse_large(shape: tuple[int, ...], itemsize: int, result: str, instead: str) -> None:
+    """Raise ValueError where a result would pass 2 GiB."""
+    size = itemsize
+    for n in shape:
+        size *= n
+    if size > _MAX_RESULT_BYTES:
+        raise ValueError(f"{result}: expected at most 2 GiB, {shape} would take {size / 2**30:.1f} GiB; {instead}")
+
+
+def _host_array(value: Any, argument: str) -> NDArray[Any]:
+    if isinstance(value, np.ndarray):
+        return value
+    if hasattr(value, "__dlpack_device__"):
+        kind, _ = value.__dlpack_device__()
+        if kind == _DLPACK_CPU:
+            return np.from_dlpack(value)
+    elif not hasattr(value, "__cuda_array_interface__"):
+        raise TypeError(
+            f"{argument}: expected a HaplotypeMatrix, an array of 0 and 1, or (words, num_sites), "
+            f"found {type(value).__name__}"
+        )
+    raise TypeError(f"{argument}: expected host memory, found an array on a device; copy it to the host first")
+
+
+def _packed_dense(dense: NDArray[Any], argument: str) -> Packed:
+    if dense.dtype not in (np.bool_, np.int8, np.uint8):
+        hint = "; pass packed words as (words, num_sites)" if dense.dtype == np.uint64 else ""
+        raise TypeError(
+            f"{argument}: expected bool, int8 or uint8, found {dense.dtype}{hint or '; convert with .astype(np.uint8)'}"
+        )
+    if dense.ndim != 2:
+        raise ValueError(f"{argument}: expected (haplotypes, sites), found shape {dense.shape}")
+    if dense.dtype == np.int8 and dense.size and dense.min() < 0:
+        row, column = np.argwhere(dense < 0)[0].tolist()
+        raise ValueError(
+            f"{argument}: expected only 0 and 1, found {dense[row, column]} at row {row}, column {column}"
+        )
+    try:
+        return Packed(_backend.pack(dense.view(np.uint8)), dense.shape[1])
+    except ValueError as error:
+        raise ValueError(f"{argument}: {error}") from None
+
+
+def _checked_words(words: NDArray[Any], num_sites: Any, argument: str) -> Packed:
+    try:
+        num_sites = operator.index(num_sites)
+    except TypeError:
+        raise TypeError(f"{argument}[1]: expected the number of sites, found {type(num_sites).__name__}") from None
+    if words.dtype != np.uint64:
+        raise TypeError(f"{argument}[0]: expected packed words of dtype uint64, found {words.dtype}")
+    per_row = -(-num_sites // 64)
+    if num_sites < 0 or words.ndim != 2 or words.shape[1] != per_row:
+        raise ValueError(
+            f"{argument}: expected words of shape (haplotypes, {per_row}) for {num_sites} sites, found {words.shape}"
+        )
+    if not words.flags.c_contiguous:
+        raise ValueError(f"{argument}[0]: expected C-contiguous words; np.ascontiguousarray copies them")
+    if tail := num_sites % 64:
+        dirty = np.flatnonzero(words[:, -1] >> np.uint64(tail))
+        if len(dirty):
+            raise ValueError(
+                f"{argument}[0]: expected the {64 - tail} padding bits to be zero, found some set in row {dirty[0]}"
+            )
+    return Packed(words, num_sites)

@@ -1,0 +1,44 @@
+"""Allele counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hapforge import _backend
+from hapforge.kernels._inputs import as_packed
+
+
+def allele_counts(m: Any, *, backend: str = "auto", threads: int | None = None) -> NDArray[np.int64]:
+    """Haplotypes that carry ALT at each site, the column sums of the 0/1 matrix.
+
+    Parameters
+    ----------
+    m : HaplotypeMatrix, (n, num_sites) array of 0 and 1 (bool, int8, uint8), or (words uint64, num_sites)
+        On the host, without missing values; fewer than 2**31 haplotypes.
+    backend : str
+        "auto", or one of ``available_backends("allele_counts")``; "cuda" copies the words to the current device.
+        Never changes the result.
+    threads : int, optional
+        Default: `hapforge`'s thread budget. Never changes the result; "cuda" takes no notice of it.
+
+    Returns
+    -------
+    int64 (num_sites,)
+
+    Raises
+    ------
+    ValueError
+        Bad values in the input.
+    TypeError
+        An input of another type or dtype.
+    MissingBackendError
+        `backend` is not available here.
+    """
+    packed = as_packed(m, "m")
+    backend = _backend.resolve("allele_counts", backend)
+    if backend == "cuda":
+        return _backend.cuda().allele_counts(packed.words, packed.num_sites)
+    return _backend.core.allele_counts(packed.words, packed.num_sites, backend, _backend.get_threads(threads))

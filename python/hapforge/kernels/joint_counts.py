@@ -1,0 +1,252 @@
+"""Joint allele counts of two sites, and linkage disequilibrium from them.
+
+With c_i carriers of ALT at site i among n haplotypes and n11 carriers at both sites,
+
+    r2 = (n n11 - c_i c_j)^2 / (c_i (n - c_i) c_j (n - c_j)),
+
+the squared correlation of the two columns. It is computed in double precision from integers and undefined where a
+site is monomorphic.
+
+References
+----------
+Hill and Robertson, "Linkage disequilibrium in finite populations", Theor. Appl. Genet. 38 (1968).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hapforge import _backend
+from hapforge.haplotypes import HaplotypeMatrix
+from hapforge.kernels._inputs import Packed, as_packed, refuse_large
+
+_SUBSAMPLE_SEED = 0
+
+
+class LDDecay(NamedTuple):
+    """Mean r2 of site pairs by distance.
+
+    Attributes
+    ----------
+    edges : float64 (num_bins + 1,), base pairs; bin b is [edges[b], edges[b + 1])
+    mean_r2 : float64 (num_bins,), NaN where a bin has no pair
+    num_pairs : int64 (num_bins,)
+    """
+
+    edges: NDArray[np.float64]
+    mean_r2: NDArray[np.float64]
+    num_pairs: NDArray[np.int64]
+
+
+def joint_counts(
+    m: Any, pairs: ArrayLike | None = None, *, backend: str = "auto", threads: int | None = None
+) -> NDArray[np.int64]:
+    """Haplotypes that carry ALT at both sites of a pair, n11.
+
+    Parameters
+    ----------
+    m : HaplotypeMatrix, (n, num_sites) array of 0 and 1 (bool, int8, uint8), or (words uint64, num_sites)
+        Without missing values.
+    pairs : integers (num_pairs, 2), optional
+        Site indices from 0 up. Absent: all pairs, as a matrix.
+    backend, threads
+        As in `nearest_neighbours`. They never change the result.
+
+    Returns
+    -------
+    int64 (num_pairs,), or (num_sites, num_sites) without `pairs`; the diagonal of that is the allele counts
+
+    Raises
+    ------
+    IndexError
+        A pair names a site that is not there.
+    ValueError
+        `pairs` is not (num_pairs, 2); a matrix would pass 2 GiB; bad values in the input.
+    TypeError
+        An input of another type or dtype.
+    MissingBackendError
+        `backend` is not available here.
+    """
+    packed = as_packed(m, "m")
+    backend = _backend.resolve("joint_counts", backend)
+    index = None
+    if pairs is None:
+        refuse_large((packed.num_sites,) * 2, 8, "joint_counts", "name the pairs")
+    else:
+        index = _site_index(pairs, "pairs")
+        if index.ndim != 2 or index.shape[1] != 2:
+            raise ValueError(f"pairs: expected shape (num_pairs, 2), found {index.shape}")
+    budget = _backend.get_threads(threads)
+    return _backend.core.joint_counts(_site_major(packed, budget), len(packed.words), index, backend, budget)
+
+
+def ld_matrix(
+    m: Any, sites: ArrayLike | None = None, *, backend: str = "auto", threads: int | None = None
+) -> NDArray[np.float32]:
+    """r2 of all pairs of sites.
+
+    Parameters
+    ----------
+    m : HaplotypeMatrix, (n, num_sites) array of 0 and 1 (bool, int8, uint8), or (words uint64, num_sites)
+        Without missing values. Contigs are not looked at.
+    sites : integers or bool (num_sites,), optional
+        The sites to compare, by index or mask. Absent: all.
+    backend, threads
+        As in `nearest_neighbours`. They never change the result.
+
+    Returns
+    -------
+    float32 (num_selected, num_selected)
+        Symmetric; NaN in the rows and columns of monomorphic sites; 1 on the rest of the diagonal.
+
+    Raises
+    ------
+    IndexError
+        `sites` names a site that is not there.
+    ValueError
+        The matrix would pass 2 GiB; bad values in the input.
+    TypeError
+        An input of another type or dtype.
+    MissingBackendError
+        `backend` is not available here.
+    """
+    packed = as_packed(m, "m")
+    backend = _backend.resolve("joint_counts", backend)
+    budget = _backend.get_threads(threads)
+    if sites is not None:
+        index = np.asarray(sites)
+        if index.dtype == np.bool_:
+            if index.shape != (packed.num_sites,):
+                raise ValueError(f"sites: expected a mask of {packed.num_sites}, found shape {index.shape}")
+            index = np.flatnonzero(index)
+        index = _site_index(index, "sites")
+        if index.ndim != 1:
+            raise ValueError(f"sites: expected a vector, found shape {index.shape}")
+        words = _backend.select_sites(packed.words, packed.num_sites, index, budget)
+        packed = Packed(words, len(index))
+    refuse_large((packed.num_sites,) * 2, 4, "ld_matrix", "choose fewer sites, or ld_decay, which needs no matrix")
+    return _backend.core.ld_matrix(_site_major(packed, budget), len(packed.words), backend, budget)
+
+
+def ld_decay(
+    m: Any,
+    edges_bp: ArrayLike,
+    max_pairs: int | None = None,
+    *,
+    backend: str = "auto",
+    threads: int | None = None,
+) -> LDDecay:
+    """Mean r2 of site pairs by their distance; no matrix of pairs is ever formed.
+
+    A pair of sites at distance d = abs(position_j - position_i) is in bin b where edges_bp[b] <= d < edges_bp[b + 1].
+    Pairs across contigs and monomorphic sites are left out.
+
+    Parameters
+    ----------
+    m : HaplotypeMatrix, (n, num_sites) array of 0 and 1 (bool, int8, uint8), or (words uint64, num_sites)
+        Without missing values. Positions come from a HaplotypeMatrix; any other input has its sites at 1, 2, ...
+    edges_bp : (num_bins + 1,)
+        Bin edges in base pairs, strictly ascending, from 0 up.
+    max_pairs : int, optional
+        Where more pairs than this fall into the bins, sites are drawn in a fixed pseudo-random order, and each
+        contributes its pairs with all later sites, as long as the total stays within `max_pairs` (the first site
+        always does). The same input gives the same pairs.
+    backend, threads
+        As in `nearest_neighbours`. They never change the result, to the last bit.
+
+    Returns
+    -------
+    LDDecay
+
+    Raises
+    ------
+    ValueError
+        Edges that are not strictly ascending from 0 up, or fewer than two; max_pairs below 1; bad values in the
+        input.
+    TypeError
+        An input of another type or dtype.
+    MissingBackendError
+        `backend` is not available here.
+    """
+    edges = np.array(edges_bp, dtype=np.float64)
+    if edges.ndim != 1 or len(edges) < 2 or not np.all(np.isfinite(edges)) or edges[0] < 0:
+        raise ValueError("edges_bp: expected two or more finite distances from 0 up, in a vector")
+    if not np.all(np.diff(edges) > 0):
+        raise ValueError("edges_bp: expected strictly ascending distances")
+    if max_pairs is not None and max_pairs < 1:
+        raise ValueError(f"max_pairs: expected 1 or more, found {max_pairs}")
+    packed = as_packed(m, "m")
+    backend = _backend.resolve("joint_counts", backend)
+    budget = _backend.get_threads(threads)
+    num_haplotypes = len(packed.words)
+
+    counts = _backend.allele_counts(packed.words, packed.num_sites, budget)
+    polymorphic = np.flatnonzero((counts > 0) & (counts < num_haplotypes))
+    position, contig_end = _site_order(m, packed.num_sites, polymorphic)
+    words = _backend.select_sites(packed.words, packed.num_sites, polymorphic, budget)
+    sites = _site_major(Packed(words, len(polymorphic)), budget)
+
+    # Distances are whole, so [a, b) is [ceil(a), ceil(b)); bins between two whole numbers are empty.
+    whole, bin_of_edge = np.unique(np.ceil(edges).astype(np.int64), return_inverse=True)
+    sums = np.zeros(len(edges) - 1)
+    num_pairs = np.zeros(len(edges) - 1, dtype=np.int64)
+    if len(whole) > 1:
+        openers = _openers(position, contig_end, int(whole[0]), int(whole[-1]), max_pairs)
+        first = sites if len(openers) == len(sites) else sites[openers]
+        some_sums, some_pairs = _backend.core.ld_decay(
+            sites, num_haplotypes, position, contig_end, first, openers, whole, backend, budget
+        )
+        filled = np.diff(bin_of_edge) > 0
+        sums[filled] = some_sums
+        num_pairs[filled] = some_pairs
+    with np.errstate(invalid="ignore"):
+        return LDDecay(edges, sums / num_pairs, num_pairs)
+
+
+def _site_index(values: ArrayLike, argument: str) -> NDArray[np.int64]:
+    index = np.asarray(values)
+    if index.dtype.kind not in "iu" and index.size:
+        raise TypeError(f"{argument}: expected integers, found {index.dtype}")
+    return np.ascontiguousarray(index, dtype=np.int64)
+
+
+def _site_major(packed: Packed, threads: int) -> NDArray[np.uint64]:
+    """Packed (num_sites, n): a row is a site."""
+    return _backend.transpose(packed.words, packed.num_sites, threads)
+
+
+def _site_order(m: Any, num_sites: int, chosen: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of the chosen sites and, for each, one past the last chosen site of its contig."""
+    if not isinstance(m, HaplotypeMatrix):
+        return chosen.astype(np.int64) + 1, np.full(len(chosen), len(chosen), dtype=np.int64)
+    contig = m.sites.contig[chosen]
+    last = np.append(np.flatnonzero(contig[1:] != contig[:-1]), len(chosen) - 1) if len(chosen) else np.empty(0, int)
+    contig_end = np.repeat(last + 1, np.diff(last, prepend=-1)).astype(np.int64)
+    return np.ascontiguousarray(m.sites.position[chosen], dtype=np.int64), contig_end
+
+
+def _openers(
+    position: NDArray[np.int64], contig_end: NDArray[np.int64], low: int, high: int, max_pairs: int | None
+) -> NDArray[np.int64]:
+    """Rows that open a pair, ascending: all, or as many as `max_pairs` allows."""
+    everyone = np.arange(len(position), dtype=np.int64)
+    if max_pairs is None or len(position) == 0:
+        return everyone
+    partners = np.empty(len(position), dtype=np.int64)
+    start = 0
+    for end in np.unique(contig_end).tolist():
+        here = position[start:end]
+        reach = np.searchsorted(here, here + high) - np.maximum(
+            np.searchsorted(here, here + low), np.arange(1, end - start + 1)
+        )
+        partners[start:end] = np.maximum(reach, 0)
+        start = end
+    if partners.sum() <= max_pairs:
+        return everyone
+    order = np.random.default_rng(_SUBSAMPLE_SEED).permutation(len(position))
+    order = order[partners[order] > 0]
+    keep = max(1, int(np.searchsorted(np.cumsum(partners[order]), max_pairs, side="right")))
+    return np.sort(order[:keep]).astype(np.int64)
