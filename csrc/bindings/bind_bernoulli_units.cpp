@@ -37,7 +37,7 @@ py::array bind_draw(const Array<Field>& field, int fixed_point_bits, std::uint64
       bernoulli_units::draw(data, chains, units, draw, out_words, out_units, kernels, threads);
     }
   }
-  if (!exact) throw py::value_error("field: expected integers below 2^31 in magnitude");
+  if (!exact) throw py::value_error("field: expected integers in [-2^31, 2^31)");
   if (packed) return words;
   return dense;
 }

@@ -10,6 +10,13 @@ namespace hapforge::allele_counts {
 namespace {
 
 const std::array kAll = {
+#if HAPFORGE_X86
+    Implementation<Kernel>{"avx512", cpu::has_avx512, count_block_avx512},
+    Implementation<Kernel>{"avx2", cpu::has_avx2, count_block_avx2},
+#endif
+#if HAPFORGE_NEON
+    Implementation<Kernel>{"neon", cpu::always, count_block_neon},
+#endif
     Implementation<Kernel>{"scalar", cpu::always, count_block_scalar},
 };
 

@@ -51,13 +51,15 @@ HAPFORGE_HOST_DEVICE constexpr bool draw_unit(std::int32_t x, std::uint32_t unif
 }
 
 // What an ISA provides: one chain, `num_units` fields to words_for_bits(num_units) packed words. The
-// float version takes fields that are integers below 2^31 in magnitude and returns false if one is
-// not (the words are then unspecified).
+// float version takes fields that are integers in [-2^31, 2^31) and returns false if one is not (the
+// words are then unspecified).
 struct Kernels {
   void (*draw_int32)(const std::int32_t* field, std::size_t num_units, std::uint32_t chain,
                      const Draw& draw, std::uint64_t* words) noexcept;
   bool (*draw_float)(const float* field, std::size_t num_units, std::uint32_t chain,
                      const Draw& draw, std::uint64_t* words) noexcept;
+  // Packed words to one 0.0 or 1.0 per unit.
+  void (*expand)(const std::uint64_t* words, std::size_t num_units, float* units) noexcept;
 };
 
 std::span<const Implementation<Kernels>> implementations() noexcept;
@@ -69,7 +71,7 @@ void draw(const std::int32_t* field, std::size_t num_chains, std::size_t num_uni
           const Draw& draw, std::uint64_t* words, float* units, const Kernels& kernels,
           std::size_t threads);
 
-// The same for fields held as float32; false if one is not an integer below 2^31 in magnitude.
+// The same for fields held as float32; false if one is not an integer in [-2^31, 2^31).
 bool draw(const float* field, std::size_t num_chains, std::size_t num_units, const Draw& draw,
           std::uint64_t* words, float* units, const Kernels& kernels, std::size_t threads);
 

@@ -13,7 +13,7 @@ bool to_integer(std::int32_t x, std::int32_t& out) noexcept {
 }
 
 bool to_integer(float x, std::int32_t& out) noexcept {
-  const bool in_range = x > -2147483648.0F && x < 2147483648.0F;  // false for NaN
+  const bool in_range = x >= -2147483648.0F && x < 2147483648.0F;  // false for NaN
   out = in_range ? static_cast<std::int32_t>(x) : 0;
   return in_range && static_cast<float>(out) == x;
 }
@@ -48,8 +48,14 @@ void draw_int32(const std::int32_t* field, std::size_t num_units, std::uint32_t 
   draw_chain(field, num_units, chain, draw, words);
 }
 
+void expand(const std::uint64_t* words, std::size_t num_units, float* units) noexcept {
+  for (std::size_t j = 0; j < num_units; ++j) {
+    units[j] = static_cast<float>(words[j / kBitsPerWord] >> (j % kBitsPerWord) & 1);
+  }
+}
+
 }  // namespace
 
-const Kernels scalar_kernels{draw_int32, draw_chain<float>};
+const Kernels scalar_kernels{draw_int32, draw_chain<float>, expand};
 
 }  // namespace hapforge::bernoulli_units

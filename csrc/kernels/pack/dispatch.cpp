@@ -12,6 +12,13 @@ namespace hapforge::pack {
 namespace {
 
 const std::array kAll = {
+#if HAPFORGE_X86
+    Implementation<Kernels>{"avx512", cpu::has_avx512, avx512_kernels},
+    Implementation<Kernels>{"avx2", cpu::has_avx2, avx2_kernels},
+#endif
+#if HAPFORGE_NEON
+    Implementation<Kernels>{"neon", cpu::always, neon_kernels},
+#endif
     Implementation<Kernels>{"scalar", cpu::always, scalar_kernels},
 };
 

@@ -5,6 +5,8 @@
 
 namespace hapforge::pack {
 
+void transpose_block_scalar(const std::uint64_t in[64], std::uint64_t out[64]) noexcept;
+
 extern const Kernels scalar_kernels;
 extern const Kernels avx2_kernels;
 extern const Kernels avx512_kernels;

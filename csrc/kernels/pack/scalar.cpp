@@ -36,8 +36,10 @@ void unpack_row(const std::uint64_t* words, std::size_t num_sites, std::uint8_t*
   }
 }
 
+}  // namespace
+
 // Swaps off-diagonal squares of width 32, 16, ... 1 (Hacker's Delight, section 7-3).
-void transpose_block(const std::uint64_t in[64], std::uint64_t out[64]) noexcept {
+void transpose_block_scalar(const std::uint64_t in[64], std::uint64_t out[64]) noexcept {
   std::memcpy(out, in, 64 * sizeof(std::uint64_t));
   std::uint64_t mask = 0x00000000FFFFFFFF;
   for (unsigned width = 32; width != 0; width >>= 1, mask ^= mask << width) {
@@ -51,8 +53,6 @@ void transpose_block(const std::uint64_t in[64], std::uint64_t out[64]) noexcept
   }
 }
 
-}  // namespace
-
-const Kernels scalar_kernels{pack_row, unpack_row, transpose_block};
+const Kernels scalar_kernels{pack_row, unpack_row, transpose_block_scalar};
 
 }  // namespace hapforge::pack
