@@ -75,7 +75,8 @@ class EvaluationData:
     ----------
     sets : names of the synthetic sets, in the user's order
     controls : names of the sets added for comparison ("real half", "holdout", ...)
-    scores : {set or control: {score name: Score}}; the bars of adversarial accuracy are "aa_truth" and "aa_syn"
+    scores : {set or control: {score name: Score}}; the bars of adversarial accuracy are "aa_truth" and "aa_syn",
+        or, where every set has them, "aa_truth_equal_n" and "aa_syn_equal_n"
     score_labels : {score name: (short heading, one line on how to read it)}
     notes : remarks and failures a reader must see (dropped sites, a failed statistic ...)
     provenance : version, command, seed, inputs with their hashes, date, machine; nested dicts and lists are shown

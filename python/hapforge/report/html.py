@@ -1,0 +1,293 @@
+"""The report of an evaluation: one HTML page that needs nothing else.
+
+The page carries plotly's script once, the numbers of every figure as JSON, and a static picture of each figure that is
+shown until its plot has been drawn, where scripts are off or fail, and on paper. Its Content-Security-Policy lets only
+the two scripts written here run (by their SHA-256) and nothing be loaded.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from hapforge.errors import MissingDependencyError
+from hapforge.report.data import EvaluationData, Score
+from hapforge.report.figures import BAR_WIDTH, REAL, Figure, Panel, Series, build, draw, palette, shown, styles
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(data: EvaluationData) -> str:
+    """The page, as text without lone surrogates (safe to write as UTF-8).
+
+    Parameters
+    ----------
+    data : EvaluationData
+        What `evaluation` found. Names, notes and provenance may hold any characters: they are shown, never run.
+
+    Raises
+    ------
+    MissingDependencyError
+        Where plotly or matplotlib is not installed.
+    """
+    try:
+        from plotly.offline import get_plotlyjs
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError("plotly", "eval") from error
+
+    plotly_script = get_plotlyjs().replace("\r\n", "\n")
+    page_script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
+    figures = build(data)
+    style = styles(data)
+    payload = {
+        "schemes": {scheme: palette(scheme) for scheme in ("light", "dark")},
+        "panels": {f"{figure.key}-{i}": plot(panel) for figure in figures for i, panel in enumerate(figure.panels)},
+    }
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: value if isinstance(value, Markup) else shown(value),
+    )
+    return environment.get_template("report.html.j2").render(
+        data=data,
+        style=style,
+        columns=list(style),
+        score_rows=_score_rows(data, list(style)),
+        figures=figures,
+        picture={figure.key: _data_uri(figure) for figure in figures},
+        palettes=payload["schemes"],
+        provenance=list(_flat(data.provenance)),
+        styles_text=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        payload=Markup(script_json(payload)),
+        plotly_script=Markup(plotly_script),
+        page_script=Markup(page_script),
+        script_hashes=[_sha256(plotly_script), _sha256(page_script)],
+    )
+
+
+def script_json(value: object) -> str:
+    """JSON that can stand inside a <script> element: ASCII, and without <, > and &."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def plot(panel: Panel) -> dict[str, Any]:
+    """A panel as plotly traces and layout. Colours are roles of the palette, which the page turns into colours."""
+    axis = {
+        "automargin": True,
+        "gridcolor": "grid",
+        "linecolor": "muted",
+        "tickcolor": "muted",
+        "tickfont": {"color": "muted"},
+        "zeroline": False,
+        "ticks": "outside",
+        "ticklen": 4,
+        "nticks": 6,
+        "showline": True,
+    }
+    x_axis: dict[str, Any] = {**axis, "title": {"text": panel.x_label, "standoff": 8}}
+    y_axis: dict[str, Any] = {**axis, "title": {"text": panel.y_label, "standoff": 8}}
+    if panel.x_range:
+        x_axis["range"] = list(panel.x_range)
+    if panel.y_range:
+        y_axis["range"] = list(panel.y_range)
+    elif panel.legend:
+        y_axis["rangemode"] = "tozero"
+    if panel.log_x:
+        x_axis |= {"type": "log", "dtick": 1, "exponentformat": "SI"}
+    if panel.names:
+        y_axis |= {"showticklabels": False, "showgrid": False, "ticks": ""}
+    labels = [
+        {
+            "text": _plain(name),
+            "xref": "paper",
+            "x": 0.005,
+            "xanchor": "left",
+            "y": place - 0.32,
+            "yanchor": "middle",
+            "showarrow": False,
+            "font": {"color": "ink"},
+        }
+        for place, name in enumerate(panel.names)
+    ]
+    guide = {"type": "line", "layer": "above", "line": {"color": "muted", "width": 1, "dash": "dash"}}
+    shapes: list[dict[str, Any]] = []
+    if panel.diagonal:
+        assert panel.x_range is not None
+        assert panel.y_range is not None
+        low, high = 0.0, min(panel.x_range[1], panel.y_range[1])
+        shapes.append({**guide, "x0": low, "y0": low, "x1": high, "y1": high})
+    if panel.vertical is not None:
+        shapes.append({**guide, "yref": "paper", "x0": panel.vertical, "x1": panel.vertical, "y0": 0, "y1": 1})
+    layout = {
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": "ink", "size": 12, "family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"},
+        "margin": {"l": 52, "r": 12, "t": 8, "b": 44},
+        "hovermode": "closest",
+        "hoverlabel": {"bgcolor": "paper", "bordercolor": "muted", "font": {"color": "ink"}},
+        "showlegend": False,
+        "bargap": 0,
+        "barmode": "overlay",
+        "shapes": shapes,
+        "annotations": labels,
+        "xaxis": x_axis,
+        "yaxis": y_axis,
+        "uirevision": "kept",
+    }
+    return {"data": [_trace(series) for series in panel.series], "layout": layout}
+
+
+def _trace(series: Series) -> dict[str, Any]:
+    colour = series.style.colour
+    trace: dict[str, Any] = {
+        "name": _plain(series.name),
+        "meta": series.name,
+        "x": _numbers(series.x),
+        "y": _numbers(series.y),
+    }
+    if series.kind == "points":
+        trace |= {
+            "type": "scatter",
+            "mode": "markers",
+            "marker": {"color": colour, "size": 4, "opacity": 0.5},
+            "hovertemplate": "%{x:.3~f}, %{y:.3~f}<extra></extra>",
+        }
+    elif series.kind == "line":
+        trace |= {
+            "type": "scatter",
+            "mode": "lines",
+            "line": {"color": colour, "dash": series.style.dash, "width": 3 if series.style == REAL else 2},
+            "hovertemplate": "%{x:,.4~g}: %{y:.3~g}<extra>%{fullData.name}</extra>",
+        }
+    elif series.kind == "bars":
+        assert series.low is not None
+        assert series.high is not None
+        trace |= {
+            "type": "bar",
+            "orientation": "h",
+            "width": BAR_WIDTH,
+            "marker": {"color": "paper" if series.pale else colour, "line": {"color": colour, "width": 2}},
+            "error_x": {
+                "type": "data",
+                "symmetric": False,
+                "array": _numbers(series.high - series.x),
+                "arrayminus": _numbers(series.x - series.low),
+                "color": "ink",
+                "thickness": 1.5,
+                "width": 3,
+            },
+            "hovertemplate": "%{x:.3f}<extra>%{fullData.name}</extra>",
+        }
+    else:
+        assert series.counts is not None
+        trace |= {
+            "type": "heatmap",
+            "z": [[count or None for count in row] for row in series.counts.tolist()],  # the page takes the logarithm
+            "colorscale": [[0, f"{colour}-pale"], [1, colour]],
+            "showscale": False,
+            "hoverongaps": False,
+            "hovertemplate": "about %{x:.2f}, %{y:.2f}: %{customdata:,} sites<extra></extra>",
+        }
+    return trace
+
+
+def _plain(text: str) -> str:
+    """Text for plotly, which reads tags and entities in names."""
+    return html.escape(text, quote=False)
+
+
+def _numbers(values: NDArray[np.float64]) -> list[float | None]:
+    """Five significant digits; null where not finite."""
+    return [float(f"{value:.5g}") if math.isfinite(value) else None for value in values.tolist()]
+
+
+def _data_uri(figure: Figure) -> Markup:
+    return Markup("data:image/png;base64," + base64.b64encode(draw(figure)).decode("ascii"))
+
+
+def _sha256(script: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+
+
+# The table of scores --------------------------------------------------------------------------------------------
+
+
+def decimals(values: list[float]) -> int:
+    """Decimal places for one row: 0 where all are whole, else so many that the smallest shows two digits, at most 5."""
+    values = [abs(value) for value in values if math.isfinite(value)]
+    if all(value == int(value) for value in values):
+        return 0
+    smallest, largest = min(value for value in values if value), max(values)
+    if largest >= 100:
+        return 1
+    return min(5, max(2 if largest >= 10 else 3, 1 - math.floor(math.log10(smallest))))
+
+
+def number(value: float, places: int) -> str:
+    """A finite number with separators, a true minus sign and a fixed number of decimal places."""
+    return f"{value:,.{places}f}".replace("-", "\u2212")
+
+
+def _score_rows(data: EvaluationData, names: list[str]) -> list[dict[str, Any]]:
+    """One row per score in the order of its labels; `n` stands beside the label where it is the same in every cell."""
+    used = {key for scores in data.scores.values() for key in scores}
+    rows = []
+    for key in [*(key for key in data.score_labels if key in used), *sorted(used - set(data.score_labels))]:
+        heading, reading = data.score_labels.get(key, (key, ""))
+        scores = [data.scores.get(name, {}).get(key) for name in names]
+        finite = [score for score in scores if score is not None and math.isfinite(score.value)]
+        sizes = {score.n for score in finite}
+        places = decimals([score.value for score in finite])
+        rows.append(
+            {
+                "heading": heading,
+                "reading": reading,
+                "procedures": list(dict.fromkeys(score.procedure for score in finite if score.procedure)),
+                "n": f"{finite[0].n:,}" if len(sizes) == 1 else "",
+                "cells": [_cell(score, places, len(sizes) > 1) for score in scores],
+            }
+        )
+    return rows
+
+
+def _cell(score: Score | None, places: int, with_n: bool) -> dict[str, str]:
+    if score is None:
+        return {"value": "", "interval": "", "n": "", "reason": ""}
+    if not math.isfinite(score.value):
+        return {"value": "–", "interval": "", "n": "", "reason": score.procedure}
+    has_interval = math.isfinite(score.low) and math.isfinite(score.high)
+    return {
+        "value": number(score.value, places),
+        "interval": f"{number(score.low, places)} to {number(score.high, places)}" if has_interval else "",
+        "n": f"{score.n:,}" if with_n else "",
+        "reason": "",
+    }
+
+
+def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Nested dicts and lists as rows of (path, text)."""
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            yield from _flat(part, f"{key} › {name}" if key else str(name))
+    elif isinstance(value, list | tuple) and any(isinstance(part, Mapping | list | tuple) for part in value):
+        for i, part in enumerate(value):
+            yield from _flat(part, f"{key} › {i + 1}" if key else str(i + 1))
+    elif isinstance(value, list | tuple):
+        yield key, " ".join(str(part) for part in value)
+    else:
+        yield key, "" if value is None else str(value)
