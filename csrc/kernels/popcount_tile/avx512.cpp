@@ -24,7 +24,7 @@ struct And {
 };
 
 // Lane i of the result is the sum of the lanes of v[i].
-__m256i sum_lanes(const __m512i v[8]) noexcept {
+[[gnu::always_inline]] inline __m256i sum_lanes(const __m512i v[8]) noexcept {
   __m512i pairs[4];
   for (int i = 0; i < 4; ++i) {  // 128-bit groups: [v(2i), v(2i+1)] partial sums
     pairs[i] = _mm512_add_epi64(_mm512_unpacklo_epi64(v[2 * i], v[2 * i + 1]),
@@ -40,38 +40,52 @@ __m256i sum_lanes(const __m512i v[8]) noexcept {
   return _mm512_cvtepi64_epi32(sums);
 }
 
+// One vector of each row: counts the bits of all pairs. Inlined, so that the sums stay in registers.
+template <class Op, int kRows, int kColumns>
+[[gnu::always_inline]] inline void step(const std::uint64_t* a, const std::uint64_t* b,
+                                        std::size_t stride, __mmask8 mask,
+                                        __m512i (&sum)[kRows * kColumns]) noexcept {
+  __m512i a_u64x8[kRows];
+  for (std::size_t r = 0; r < kRows; ++r) {
+    a_u64x8[r] = _mm512_maskz_loadu_epi64(mask, a + r * stride);
+  }
+  for (std::size_t c = 0; c < kColumns; ++c) {
+    const __m512i b_u64x8 = _mm512_maskz_loadu_epi64(mask, b + c * stride);
+    for (std::size_t r = 0; r < kRows; ++r) {
+      __m512i& s = sum[r * kColumns + c];
+      s = _mm512_add_epi64(s, _mm512_popcnt_epi64(Op::apply(a_u64x8[r], b_u64x8)));
+    }
+  }
+}
+
 // Adds the counts over words [begin, end) of kRows x kColumns pairs to out.
 template <class Op, int kRows, int kColumns>
 void block(const Tile& t, std::size_t row, std::size_t column, std::size_t begin,
            std::size_t end) noexcept {
-  const std::uint64_t* a = t.a + row * t.words;
-  const std::uint64_t* b = t.b + column * t.words;
-  __m512i sum[kRows * kColumns + (kRows * kColumns < 8 ? 8 : 0)] = {};
-  for (std::size_t w = begin; w < end; w += kLanes) {
-    const std::size_t left = end - w;
-    const auto mask = static_cast<__mmask8>(left < kLanes ? (1U << left) - 1 : 0xFF);
-    __m512i a_u64x8[kRows];
-    for (int r = 0; r < kRows; ++r) {
-      a_u64x8[r] = _mm512_maskz_loadu_epi64(mask, a + static_cast<std::size_t>(r) * t.words + w);
-    }
-    for (int c = 0; c < kColumns; ++c) {
-      const __m512i b_u64x8 =
-          _mm512_maskz_loadu_epi64(mask, b + static_cast<std::size_t>(c) * t.words + w);
-      for (int r = 0; r < kRows; ++r) {
-        __m512i& s = sum[r * kColumns + c];
-        s = _mm512_add_epi64(s, _mm512_popcnt_epi64(Op::apply(a_u64x8[r], b_u64x8)));
-      }
-    }
+  constexpr int kPairs = kRows * kColumns;
+  constexpr int kPadded = (kPairs + 7) / 8 * 8;
+  const std::uint64_t* a = t.a + row * t.words + begin;
+  const std::uint64_t* b = t.b + column * t.words + begin;
+  __m512i sum[kPairs] = {};
+  std::size_t left = end - begin;
+  for (; left >= kLanes; left -= kLanes, a += kLanes, b += kLanes) {
+    step<Op, kRows, kColumns>(a, b, t.words, 0xFF, sum);
   }
-  alignas(32) std::uint32_t counts[kRows * kColumns < 8 ? 8 : kRows * kColumns];
-  for (int i = 0; i < kRows * kColumns; i += 8) {
-    _mm256_store_si256(reinterpret_cast<__m256i*>(counts + i), sum_lanes(sum + i));
+  if (left != 0) {
+    step<Op, kRows, kColumns>(a, b, t.words, static_cast<__mmask8>((1U << left) - 1), sum);
   }
-  for (int r = 0; r < kRows; ++r) {
-    std::uint32_t* out = t.out + (row + static_cast<std::size_t>(r)) * t.out_stride + column;
-    for (int c = 0; c < kColumns; ++c) {
-      const std::uint32_t before = begin == 0 ? 0 : out[c];
-      out[c] = before + counts[r * kColumns + c];
+  __m512i padded[kPadded] = {};
+#pragma GCC unroll 16
+  for (int i = 0; i < kPairs; ++i) padded[i] = sum[i];
+  alignas(32) std::uint32_t counts[kPadded];
+#pragma GCC unroll 2
+  for (int i = 0; i < kPadded; i += 8) {
+    _mm256_store_si256(reinterpret_cast<__m256i*>(counts + i), sum_lanes(padded + i));
+  }
+  for (std::size_t r = 0; r < kRows; ++r) {
+    std::uint32_t* out = t.out + (row + r) * t.out_stride + column;
+    for (std::size_t c = 0; c < kColumns; ++c) {
+      out[c] = (begin == 0 ? 0 : out[c]) + counts[r * kColumns + c];
     }
   }
 }
