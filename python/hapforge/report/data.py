@@ -50,7 +50,7 @@ class PairwiseDifferences:
 
 @dataclass(frozen=True)
 class PrincipalComponents:
-    """PCA of real and one set together: coordinates float64 (n, 2) and explained variance ratios (2,)."""
+    """PCA of real and one set together: coordinates float64 (n, 2) (of at most 5,000 rows) and explained variance ratios (2,)."""
 
     real: NDArray[np.float64]
     synthetic: NDArray[np.float64]
@@ -59,12 +59,17 @@ class PrincipalComponents:
 
 @dataclass(frozen=True)
 class LDDecayCurves:
-    """Mean r² per distance bin [edges[i], edges[i + 1]): float64 (num_bins,), NaN where a bin is empty."""
+    """Mean r² per distance bin [edges[i], edges[i + 1]): float64 (num_bins,), NaN where a bin is empty.
+
+    `real` is over all sites that vary in the real set; a set's curve in `sets` and the real one in `real_beside` under
+    the same name are over the sites that vary in both, and are what the scores compare.
+    """
 
     edges_bp: NDArray[np.float64]
     real: NDArray[np.float64]
     sets: dict[str, NDArray[np.float64]]
     position_known: bool
+    real_beside: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

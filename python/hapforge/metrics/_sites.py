@@ -1,0 +1,16 @@
+"""The check that two cohorts have the same sites."""
+
+from __future__ import annotations
+
+from hapforge.haplotypes import HaplotypeMatrix
+
+
+def check_same_sites(**cohorts: HaplotypeMatrix) -> None:
+    """Raise ValueError unless all cohorts have equally many sites (`hapforge.intersect` matches them)."""
+    (first, reference), *others = cohorts.items()
+    for name, other in others:
+        if other.num_sites != reference.num_sites:
+            raise ValueError(
+                f"{name}: expected the {reference.num_sites} sites of {first}, found {other.num_sites}; "
+                "hapforge.intersect brings cohorts to the same sites"
+            )

@@ -1,0 +1,234 @@
+"""Nearest-neighbour adversarial accuracy: is the nearest neighbour of a haplotype of its own kind?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hapforge.haplotypes import HaplotypeMatrix
+from hapforge.metrics._intervals import Interval, combine, wilson
+from hapforge.metrics._sites import check_same_sites
+from hapforge.metrics.nearest import LIST_LENGTH, NearestDistances, NearestPair, Rows, Subsample, rows_at
+
+Ties = Literal["strict", "half"]
+
+
+@dataclass(frozen=True)
+class AdversarialAccuracy:
+    """Result of `adversarial_accuracy`.
+
+    Attributes
+    ----------
+    aa_truth : float in [0, 1], share of real haplotypes whose nearest neighbour is real
+    aa_syn : float in [0, 1], share of synthetic haplotypes whose nearest neighbour is synthetic
+    aats : float, their mean
+    ties_truth, ties_syn : float, shares of rows whose nearest real and nearest synthetic neighbour are equally far
+    n : int, rows on each side
+    identical : float, share of synthetic rows that are identical to a real one among these n
+    aa_truth_interval, aa_syn_interval, aats_interval : 95 % intervals (low, high): Wilson over the n per-row
+        indicators, for the mean combined from both; never a bootstrap of rows, whose duplicates are at distance 0
+    """
+
+    aa_truth: float
+    aa_syn: float
+    aats: float
+    ties_truth: float
+    ties_syn: float
+    n: int
+    identical: float
+    aa_truth_interval: Interval
+    aa_syn_interval: Interval
+    aats_interval: Interval
+
+
+def adversarial_accuracy(
+    real: HaplotypeMatrix,
+    synthetic: HaplotypeMatrix,
+    *,
+    ties: Ties = "strict",
+    repeats: int = 10,
+    seed: int = 0,
+) -> AdversarialAccuracy:
+    """Nearest-neighbour adversarial accuracy by Hamming distance.
+
+    AA_truth = (1 / n) sum_i 1(d_TS(i) > d_TT(i)), AA_syn = (1 / n) sum_i 1(d_ST(i) > d_SS(i)), AATS their mean;
+    d_TS(i) is the distance of real row i to its nearest synthetic row, d_TT(i) to its nearest other real row, etc.
+    0.5 is ideal without ties; below: synthetic rows lie too close to real ones (copying); above: too far. Read both
+    parts, and read them beside real against real at the same n.
+
+    Parameters
+    ----------
+    real, synthetic : HaplotypeMatrix with the same sites, at least 2 rows each
+    ties : "strict" counts equal distances as 0, as the papers do; "half" counts them 1/2. Their shares are returned
+        either way.
+    repeats : int >= 1. Unequal sizes: the larger set is subsampled without replacement to the smaller n this many
+        times, and everything is the mean over them. Equal sizes: one exact computation.
+    seed : int >= 0
+
+    Raises
+    ------
+    ValueError
+        Different numbers of sites, fewer than 2 rows, an unknown tie rule, repeats below 1.
+
+    References
+    ----------
+    Yale et al. 2019, privacy preserving synthetic health data; Yelmen et al. 2021, methods, "Nearest Neighbour
+    Adversarial Accuracy (AATS) and privacy loss"; Yelmen et al. 2023, "Nearest Neighbour Adversarial Accuracy".
+    """
+    check_same_sites(real=real, synthetic=synthetic)
+    sizes = (real.num_haplotypes, synthetic.num_haplotypes)
+    subsamples = equal_subsamples(sizes, repeats, seed)
+    k_real, k_synthetic = (LIST_LENGTH if n > min(sizes) else 1 for n in sizes)
+    pair = NearestPair(
+        tt=NearestDistances(real, k=k_real),
+        ts=NearestDistances(real, synthetic, k=k_synthetic),
+        st=NearestDistances(synthetic, real, k=k_real),
+        ss=NearestDistances(synthetic, k=k_synthetic),
+    )
+    return accuracy_over(pair, subsamples, ties)
+
+
+def equal_subsamples(sizes: tuple[int, int], repeats: int, seed: int) -> list[Subsample]:
+    """Row subsets of two sets at the smaller one's size: `repeats` of them, or one of everything at equal sizes."""
+    n = min(sizes)
+    if n < 2:
+        raise ValueError(f"real and synthetic: expected at least 2 haplotypes each, found {sizes[0]} and {sizes[1]}")
+    if repeats < 1:
+        raise ValueError(f"repeats: expected 1 or more, found {repeats}")
+    if sizes[0] == sizes[1]:
+        return [(None, None)]
+    return [(rows_at(sizes[0], n, seed, r), rows_at(sizes[1], n, seed, r)) for r in range(repeats)]
+
+
+def accuracy_over(pair: NearestPair, subsamples: Sequence[Subsample], ties: Ties = "strict") -> AdversarialAccuracy:
+    """Mean adversarial accuracy over subsamples (truth rows, synthetic rows) of one common size."""
+    results = [_accuracy(pair.tt(t, t), pair.ts(t, s), pair.st(s, t), pair.ss(s, s), ties) for t, s in subsamples]
+    n = len(results[0][0])
+    truth, syn, ties_truth, ties_syn, identical = np.mean(
+        [[part.mean() for part in result] for result in results], axis=0
+    ).tolist()
+    aats = (truth + syn) / 2
+    truth_interval, syn_interval = wilson(truth, n), wilson(syn, n)
+    return AdversarialAccuracy(
+        aa_truth=truth,
+        aa_syn=syn,
+        aats=aats,
+        ties_truth=ties_truth,
+        ties_syn=ties_syn,
+        n=n,
+        identical=identical,
+        aa_truth_interval=truth_interval,
+        aa_syn_interval=syn_interval,
+        aats_interval=combine(aats, [(0.5, truth, truth_interval), (0.5, syn, syn_interval)]),
+    )
+
+
+def _accuracy(
+    tt: NDArray[Any], ts: NDArray[Any], st: NDArray[Any], ss: NDArray[Any], ties: Ties
+) -> tuple[NDArray[np.float64], ...]:
+    """Per-row indicators of the two parts, of their ties, and of synthetic rows at distance 0 of a real one."""
+    if ties not in ("strict", "half"):
+        raise ValueError(f"ties: expected 'strict' or 'half', found {ties!r}")
+    weight = 0.5 if ties == "half" else 0.0
+    tied_truth, tied_syn = ts == tt, st == ss
+    return (
+        (ts > tt) + weight * tied_truth,
+        (st > ss) + weight * tied_syn,
+        tied_truth * 1.0,
+        tied_syn * 1.0,
+        (st == 0) * 1.0,
+    )
+
+
+def adversarial_accuracy_embedded(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    metric: Literal["angular", "euclidean"] = "angular",
+    ties: Ties = "strict",
+    repeats: int = 10,
+    seed: int = 0,
+) -> AdversarialAccuracy:
+    """Nearest-neighbour adversarial accuracy between embedded haplotypes; formula as in `adversarial_accuracy`.
+
+    Parameters
+    ----------
+    x, y : real and synthetic, floating point (n, d) and (m, d), finite; computed in float64
+    metric : "angular": arccos(x.y / (|x| |y|)) / pi, in [0, 1]; "euclidean": |x - y|
+    ties, repeats, seed : as in `adversarial_accuracy`. Distances of identical rows are exactly 0.
+
+    Raises
+    ------
+    ValueError
+        Shapes that don't fit, values that are not finite, a zero vector under "angular", and as above.
+
+    References
+    ----------
+    Szatkownik et al., generating synthetic genotypes using diffusion models: angular distance between embeddings.
+    """
+    if metric not in ("angular", "euclidean"):
+        raise ValueError(f"metric: expected 'angular' or 'euclidean', found {metric!r}")
+    points = [_points(values, name, metric) for name, values in (("x", x), ("y", y))]
+    if points[0].shape[1] != points[1].shape[1]:
+        raise ValueError(f"y: expected {points[0].shape[1]} columns as in x, found {points[1].shape[1]}")
+    pair = NearestPair(*(_EmbeddedDistances(points[a], points[b], metric, a == b) for a, b in _PAIRS))
+    return accuracy_over(pair, equal_subsamples((len(points[0]), len(points[1])), repeats, seed), ties)
+
+
+_PAIRS = ((0, 0), (0, 1), (1, 0), (1, 1))  # order of NearestPair: tt, ts, st, ss
+_BLOCK_ROWS = 1024
+
+
+def _points(values: ArrayLike, name: str, metric: str) -> NDArray[np.float64]:
+    points = np.asarray(values)
+    if points.ndim != 2 or points.dtype.kind != "f":
+        raise ValueError(f"{name}: expected a floating-point matrix (n, d), found {points.dtype} {points.shape}")
+    points = points.astype(np.float64)
+    if not np.isfinite(points).all():
+        raise ValueError(f"{name}: expected finite values, found others")
+    if metric == "angular":
+        length = np.linalg.norm(points, axis=1, keepdims=True)
+        if len(points) and length.min() == 0:
+            raise ValueError(f"{name}: expected vectors other than zero for angles, found one in row {length.argmin()}")
+        points /= length
+    return points
+
+
+class _EmbeddedDistances:
+    """As `NearestDistances`, between points.
+
+    The nearest point is found by products, its distance then from differences, which are alike for (a, b) and (b, a)
+    and exactly 0 for equal rows: rounding of the products neither makes ties nor breaks them.
+    """
+
+    def __init__(self, queries: NDArray[np.float64], targets: NDArray[np.float64], metric: str, same: bool) -> None:
+        self._queries, self._targets, self._metric, self._same = queries, targets, metric, same
+
+    def __call__(self, query_rows: Rows = None, target_rows: Rows = None) -> NDArray[np.float64]:
+        rows = np.arange(len(self._queries)) if query_rows is None else query_rows
+        columns = np.arange(len(self._targets)) if target_rows is None else target_rows
+        targets = self._targets[columns]
+        length = np.einsum("ij,ij->i", targets, targets)
+        distance = np.empty(len(rows))
+        for start in range(0, len(rows), _BLOCK_ROWS):
+            block = rows[start : start + _BLOCK_ROWS]
+            queries = self._queries[block]
+            squared = length - 2 * (queries @ targets.T)  # less the constant |query|²
+            if self._same:
+                squared[columns == block[:, None]] = np.inf
+            # candidates within rounding of the least are told apart by their exact differences
+            scale = np.einsum("ij,ij->i", queries, queries) + length.max()
+            near = squared <= (squared.min(axis=1) + 1e-12 * scale)[:, None]
+            i, j = np.nonzero(near)
+            gap = queries[i] - targets[j]
+            exact = np.full(len(block), np.inf)
+            np.minimum.at(exact, i, np.sqrt(np.einsum("ij,ij->i", gap, gap)))
+            distance[start : start + len(block)] = exact
+        if self._metric == "angular":
+            distance = 2 * np.arcsin(np.minimum(distance / 2, 1.0)) / math.pi
+        return distance

@@ -1,0 +1,91 @@
+"""Nearest-neighbour distances at many subsamples from one search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hapforge import kernels
+from hapforge.haplotypes import HaplotypeMatrix, seeded_order
+
+LIST_LENGTH = 16
+
+Rows = NDArray[np.int64] | None  # None: all
+Subsample = tuple[Rows, Rows]  # truth rows, synthetic rows
+Search = Callable[[Rows, Rows], NDArray[Any]]  # (query rows, target rows) -> distances to the nearest target
+
+
+class NearestDistances:
+    """Hamming distance of each query to its nearest target, exactly, for any subset of queries and targets.
+
+    The `k` nearest targets of each query are listed once. In a subset of the targets a query's nearest is the first of
+    its list that is in the subset; only queries whose whole list is outside are searched again.
+
+    Parameters
+    ----------
+    queries : HaplotypeMatrix
+    targets : HaplotypeMatrix; None means the queries themselves, each without itself
+    k : int, length of the lists; 1 is enough where all targets are always taken
+    """
+
+    def __init__(self, queries: HaplotypeMatrix, targets: HaplotypeMatrix | None = None, k: int = 1) -> None:
+        self._num_sites = queries.num_sites
+        self._queries = queries.words
+        self._targets = self._queries if targets is None else targets.words
+        self._among_themselves = targets is None
+        possible = len(self._targets) - self._among_themselves
+        if possible < 1:
+            raise ValueError(f"targets: expected at least one other haplotype, found {possible}")
+        found = kernels.nearest_neighbours(queries, targets, k=min(k, possible))
+        self._index, self._distance = found.index, found.distance
+
+    def __call__(self, query_rows: Rows = None, target_rows: Rows = None) -> NDArray[np.uint32]:
+        """Distances uint32 (len(query_rows),) of these queries to their nearest among these targets; None means all."""
+        if query_rows is None:
+            query_rows = np.arange(len(self._queries))
+        if target_rows is None:
+            return self._distance[query_rows, 0]
+        member = np.zeros(len(self._targets), bool)
+        member[target_rows] = True
+        usable = member[self._index[query_rows]]
+        distance = self._distance[query_rows, usable.argmax(axis=1)]
+        lost = ~usable.any(axis=1)
+        if lost.any():
+            distance[lost] = self._search(query_rows[lost], np.flatnonzero(member))
+        return distance
+
+    def _search(self, query_rows: NDArray[np.int64], target_rows: NDArray[np.int64]) -> NDArray[np.uint32]:
+        # Two neighbours, so that a query that is itself among the targets can be passed over. If it is not in the
+        # list though it is a target, both entries are at distance 0, as it is itself: the first is right.
+        k = min(2, len(target_rows))
+        found = kernels.nearest_neighbours(
+            (np.ascontiguousarray(self._queries[query_rows]), self._num_sites),
+            (np.ascontiguousarray(self._targets[target_rows]), self._num_sites),
+            k=k,
+        )
+        column = np.zeros(len(query_rows), np.int64)
+        if self._among_themselves:
+            itself = target_rows[found.index[:, 0]] == query_rows
+            if k == 1 and itself.any():
+                raise ValueError("target_rows: expected at least one other haplotype for every query, found none")
+            column[itself] = 1
+        return found.distance[np.arange(len(query_rows)), column]
+
+
+@dataclass(frozen=True)
+class NearestPair:
+    """The four searches behind an adversarial accuracy: truth (T) and synthetic (S) rows, first letter the query."""
+
+    tt: Search
+    ts: Search
+    st: Search
+    ss: Search
+
+
+def rows_at(num_rows: int, n: int, seed: int, stream: int) -> Rows:
+    """A seeded subsample of n of 0..num_rows-1 without replacement, ascending; None where all are taken."""
+    return None if n == num_rows else np.sort(seeded_order(num_rows, seed, stream)[:n])
