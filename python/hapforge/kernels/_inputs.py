@@ -90,9 +90,7 @@ def _packed_dense(dense: NDArray[Any], argument: str) -> Packed:
         raise ValueError(f"{argument}: expected (haplotypes, sites), found shape {dense.shape}")
     if dense.dtype == np.int8 and dense.size and dense.min() < 0:
         row, column = np.argwhere(dense < 0)[0].tolist()
-        raise ValueError(
-            f"{argument}: expected only 0 and 1, found {dense[row, column]} at row {row}, column {column}"
-        )
+        raise ValueError(f"{argument}: expected only 0 and 1, found {dense[row, column]} at row {row}, column {column}")
     try:
         return Packed(_backend.pack(dense.view(np.uint8)), dense.shape[1])
     except ValueError as error:

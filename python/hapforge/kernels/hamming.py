@@ -11,9 +11,7 @@ from hapforge import _backend
 from hapforge.kernels._inputs import as_packed, refuse_large, same_sites
 
 
-def pairwise_hamming(
-    a: Any, b: Any = None, *, backend: str = "auto", threads: int | None = None
-) -> NDArray[np.uint32]:
+def pairwise_hamming(a: Any, b: Any = None, *, backend: str = "auto", threads: int | None = None) -> NDArray[np.uint32]:
     """Hamming distances of all pairs, d[i, j] = number of sites where a[i] and b[j] differ.
 
     Parameters
@@ -53,9 +51,7 @@ def pairwise_hamming(
     )
 
 
-def hamming_histogram(
-    a: Any, b: Any = None, *, backend: str = "auto", threads: int | None = None
-) -> NDArray[np.int64]:
+def hamming_histogram(a: Any, b: Any = None, *, backend: str = "auto", threads: int | None = None) -> NDArray[np.int64]:
     """How many pairs lie at each Hamming distance; the matrix of distances is never formed.
 
     Parameters

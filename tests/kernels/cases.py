@@ -1,0 +1,25 @@
+"""Matrices that every kernel is tried on."""
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+# Around the word, the vectors (128 to 512 bits), the blocks of sites (512) and the chunks of words (124 and 256 words).
+NUM_SITES = (0, 1, 63, 64, 65, 127, 128, 129, 255, 257, 511, 512, 513, 1023, 1025, 7935, 7937, 16383, 16385)
+# Around the register blocks (2, 4), the word and the tiles (64, 128) and the byte counters (255).
+NUM_ROWS = (0, 1, 2, 3, 4, 5, 63, 64, 65, 127, 129, 254, 255, 256, 511)
+SHAPES = [(5, sites) for sites in NUM_SITES] + [(rows, 130) for rows in NUM_ROWS] + [(65, 65), (67, 1000)]
+
+
+def random_dense(shape, seed=0, density=0.5):
+    return (np.random.default_rng([seed, *shape]).random(shape) < density).astype(np.uint8)
+
+
+def fills(shape):
+    """(name, matrix): all zero, all one, random."""
+    return [("zeros", np.zeros(shape, np.uint8)), ("ones", np.ones(shape, np.uint8)), ("random", random_dense(shape))]
+
+
+def dense_matrices(min_rows=0, max_rows=12, max_sites=200):
+    shapes = st.tuples(st.integers(min_rows, max_rows), st.integers(0, max_sites))
+    return npst.arrays(np.uint8, shapes, elements=st.integers(0, 1))

@@ -1,0 +1,197 @@
+"""joint_counts, ld_matrix and ld_decay against the reference, on every backend."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hapforge as hf
+from hapforge.kernels import available_backends, joint_counts, ld_decay, ld_matrix
+from kernels.cases import NUM_ROWS, dense_matrices, fills, random_dense
+from reference import joint_counts as reference
+
+BACKENDS = available_backends("joint_counts")
+every_backend = pytest.mark.parametrize("backend", BACKENDS)
+
+
+def linked_dense(n, num_sites, seed=0):
+    """Neighbouring sites are correlated, a few are monomorphic."""
+    rng = np.random.default_rng([seed, n, num_sites])
+    founders = rng.integers(0, 2, (6, num_sites), dtype=np.uint8)
+    switch = rng.random((n, num_sites)) < 0.1
+    copied = np.where(switch, rng.integers(0, 6, (n, num_sites)), 0).cumsum(axis=1) % 6
+    dense = np.take_along_axis(founders, copied, axis=0)
+    dense[:, rng.random(num_sites) < 0.05] = 0
+    dense[:, rng.random(num_sites) < 0.05] = 1
+    return dense
+
+
+@every_backend
+@pytest.mark.parametrize("n", NUM_ROWS)
+def test_joint_counts_of_all_pairs(backend, n, assert_ran):
+    for name, dense in fills((n, 70)):
+        wide = dense.astype(np.int64)
+        found = joint_counts(dense, backend=backend, threads=1)
+        assert found.dtype == np.int64, name
+        assert np.array_equal(found, wide.T @ wide), name
+    assert_ran("joint_counts", backend)
+
+
+@every_backend
+@pytest.mark.parametrize("n", [1, 64, 8000, 20_000])
+def test_joint_counts_of_some_pairs(backend, n):
+    dense = random_dense((n, 9))
+    pairs = [(0, 0), (8, 1), (1, 8), (8, 8), (3, 4)]
+    assert np.array_equal(joint_counts(dense, pairs, backend=backend), reference.joint_counts(dense, pairs))
+    many = np.random.default_rng(0).integers(0, 9, (3000, 2))
+    assert np.array_equal(
+        joint_counts(dense, many, backend=backend, threads=2), joint_counts(dense, backend=backend)[*many.T]
+    )
+    assert joint_counts(dense, np.empty((0, 2), int), backend=backend).shape == (0,)
+
+
+@every_backend
+@pytest.mark.parametrize(("n", "num_sites"), [(1, 3), (2, 5), (40, 0), (40, 1), (64, 67), (100, 130)])
+def test_ld_matrix(backend, n, num_sites, assert_ran):
+    dense = linked_dense(n, num_sites)
+    found = ld_matrix(dense, backend=backend, threads=1)
+    assert found.dtype == np.float32
+    # The reference's own rounding in double, then one rounding to float32: below 2^-23 of values up to 1.
+    np.testing.assert_allclose(found, reference.ld_matrix(dense), rtol=0, atol=2e-7, equal_nan=True)
+    assert np.array_equal(found, found.T, equal_nan=True)
+    polymorphic = dense.any(axis=0) & ~dense.all(axis=0)
+    assert (found.diagonal()[polymorphic] == 1).all()
+    assert np.isnan(found[~polymorphic]).all()
+    assert_ran("ld_matrix", backend)
+
+
+def test_ld_matrix_of_some_sites():
+    dense = linked_dense(50, 100)
+    whole = ld_matrix(dense)
+    index = np.array([99, 3, 3, 64])
+    assert np.array_equal(ld_matrix(dense, index), whole[np.ix_(index, index)], equal_nan=True)
+    mask = np.arange(100) % 3 == 0
+    assert np.array_equal(ld_matrix(dense, mask), whole[np.ix_(mask, mask)], equal_nan=True)
+
+
+def test_r2_by_hand():
+    """n = 4, c_i = 2, c_j = 1, n11 = 1: (4 - 2)^2 / (2 2 1 3) = 1/3."""
+    dense = np.array([[1, 1], [1, 0], [0, 0], [0, 0]], dtype=np.uint8)
+    assert ld_matrix(dense)[0, 1] == np.float32(1 / 3)
+    assert ld_decay(dense, [1, 2]).mean_r2[0] == 1 / 3
+
+
+def cohort(n, num_sites, contigs, seed=0):
+    """Sites with repeated positions and gaps, on contigs of unequal sizes."""
+    rng = np.random.default_rng([seed, n, num_sites])
+    contig = np.sort(rng.integers(0, contigs, num_sites))
+    position = np.cumsum(rng.integers(0, 30, num_sites))
+    for c in range(contigs):
+        position[contig == c] -= position[contig == c].min(initial=10**9) - 1
+    return hf.HaplotypeMatrix.from_dense(
+        linked_dense(n, num_sites, seed), positions=position, contig=[f"chr{c}" for c in contig]
+    )
+
+
+@every_backend
+@pytest.mark.parametrize(("num_sites", "contigs"), [(1, 1), (2, 1), (64, 3), (130, 1), (200, 2), (300, 4)])
+@pytest.mark.parametrize("edges", [[0, 1], [1, 50, 51, 400], [0, 10, 10.5, 100.5, 3000], [200, 1e9]], ids=str)
+def test_ld_decay(backend, num_sites, contigs, edges, assert_ran):
+    m = cohort(30, num_sites, contigs)
+    found = ld_decay(m, edges, backend=backend, threads=1)
+    mean, num_pairs = slow_decay(m, edges)
+    assert found.edges.tolist() == edges
+    assert np.array_equal(found.num_pairs, num_pairs)
+    # Up to 3e4 additions of values up to 1 in double precision.
+    np.testing.assert_allclose(found.mean_r2, mean, rtol=1e-12, atol=1e-12, equal_nan=True)
+    if num_sites > 1:
+        assert_ran("ld_decay", backend)
+
+
+def slow_decay(m, edges):
+    """The reference's ld_decay from its r2 matrix, which is quicker."""
+    dense, position = m.to_dense(), m.sites.position
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r2 = np.corrcoef(dense.T.reshape(m.num_sites, -1).astype(float)).reshape(m.num_sites, -1) ** 2
+    i, j = np.triu_indices(m.num_sites, 1)
+    use = (m.sites.contig[i] == m.sites.contig[j]) & ~np.isnan(r2[i, j])
+    distance, value = (position[j] - position[i])[use], r2[i, j][use]
+    bins = [value[(low <= distance) & (distance < high)] for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    return np.array([b.mean() if len(b) else np.nan for b in bins]), [len(b) for b in bins]
+
+
+def test_ld_decay_matches_the_reference():
+    m = cohort(20, 60, 3)
+    edges = [0, 5, 100, 600]
+    mean, num_pairs = reference.ld_decay(m.to_dense(), m.sites.position, m.sites.contig, edges)
+    found = ld_decay(m, edges)
+    assert np.array_equal(found.num_pairs, num_pairs)
+    np.testing.assert_allclose(found.mean_r2, mean, rtol=1e-12, equal_nan=True)
+
+
+def test_ld_decay_is_the_same_to_the_last_bit_everywhere():
+    m = cohort(100, 700, 3)
+    edges = np.linspace(0, 5000, 30)
+    one = ld_decay(m, edges, backend="scalar", threads=1)
+    for backend in BACKENDS:
+        for threads in (1, 2, 3, 16):
+            found = ld_decay(m, edges, backend=backend, threads=threads)
+            assert found.mean_r2.tobytes() == one.mean_r2.tobytes()
+            assert np.array_equal(found.num_pairs, one.num_pairs)
+
+
+def test_ld_decay_without_positions_counts_sites():
+    dense = linked_dense(30, 80)
+    bare = ld_decay(dense, [1, 2, 40])
+    matrix = ld_decay(hf.HaplotypeMatrix.from_dense(dense), [1, 2, 40])
+    assert np.array_equal(bare.num_pairs, matrix.num_pairs)
+    assert np.array_equal(bare.mean_r2, matrix.mean_r2)
+
+
+def test_ld_decay_of_fewer_pairs():
+    m = cohort(50, 400, 2)
+    edges = [0, 100, 1000, 2000]
+    everything = ld_decay(m, edges)
+    total = int(everything.num_pairs.sum())
+    assert np.array_equal(ld_decay(m, edges, max_pairs=total).num_pairs, everything.num_pairs)
+    some = ld_decay(m, edges, max_pairs=total // 4)
+    assert total // 5 < some.num_pairs.sum() <= total // 4
+    again = ld_decay(m, edges, max_pairs=total // 4, threads=3)
+    assert np.array_equal(some.num_pairs, again.num_pairs)
+    assert some.mean_r2.tobytes() == again.mean_r2.tobytes()
+    # The pairs of each site drawn: their sum, taken over the sites one by one, is the sum over all of them.
+    assert (np.abs(some.mean_r2 - everything.mean_r2) < 0.05).all()
+    assert ld_decay(m, edges, max_pairs=1).num_pairs.sum() > 0
+
+
+@every_backend
+@given(dense=dense_matrices(min_rows=2, max_rows=70, max_sites=40), data=st.data())
+def test_properties(backend, dense, data):
+    n, num_sites = dense.shape
+    r2 = ld_matrix(dense, backend=backend, threads=1)
+    finite = r2[~np.isnan(r2)]
+    assert ((finite >= 0) & (finite <= 1)).all()
+    rows = np.array(data.draw(st.permutations(range(n))))
+    flips = np.array(data.draw(st.lists(st.integers(0, 1), min_size=num_sites, max_size=num_sites)), dtype=np.uint8)
+    assert np.array_equal(ld_matrix(dense[rows] ^ flips, backend=backend), r2, equal_nan=True)
+
+
+def test_bad_calls():
+    dense = random_dense((5, 10))
+    with pytest.raises(IndexError, match="pairs: 10 is out of range for 10 sites"):
+        joint_counts(dense, [(0, 10)])
+    with pytest.raises(ValueError, match=r"pairs: expected shape \(num_pairs, 2\), found \(2,\)"):
+        joint_counts(dense, [0, 1])
+    with pytest.raises(TypeError, match="pairs: expected integers, found float64"):
+        joint_counts(dense, [(0.0, 1.0)])
+    with pytest.raises(IndexError, match="out of range for 10 sites"):
+        ld_matrix(dense, [-1])
+    with pytest.raises(ValueError, match=r"sites: expected a mask of 10, found shape \(9,\)"):
+        ld_matrix(dense, np.ones(9, bool))
+    with pytest.raises(ValueError, match="at most 2 GiB.*ld_decay"):
+        ld_matrix((np.zeros((2, 400), np.uint64), 25_600))
+    for edges in ([1], [], [0, 0], [2, 1], [-1, 5], [0, np.nan], [0, np.inf], [[0, 1]]):
+        with pytest.raises(ValueError, match="edges_bp"):
+            ld_decay(dense, edges)
+    with pytest.raises(ValueError, match="max_pairs: expected 1 or more, found 0"):
+        ld_decay(dense, [0, 1], max_pairs=0)

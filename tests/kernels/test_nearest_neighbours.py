@@ -1,0 +1,107 @@
+"""nearest_neighbours against the reference, on every backend."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hapforge.kernels import Neighbours, available_backends, nearest_neighbours
+from kernels.cases import NUM_SITES, dense_matrices, random_dense
+from reference import nearest_neighbours as reference
+
+BACKENDS = available_backends("nearest_neighbours")
+every_backend = pytest.mark.parametrize("backend", BACKENDS)
+
+
+def check(found, expected):
+    assert isinstance(found, Neighbours)
+    assert found.index.dtype == np.int64
+    assert found.distance.dtype == np.uint32
+    assert np.array_equal(found.index, expected[0])
+    assert np.array_equal(found.distance, expected[1])
+
+
+@every_backend
+@pytest.mark.parametrize("num_sites", NUM_SITES)
+@pytest.mark.parametrize("k", [1, 3])
+def test_numbers_of_sites(backend, num_sites, k, assert_ran):
+    dense = random_dense((9, num_sites))
+    expected = reference.nearest_neighbours(dense, dense, k, True)
+    check(nearest_neighbours(dense, k=k, backend=backend, threads=1), expected)
+    assert_ran("nearest_neighbours", backend)
+
+
+@every_backend
+@pytest.mark.parametrize("n", [2, 63, 64, 65, 127, 128, 129, 200])
+def test_numbers_of_rows(backend, n):
+    """Eight sites: nearly every distance is tied, so the order of ties decides."""
+    dense, others = random_dense((n, 8)), random_dense((131, 8), 1)
+    for k in {1, min(2, n - 1), n - 1}:
+        expected = reference.nearest_neighbours(dense, dense, k, True)
+        check(nearest_neighbours(dense, k=k, backend=backend, threads=1), expected)
+    for k in (1, 131):
+        expected = reference.nearest_neighbours(dense, others, k, False)
+        check(nearest_neighbours(dense, others, k=k, backend=backend, threads=1), expected)
+
+
+@every_backend
+@pytest.mark.parametrize("fill", [0, 1])
+def test_equal_rows_go_to_the_lowest_index(backend, fill):
+    dense = np.full((150, 70), fill, np.uint8)
+    found = nearest_neighbours(dense, k=2, backend=backend)
+    assert not found.distance.any()
+    assert found.index[0].tolist() == [1, 2]
+    assert found.index[1].tolist() == [0, 2]
+    assert (found.index[2:] == [0, 1]).all()
+
+
+@every_backend
+def test_self_exclusion(backend):
+    dense = random_dense((70, 100))
+    everyone = np.arange(70)
+    assert np.array_equal(nearest_neighbours(dense, dense, backend=backend).index[:, 0], everyone)
+    assert np.array_equal(nearest_neighbours(dense, exclude_self=False, backend=backend).index[:, 0], everyone)
+    among_themselves = nearest_neighbours(dense, backend=backend)
+    check(nearest_neighbours(dense, dense, exclude_self=True, backend=backend), among_themselves)
+    assert (among_themselves.index[:, 0] != everyone).all()
+
+
+@every_backend
+def test_results_are_the_same_on_any_number_of_threads(backend):
+    dense = random_dense((300, 90))
+    one = nearest_neighbours(dense, k=5, backend=backend, threads=1)
+    for threads in (2, 3, 16):
+        check(nearest_neighbours(dense, k=5, backend=backend, threads=threads), one)
+
+
+def test_no_queries():
+    found = nearest_neighbours(random_dense((0, 70)), random_dense((4, 70)), k=2)
+    assert found.index.shape == found.distance.shape == (0, 2)
+
+
+@every_backend
+@given(dense=dense_matrices(min_rows=2, max_rows=20, max_sites=70), data=st.data())
+def test_properties(backend, dense, data):
+    n, num_sites = dense.shape
+    k = data.draw(st.integers(1, n - 1))
+    found = nearest_neighbours(dense, k=k, backend=backend, threads=1)
+    check(found, reference.nearest_neighbours(dense, dense, k, True))
+    flips = np.array(data.draw(st.lists(st.integers(0, 1), min_size=num_sites, max_size=num_sites)), dtype=np.uint8)
+    check(nearest_neighbours(dense ^ flips, k=k, backend=backend), found)  # recoding alleles changes no distance
+
+
+def test_bad_calls():
+    dense, other = random_dense((5, 64)), random_dense((4, 64))
+    for bad_k in (0, -1, 5):
+        with pytest.raises(ValueError, match=f"k: expected 1 to 4, the number of candidates, found {bad_k}"):
+            nearest_neighbours(dense, k=bad_k)
+    with pytest.raises(ValueError, match="k: expected 1 to 4"):
+        nearest_neighbours(dense, other, k=5)
+    with pytest.raises(TypeError):
+        nearest_neighbours(dense, k=1.0)
+    with pytest.raises(ValueError, match="as many targets as queries, found 4 targets, 5 queries"):
+        nearest_neighbours(dense, other, exclude_self=True)
+    with pytest.raises(ValueError, match="targets: expected 64 sites, as in queries, found 63"):
+        nearest_neighbours(dense, random_dense((4, 63)))
+    with pytest.raises(ValueError, match="k: expected 1 to 0"):
+        nearest_neighbours(random_dense((1, 64)))
