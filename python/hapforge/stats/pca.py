@@ -27,8 +27,8 @@ class PCA:
     Attributes
     ----------
     mean : float64 (num_sites,), ALT frequencies
-    components : float64 (k, num_sites), orthonormal rows, by falling variance; the entry of the greatest absolute
-        value (the first among equals) of each is positive
+    components : float64 (k, num_sites), orthonormal rows, by falling variance; the first entry of each whose absolute
+        value is (within 1e-6 of) the greatest is positive
     explained : float64 (k,), shares of the total variance
     coordinates : float64 (num_haplotypes, k), (x - mean) . components
     """
@@ -73,7 +73,8 @@ def pca(matrix: HaplotypeMatrix, num_components: int = 2) -> PCA:
         values, vectors = values[::-1][:num_components], vectors[:, ::-1][:, :num_components]
     else:
         values, vectors = _leading_eigenvectors(matrix, mean, num_components)
-    top = np.abs(vectors).argmax(axis=0)
+    size = np.abs(vectors)
+    top = (size >= (1 - 1e-6) * size.max(axis=0)).argmax(axis=0)  # complementary sites tie but for rounding
     vectors = vectors * np.where(vectors[top, np.arange(num_components)] < 0, -1.0, 1.0)
     offset = mean @ vectors
     coordinates = np.concatenate([block @ vectors - offset for block in _row_blocks(matrix)])

@@ -1,0 +1,200 @@
+"""Allele frequencies, pairwise differences, PCA overlap and LD decay against scipy, POT and numpy."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import ot
+import pytest
+from scipy.stats import linregress, norm, pearsonr, wasserstein_distance
+
+import hapforge as hf
+from hapforge.errors import MissingDependencyError
+from hapforge.metrics import (
+    compare_allele_frequencies,
+    compare_ld_decay,
+    compare_pairwise_differences,
+    pca_overlap,
+    transport_cost,
+)
+from hapforge.metrics._intervals import combine, wilson
+from hapforge.metrics.allele_frequency import newly_fixed
+from hapforge.metrics.pairwise import num_repeated_rows
+from hapforge.metrics.pca import sinkhorn
+
+
+@pytest.mark.parametrize("highest", [1.0, 0.2])
+def test_frequencies_are_scipys_line(rng: np.random.Generator, highest: float) -> None:
+    p = rng.beta(0.5, 1, 400)
+    q = np.clip(0.9 * p + 0.02 + rng.normal(0, 0.03, 400), 0, 1)
+    found = compare_allele_frequencies(p, q, highest=highest)
+    kept = p <= highest
+    line = linregress(p[kept], q[kept])
+    assert (found.r, found.slope, found.intercept) == pytest.approx((line.rvalue, line.slope, line.intercept))
+    assert found.num_sites == kept.sum()
+    for value, (low, high) in (
+        (found.r, found.r_interval),
+        (found.slope, found.slope_interval),
+        (found.intercept, found.intercept_interval),
+    ):
+        assert low < value < high
+    # independent sites: the bootstrap's width is near the textbook's
+    width = np.subtract(*found.slope_interval[::-1]) / (2 * 1.96)
+    assert width == pytest.approx(line.stderr, rel=0.6)
+    assert found == compare_allele_frequencies(p, q, highest=highest)
+
+
+def test_low_frequency_includes_the_limit() -> None:
+    p = np.array([0.0, 0.1, 0.2, 0.2000001, 0.9])
+    assert compare_allele_frequencies(p, p, highest=0.2).num_sites == 3
+
+
+def test_undefined_frequencies() -> None:
+    flat = compare_allele_frequencies(np.full(50, 0.3), np.linspace(0, 1, 50))
+    assert np.isnan([flat.r, flat.slope, flat.intercept, *flat.r_interval]).all()
+    silent = compare_allele_frequencies(np.linspace(0, 1, 50), np.full(50, 0.3))
+    assert np.isnan(silent.r)
+    assert silent.slope == pytest.approx(0)
+    few = compare_allele_frequencies(np.array([0.1, 0.5, 0.7]), np.array([0.1, 0.4, 0.8]))
+    assert few.r == pytest.approx(pearsonr([0.1, 0.5, 0.7], [0.1, 0.4, 0.8]).statistic)
+    assert np.isnan(few.r_interval).all()
+    with pytest.raises(ValueError, match=r"at least 2 sites at real frequency <= 0.2, found 1"):
+        compare_allele_frequencies(np.array([0.1, 0.5]), np.array([0.1, 0.5]), highest=0.2)
+    with pytest.raises(ValueError, match=r"\(2,\) and \(3,\)"):
+        compare_allele_frequencies(np.ones(2), np.ones(3))
+
+
+def test_newly_fixed() -> None:
+    assert newly_fixed(np.array([0.0, 0.5, 0.1, 1.0, 0.3]), np.array([0.0, 0.0, 0.2, 0.5, 1.0])).tolist() == [1, 4]
+
+
+def test_pairwise(rng: np.random.Generator) -> None:
+    x = (rng.random((30, 80)) < 0.3).astype(np.uint8)
+    y = (rng.random((20, 80)) < 0.5).astype(np.uint8)
+    a, b = hf.HaplotypeMatrix.from_dense(x), hf.HaplotypeMatrix.from_dense(y)
+    histogram = hf.kernels.hamming_histogram
+    found = compare_pairwise_differences(histogram(a), histogram(b), histogram(a, b))
+    within_x, within_y, between = (
+        [int((u != v).sum()) for i, u in enumerate(s) for j, v in enumerate(t) if s is not t or i < j]
+        for s, t in ((x, x), (y, y), (x, y))
+    )
+    assert found.within == pytest.approx(wasserstein_distance(within_x, within_y))
+    assert found.between == pytest.approx(wasserstein_distance(within_x, between))
+
+
+def test_repeated_rows(rng: np.random.Generator) -> None:
+    x = rng.integers(0, 2, (12, 100), dtype=np.uint8)
+    x[7] = x[2]
+    x[9] = x[2]
+    assert num_repeated_rows(hf.HaplotypeMatrix.from_dense(x)) == 2
+
+
+@pytest.mark.parametrize("shift", [0.05, 3.0])
+def test_entropic_cost_is_pots(rng: np.random.Generator, shift: float) -> None:
+    """At a shift of 3 all kernel values of the plain iteration are 0."""
+    x, y = rng.normal(size=(60, 2)), rng.normal(size=(45, 2)) + shift
+    x[:20] += 4
+    cost = ot.dist(x, y)
+    cost /= cost.max()
+    masses = ot.unif(60), ot.unif(45)
+    plan, log = ot.bregman.sinkhorn_log(*masses, cost, 1e-3, log=True, warn=False)
+    found = transport_cost(x, y)
+    assert found.entropic == pytest.approx((plan * cost).sum(), rel=1e-9)
+    assert found.marginal_error == pytest.approx(log["err"][-1], rel=0.3, abs=2e-9)  # theirs is 9 steps older
+    assert found.exact == pytest.approx(ot.emd2(*masses, cost))
+    assert sinkhorn(cost, 0.1)[0] == pytest.approx((ot.sinkhorn(*masses, cost, 0.1) * cost).sum(), rel=1e-6)
+
+
+def test_transport_of_equal_points() -> None:
+    points = np.zeros((5, 2))
+    assert transport_cost(points, points).entropic == pytest.approx(0)
+    with pytest.raises(ValueError, match="at least one on each side, found 0 and 5"):
+        transport_cost(points[:0], points)
+
+
+def test_missing_pot_is_said(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ot", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'hapforge\[eval\]'"):
+        transport_cost(np.zeros((2, 2)), np.ones((2, 2)))
+
+
+def test_pca_overlap_follows_the_procedure(rng: np.random.Generator) -> None:
+    from sklearn.decomposition import PCA
+
+    frequencies = rng.beta(0.5, 0.5, (3, 150))
+    x = (rng.random((80, 150)) < frequencies[np.arange(80) % 3]).astype(np.uint8)
+    y = (rng.random((50, 150)) < frequencies[np.arange(50) % 3]).astype(np.uint8)
+    found = pca_overlap(hf.HaplotypeMatrix.from_dense(x), hf.HaplotypeMatrix.from_dense(y), rows=None)
+    theirs = PCA(2, svd_solver="full").fit_transform(np.concatenate([x, y]).astype(float))
+    cost = ot.dist(theirs[:80], theirs[80:])
+    cost /= cost.max()
+    plan = ot.bregman.sinkhorn_log(ot.unif(80), ot.unif(50), cost, 1e-3, warn=False)
+    assert found.cost.entropic == pytest.approx((plan * cost).sum(), rel=1e-6)
+    assert found.real.shape == (80, 2)
+    assert found.synthetic.shape == (50, 2)
+    thinned = pca_overlap(hf.HaplotypeMatrix.from_dense(x), hf.HaplotypeMatrix.from_dense(y), rows=30, seed=3)
+    assert thinned.n == 30
+    np.testing.assert_array_equal(thinned.real, found.real)
+
+
+def test_ld_decay(rng: np.random.Generator) -> None:
+    def cohort(n: int, rate: float) -> np.ndarray:
+        """Sites copied from their left neighbour but for a share of `rate`."""
+        x = rng.integers(0, 2, (n, 120), dtype=np.uint8)
+        for j in range(1, 120):
+            kept = rng.random(n) > rate
+            x[kept, j] = x[kept, j - 1]
+        return x
+
+    position = np.cumsum(rng.integers(1, 30, 120))
+    x, y = cohort(300, 0.1), cohort(200, 0.3)
+    x[:, 5] = 1
+    y[:, [40, 41]] = 0
+    a, b = (hf.HaplotypeMatrix.from_dense(v, positions=position) for v in (x, y))
+    found = compare_ld_decay(a, b)
+    kept = np.setdiff1d(np.arange(120), [5, 40, 41])
+    curves = []
+    for v in (x, y):
+        r2 = np.corrcoef(v[:, kept].T.astype(float)) ** 2
+        i, j = np.triu_indices(len(kept), 1)
+        distance = position[kept][j] - position[kept][i]
+        k = np.searchsorted(found.edges_bp, distance, side="right") - 1
+        num_bins = len(found.edges_bp) - 1
+        count = np.bincount(k, minlength=num_bins)
+        with np.errstate(invalid="ignore"):
+            curves.append(np.bincount(k, r2[i, j], minlength=num_bins) / count)
+    np.testing.assert_allclose(found.real, curves[0], rtol=1e-6)
+    np.testing.assert_allclose(found.synthetic, curves[1], rtol=1e-6)
+    full = np.isfinite(curves[0])
+    assert found.r == pytest.approx(pearsonr(curves[0][full], curves[1][full]).statistic)
+    assert found.score == pytest.approx(1 - np.nansum((curves[0] - curves[1]) ** 2) / np.nansum(curves[0] ** 2))
+    assert found.num_sites == 117
+    assert found.r_interval[0] < found.r < found.r_interval[1]
+    assert found.score_interval[0] < found.score < found.score_interval[1]
+    perfect = compare_ld_decay(a, a)
+    assert (perfect.r, perfect.score) == (pytest.approx(1), 1)
+
+
+def test_ld_decay_without_pairs(rng: np.random.Generator) -> None:
+    x = rng.integers(0, 2, (20, 6), dtype=np.uint8)
+    y = x.copy()
+    y[:, 1:] = 0
+    with pytest.raises(ValueError, match="at least 2 distance bins, found 0 among 1 sites"):
+        compare_ld_decay(hf.HaplotypeMatrix.from_dense(x), hf.HaplotypeMatrix.from_dense(y))
+
+
+def test_wilson() -> None:
+    low, high = wilson(0.3, 50)
+    z = norm.ppf(0.975)
+    for limit in (low, high):  # where the score test just rejects
+        assert abs(0.3 - limit) == pytest.approx(z * np.sqrt(limit * (1 - limit) / 50))
+    assert wilson(0.0, 10)[0] == 0
+    assert wilson(1.0, 10)[1] == pytest.approx(1)
+
+
+def test_combined_interval_of_symmetric_parts() -> None:
+    low, high = combine(0.5, [(0.5, 0.4, (0.3, 0.5)), (0.5, 0.6, (0.5, 0.7))])
+    assert (0.5 - low, high - 0.5) == pytest.approx((np.hypot(0.05, 0.05),) * 2)
+    low, high = combine(0.2, [(1, 0.6, (0.5, 0.8)), (-1, 0.4, (0.3, 0.5))])
+    assert (0.2 - low, high - 0.2) == pytest.approx((np.hypot(0.1, 0.1), np.hypot(0.2, 0.1)))

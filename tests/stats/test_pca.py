@@ -1,0 +1,71 @@
+"""Principal components against numpy's SVD and scikit-learn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+import hapforge as hf
+from hapforge.stats import pca
+
+
+def structured(rng: np.random.Generator, n: int, num_sites: int) -> np.ndarray:
+    """Three populations with their own frequencies."""
+    frequencies = rng.beta(0.6, 0.6, (3, num_sites))
+    return (rng.random((n, num_sites)) < frequencies[np.arange(n) % 3]).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("n", "num_sites"), [(200, 130), (60, 500), (150, 2300), (40, 5000)])
+@pytest.mark.parametrize("k", [1, 2, 10])
+def test_against_svd(rng: np.random.Generator, n: int, num_sites: int, k: int) -> None:
+    x = structured(rng, n, num_sites)
+    found = pca(hf.HaplotypeMatrix.from_dense(x), k)
+    centred = x - x.mean(axis=0)
+    _, sizes, right = np.linalg.svd(centred, full_matrices=False)
+    np.testing.assert_allclose(found.explained, sizes[:k] ** 2 / (sizes**2).sum(), rtol=1e-9)
+    top = (np.abs(right[:k]) >= (1 - 1e-6) * np.abs(right[:k]).max(axis=1, keepdims=True)).argmax(axis=1)
+    right = right[:k] * np.sign(right[np.arange(k), top])[:, None]
+    gaps = np.diff(sizes[: k + 1] ** 2).min() / sizes[0] ** 2
+    np.testing.assert_allclose(found.components, right, atol=1e-9 / abs(gaps))
+    np.testing.assert_allclose(found.coordinates, centred @ found.components.T, atol=1e-9)
+    np.testing.assert_allclose(found.components @ found.components.T, np.eye(k), atol=1e-10)
+    assert (found.components[np.arange(k), top] > 0).all()
+
+
+def test_against_scikit_learn(rng: np.random.Generator) -> None:
+    x = structured(rng, 120, 300)
+    found = pca(hf.HaplotypeMatrix.from_dense(x), 2)
+    theirs = PCA(2, svd_solver="full").fit(x.astype(float))
+    np.testing.assert_allclose(found.explained, theirs.explained_variance_ratio_, rtol=1e-9)
+    np.testing.assert_allclose(np.abs(found.coordinates), np.abs(theirs.transform(x.astype(float))), atol=1e-8)
+
+
+def test_same_input_same_output_in_blocks(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib
+
+    module = importlib.import_module("hapforge.stats.pca")
+    matrix = hf.HaplotypeMatrix.from_dense(structured(rng, 90, 2100))
+    first = pca(matrix, 2)
+    assert np.array_equal(first.coordinates, pca(matrix, 2).coordinates)
+    monkeypatch.setattr(module, "_BLOCK_VALUES", 2100 * 7)
+    np.testing.assert_allclose(pca(matrix, 2).coordinates, first.coordinates, atol=1e-9)
+
+
+@pytest.mark.parametrize("num_sites", [20, 2100])
+def test_few_distinct_rows(num_sites: int) -> None:
+    x = np.zeros((6, num_sites), np.uint8)
+    x[3:, :4] = 1
+    found = pca(hf.HaplotypeMatrix.from_dense(x), 1)
+    assert found.explained.tolist() == pytest.approx([1.0])
+    np.testing.assert_allclose(found.coordinates[:, 0], [-1, -1, -1, 1, 1, 1], atol=1e-12)
+
+
+def test_bad_input(rng: np.random.Generator) -> None:
+    matrix = hf.HaplotypeMatrix.from_dense(structured(rng, 5, 30))
+    with pytest.raises(ValueError, match="expected 1 to 4 for 5 rows x 30 sites, found 5"):
+        pca(matrix, 5)
+    with pytest.raises(ValueError, match="found 0"):
+        pca(matrix, 0)
+    with pytest.raises(ValueError, match="found 5 alike"):
+        pca(hf.HaplotypeMatrix.from_dense(np.ones((5, 30), np.uint8)), 1)
