@@ -106,10 +106,8 @@ class Browser:
         self.call("Page.navigate", url=path.as_uri())
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self._receive(seconds)
-        while drawn and not self.evaluate("document.documentElement.hasAttribute('data-drawn')"):
-            if time.monotonic() - start > seconds:
-                raise TimeoutError(f"{path}: not drawn after {seconds} s: {self.problems()}")
-            time.sleep(0.1)
+        if drawn:
+            self.wait("document.documentElement.hasAttribute('data-drawn')", seconds)
         return time.monotonic() - start
 
     def evaluate(self, expression: str) -> Any:
@@ -118,12 +116,28 @@ class Browser:
             raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
+    def count(self, selector: str) -> int:
+        return int(self.evaluate(f"document.querySelectorAll({json.dumps(selector)}).length"))
+
+    def texts(self, selector: str) -> list[str]:
+        return list(self.evaluate(f"[...document.querySelectorAll({json.dumps(selector)})].map(e => e.textContent)"))
+
+    def wait(self, condition: str, seconds: float = 60) -> None:
+        """Until a JavaScript condition holds."""
+        end = time.monotonic() + seconds
+        while not self.evaluate(condition):
+            if time.monotonic() > end:
+                raise TimeoutError(f"not within {seconds} s: {condition}; {self.problems()}")
+            time.sleep(0.05)
+
     def problems(self) -> list[str]:
         """Console messages, exceptions, policy violations, dialogs and requests that are not this file or data."""
         found = []
         for event in self.events:
             method, params = event["method"], event["params"]
-            if method in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Page.javascriptDialogOpening"):
+            if method == "Runtime.consoleAPICalled":
+                found.append(f"console: {' '.join(str(argument.get('value')) for argument in params['args'])}")
+            elif method in ("Runtime.exceptionThrown", "Page.javascriptDialogOpening"):
                 found.append(f"{method}: {json.dumps(params)[:500]}")
             elif method == "Log.entryAdded":
                 found.append(f"log: {params['entry']['text']}")

@@ -28,6 +28,7 @@ MAX_CLOUD = 1_500  # points drawn of each cloud of a PCA panel
 MAX_BINS = 160  # bins of a distribution
 GRID = 100  # cells along each axis of a density
 LOW_FREQUENCY = 0.2
+REAL_WITHIN = "real, within"
 BAR_WIDTH = 0.26
 NAME_WIDTH = 26  # longest name written inside a figure
 
@@ -56,13 +57,14 @@ def palette(scheme: Literal["light", "dark"]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Style:
-    """How a set is drawn in every figure: a role of `palette` and a line pattern."""
+    """How a set is drawn in every figure: its short name, a role of `palette` and a line pattern."""
 
+    label: str
     colour: str
     dash: Literal["solid", "dash", "dot"] = "solid"
 
 
-REAL = Style("real")
+REAL = Style("real", "real")
 
 
 @dataclass(frozen=True)
@@ -141,19 +143,28 @@ def shown(text: object) -> str:
     return "".join(blank.get(c, "\ufffd") if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in str(text))
 
 
-def short(name: str, width: int = NAME_WIDTH) -> str:
-    """A name short enough for a figure."""
+def short(name: str, width: int) -> str:
+    """A name short enough for a figure; the middle is left out, names of runs often differ at the end."""
     name = shown(name)
-    return name if len(name) <= width else name[: width - 1] + "…"
+    return name if len(name) <= width else f"{name[: (width - 1) // 2]}…{name[len(name) - width // 2 :]}"
 
 
 def styles(data: EvaluationData) -> dict[str, Style]:
-    """The style of every set (solid) and control (dashed); beyond six the colours return as dotted lines."""
+    """The style of every set (solid) and control (dashed); beyond six the colours return as dotted lines.
+
+    Labels are unique, also beside that of the real cohort: a curve is found by its label.
+    """
     result: dict[str, Style] = {}
-    for name in dict.fromkeys([*data.sets, *data.controls]):
-        i = len(result)
+    taken = {REAL.label, REAL_WITHIN}
+    for i, name in enumerate(dict.fromkeys([*data.sets, *data.controls])):
+        label, again = short(name, NAME_WIDTH), 1
+        while label in taken:
+            again += 1
+            label = f"{short(name, NAME_WIDTH - 4)} ({again})"
+        taken.add(label)
         dash: Literal["solid", "dash", "dot"] = "dash" if name in data.controls else "solid"
-        result[name] = Style(f"set{i % len(SET_COLOURS['light'])}", "dot" if i >= len(SET_COLOURS["light"]) else dash)
+        turn, colour = divmod(i, len(SET_COLOURS["light"]))
+        result[name] = Style(label, f"set{colour}", "dot" if turn else dash)
     return result
 
 
@@ -273,7 +284,7 @@ def _adversarial_accuracy(data: EvaluationData) -> Figure | None:
         for part, score in found.items():
             value, low, high = (np.array([v], dtype=np.float64) for v in (score.value, score.low, score.high))
             where = np.array([place + (0.0 if part == "AA_truth" else 0.28)])
-            label, pale = f"{part}, {short(name)}", part == "AA_syn"
+            label, pale = f"{part}, {style[name].label}", part == "AA_syn"
             series.append(Series("bars", label, style[name], value, where, low=low, high=high, pale=pale))
         words.append(f"{shown(name)} " + ", ".join(f"{part} {score.value:.2f}" for part, score in found.items()))
     panel = Panel(
@@ -313,7 +324,7 @@ def _pca_panel(name: str, pca: PrincipalComponents, style: Style) -> Panel:
     series = [
         Series("points", label, s, points[:, 0], points[:, 1])
         for label, s, points in (
-            ("real", REAL, _thinned(pca.real)),
+            (REAL.label, REAL, _thinned(pca.real)),
             (shown(name), style, _thinned(pca.synthetic)),
         )
     ]
@@ -364,11 +375,11 @@ def _pairwise_differences(data: EvaluationData) -> Figure | None:
     names = _in_order(data, {*pairs.within, *pairs.between})
     first, width, num_bins = _bins(pairs)
     style = styles(data)
-    real = Series("line", "real, within", REAL, *_distribution(pairs.within_real, first, width, num_bins))
+    real = Series("line", REAL_WITHIN, REAL, *_distribution(pairs.within_real, first, width, num_bins))
 
     def panel(title: str, counts: Mapping[str, NDArray[np.int64]]) -> Panel:
         lines = [
-            Series("line", short(name), style[name], *_distribution(counts[name], first, width, num_bins))
+            Series("line", style[name].label, style[name], *_distribution(counts[name], first, width, num_bins))
             for name in names
             if name in counts
         ]
@@ -410,8 +421,10 @@ def _ld_panel(data: EvaluationData, ld: LDDecayCurves) -> Panel:
     style = styles(data)
     low, high = ld.edges_bp[:-1], ld.edges_bp[1:]
     centres = np.where(low > 0, np.sqrt(np.maximum(low, 0) * high), high / 2)
-    series = [Series("line", "real", REAL, centres, ld.real)]
-    series += [Series("line", short(name), style[name], centres, ld.sets[name]) for name in _in_order(data, ld.sets)]
+    series = [Series("line", REAL.label, REAL, centres, ld.real)]
+    series += [
+        Series("line", style[name].label, style[name], centres, ld.sets[name]) for name in _in_order(data, ld.sets)
+    ]
     unit = "bp" if ld.position_known else "sites; positions are not known"
     return Panel("", f"distance ({unit})", "mean r²", series, log_x=True, legend=True)
 
@@ -435,6 +448,7 @@ def _ld_decay(data: EvaluationData) -> Figure | None:
 
 _DASHES = {"solid": "-", "dash": "--", "dot": ":"}
 _DPI = 100
+_LEGEND_COLUMNS = 4
 
 
 def draw(figure: Figure) -> bytes:
@@ -451,7 +465,8 @@ def draw(figure: Figure) -> bytes:
     rows = -(-len(figure.panels) // columns)
     inches = 10.0 if columns > 1 else 8.0
     height = figure.panels[0].height_px / 100 if len(figure.panels) == 1 else 3.3 if columns == 3 else 3.9
-    return _drawn(figure.panels, rows, columns, (inches, rows * height))
+    legend = 0.2 * -(-len(figure.legend) // _LEGEND_COLUMNS)
+    return _drawn(figure.panels, rows, columns, (inches, rows * height + legend))
 
 
 def png(data: EvaluationData, name: str | None = None) -> bytes:
@@ -469,16 +484,18 @@ def png(data: EvaluationData, name: str | None = None) -> bytes:
     MissingDependencyError
         Where matplotlib is not installed.
     """
-    known = list(styles(data))
+    style = styles(data)
     if name is None and data.sets:
         name = data.sets[0]
-    if name not in known:
-        raise ValueError(f"name: expected one of {', '.join(known) or 'no sets at all'}, found {name}")
+    if name is None or name not in style:
+        raise ValueError(
+            f"name: expected one of {', '.join(style) or 'the sets, of which there are none'}, found {name}"
+        )
     figures = {figure.key: figure for figure in build(data)}
     panels = []
     for key, title in (
-        ("principal-components", f"Principal components: real (grey), {short(name)}"),
-        ("allele-frequencies", f"ALT frequency: real against {short(name)}"),
+        ("principal-components", f"Principal components: real (grey), {style[name].label}"),
+        ("allele-frequencies", f"ALT frequency: real against {style[name].label}"),
         ("adversarial-accuracy", "AA_truth (filled), AA_syn (hollow)"),
         ("ld-decay", "Decay of linkage disequilibrium"),
     ):
@@ -486,7 +503,7 @@ def png(data: EvaluationData, name: str | None = None) -> bytes:
             continue
         found = figures[key].panels
         if len(found) > 1 or found[0].title:
-            found = [panel for panel in found if panel.series[-1].name == shown(name)]
+            found = [panel for panel in found if panel.series[-1].style == style[name]]
         panels += [Panel(**{**vars(panel), "title": title}) for panel in found[:1]]
     if not panels:
         raise ValueError("data: expected an evaluation with at least one figure, found none")
@@ -532,7 +549,7 @@ def _drawn(panels: list[Panel], rows: int, columns: int, size_inches: tuple[floa
             # placeholders first: matplotlib drops a label that begins with an underscore
             labels = [str(k) for k in range(len(lines))]
             if one_legend and i == 0:
-                legend = canvas.legend(lines, labels, frameon=False, loc="outside lower center", ncols=4)
+                legend = canvas.legend(lines, labels, frameon=False, loc="outside lower center", ncols=_LEGEND_COLUMNS)
             elif panel.legend and not one_legend:
                 legend = axes.legend(lines, labels, frameon=False, fontsize=8)
             else:
@@ -552,7 +569,7 @@ def _draw_panel(axes: Axes, panel: Panel, colours: dict[str, str]) -> list[Any]:
     lines: list[Any] = []
     if panel.log_x:
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.6g}")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
     for series in panel.series:
         colour = colours[series.style.colour]
@@ -587,5 +604,5 @@ def _draw_panel(axes: Axes, panel: Panel, colours: dict[str, str]) -> list[Any]:
         axes.set_yticks([])
         for place, name in enumerate(panel.names):
             axes.text(0.01, place - 0.32, name, va="center", transform=axes.get_yaxis_transform())
-    axes.set(title=short(panel.title, 40), xlabel=panel.x_label, ylabel=panel.y_label)
+    axes.set(title=short(panel.title, 42), xlabel=panel.x_label, ylabel=panel.y_label)
     return lines

@@ -207,8 +207,8 @@ def _trace(series: Series) -> dict[str, Any]:
 
 
 def _plain(text: str) -> str:
-    """Text for plotly, which reads tags and entities in names."""
-    return html.escape(text, quote=False)
+    """Text for plotly, which reads tags, entities and %{templates} in names."""
+    return html.escape(text, quote=False).replace("%{", "&#37;{")
 
 
 def _numbers(values: NDArray[np.float64]) -> list[float | None]:

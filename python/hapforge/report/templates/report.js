@@ -6,7 +6,13 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const coarse = matchMedia("(pointer: coarse)").matches;
   // No buttons: they would be dozens of stops of the Tab key, and one of them offers to send the numbers away.
-  const config = { responsive: true, displayModeBar: false, showSendToCloud: false, plotlyServerURL: "" };
+  const config = {
+    responsive: true,
+    displayModeBar: false,
+    showSendToCloud: false,
+    plotlyServerURL: "",
+    typesetMath: false, // a name between dollar signs is a name
+  };
 
   // Colours are given by role, under keys that end in "color" and in colour scales, never in names or labels.
   function painted(node, scheme, key) {

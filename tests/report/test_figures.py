@@ -1,0 +1,263 @@
+"""What the figures hold, against hand-worked numbers; the static drawings."""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+import sys
+
+import numpy as np
+import pytest
+
+from hapforge.errors import MissingDependencyError
+from hapforge.report import figures
+from hapforge.report.data import AlleleFrequencies, LDDecayCurves, PairwiseDifferences, PrincipalComponents, Score
+from hapforge.report.html import plot
+from report.evaluation_factory import CONTROLS, SETS, make_evaluation
+
+# Machado, Oliveira and Fernandes 2009, severity 1.0, on linear RGB
+_VISION = {
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
+    "normal": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+}
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+
+
+def _linear(colour: str) -> np.ndarray:
+    c = np.array([int(colour[k : k + 2], 16) for k in (1, 3, 5)]) / 255
+    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+
+
+def _cielab(linear: np.ndarray) -> np.ndarray:
+    to_xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.072175], [0.0193339, 0.119192, 0.9503041]]
+    xyz = np.array(to_xyz) @ linear / [0.95047, 1, 1.08883]
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_colours_are_told_apart_and_stand_out(scheme):
+    colours = figures.palette(scheme)
+    drawn = [colours["real"], *figures.SET_COLOURS[scheme]]
+    for vision in _VISION.values():
+        seen = [_cielab(np.clip(np.array(vision) @ _linear(colour), 0, 1)) for colour in drawn]
+        closest = min(np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i])
+        assert closest >= 14
+    paper = _linear(colours["paper"]) @ _LUMINANCE
+
+    def contrast(colour: str) -> float:
+        low, high = sorted([paper, _linear(colour) @ _LUMINANCE])
+        return (high + 0.05) / (low + 0.05)
+
+    assert min(map(contrast, drawn)) >= 3.0  # WCAG 2.2, 1.4.11: graphical objects
+    assert contrast(colours["ink"]) >= 7.0
+    assert contrast(colours["muted"]) >= 4.5  # 1.4.3: text
+
+
+def test_every_figure_in_order_and_a_set_has_one_colour_everywhere():
+    data = make_evaluation()
+    built = figures.build(data)
+    assert [figure.key for figure in built] == [
+        "allele-frequencies",
+        "low-allele-frequencies",
+        "adversarial-accuracy",
+        "principal-components",
+        "pairwise-differences",
+        "ld-decay",
+    ]
+    style = figures.styles(data)
+    assert len({s.colour for s in style.values()}) == 6
+    assert [style[name].dash for name in SETS + CONTROLS] == ["solid"] * 3 + ["dash"] * 3
+    labels = {s.label: s.colour for s in style.values()}
+    curves = [series for figure in built for panel in figure.panels if panel.legend for series in panel.series]
+    assert all(labels.get(series.name, "real") == series.style.colour for series in curves)
+    clouds = {panel.title: panel.series[-1].style.colour for panel in built[3].panels}
+    assert clouds == {name: style[name].colour for name in SETS + CONTROLS}
+
+
+def test_a_field_without_numbers_is_left_out():
+    full = make_evaluation()
+    for gone, key in [
+        ({"allele_frequencies": None}, "allele-frequencies"),
+        ({"scores": {}}, "adversarial-accuracy"),
+        ({"principal_components": {}}, "principal-components"),
+        ({"pairwise_differences": None}, "pairwise-differences"),
+        ({"ld_decay": None}, "ld-decay"),
+    ]:
+        keys = {figure.key for figure in figures.build(dataclasses.replace(full, **gone))}
+        assert key not in keys
+        assert len(keys) == (4 if key == "allele-frequencies" else 5)
+
+
+def test_labels_are_short_unique_and_never_that_of_real():
+    names = ["real", "real, within", "x" * 60 + "/a", "x" * 60 + "/b", "y" * 80, "y" * 79]
+    style = figures.styles(make_evaluation(names, []))
+    labels = [style[name].label for name in names]
+    assert labels[:2] == ["real (2)", "real, within (2)"]
+    assert labels[2].endswith("x/a")
+    assert labels[3].endswith("x/b")
+    assert labels[5].endswith("y (2)")
+    assert len(set(labels)) == 6
+    assert max(map(len, labels)) <= figures.NAME_WIDTH
+
+
+def test_invisible_characters_are_made_visible():
+    assert figures.shown("a\u202eb\x00c\ud800d\u200be\nf\tg") == "a\ufffdb\ufffdc\ufffdd\ufffde f g"
+    assert figures.shown("Yoruba ≤ 0.2, 東京, é") == "Yoruba ≤ 0.2, 東京, é"
+
+
+def _frequencies(real, **sets):
+    return dataclasses.replace(
+        make_evaluation(list(sets), []),
+        allele_frequencies=AlleleFrequencies(np.array(real), {name: np.array(f) for name, f in sets.items()}),
+    )
+
+
+def test_low_frequencies_include_the_limit_and_say_what_is_cut():
+    full, low, *_ = figures.build(_frequencies([0.0, 0.1, 0.2, 0.21, 1.0], A=[0.0, 0.9, 0.2, 0.2, 1.0]))
+    (points,) = full.panels[0].series
+    assert points.x.tolist() == [0.0, 0.1, 0.2, 0.21, 1.0]
+    assert points.y.tolist() == [0.0, 0.9, 0.2, 0.2, 1.0]
+    (points,) = low.panels[0].series
+    assert points.x.tolist() == [0.0, 0.1, 0.2]
+    assert points.y.tolist() == [0.0, 0.3, 0.2]
+    assert "3 sites" in low.caption
+    assert "1 points above 0.3" in low.caption
+    assert "above" not in full.caption
+
+
+def test_many_sites_are_counted_and_none_is_lost(rng):
+    n = figures.MAX_SITES_AS_POINTS
+    for sites, kind in [(n, "points"), (n + 1, "density")]:
+        real, synthetic = rng.random(sites), rng.random(sites)
+        real[:2], synthetic[:2] = [0, 1], [1, 1]
+        (series,) = figures.build(_frequencies(real, A=synthetic))[0].panels[0].series
+        assert series.kind == kind
+    assert series.counts.sum() == sites
+    assert series.counts[-1, 0] >= 1  # rows are the set's frequency, columns the real one
+    column = series.counts[:, 10].sum()
+    assert column == ((real >= 0.1) & (real < 0.11)).sum()
+
+
+def test_clouds_are_thinned_with_a_fixed_seed(rng):
+    cloud = rng.normal(size=(figures.MAX_CLOUD + 7, 2))
+    pca = PrincipalComponents(cloud, cloud[:5], np.array([0.5, 0.25]))
+    data = dataclasses.replace(make_evaluation(["A"], []), principal_components={"A": pca})
+    first, second = (next(f for f in figures.build(data) if f.key == "principal-components") for _ in range(2))
+    real, synthetic = first.panels[0].series
+    assert len(real.x) == len(set(real.x)) == figures.MAX_CLOUD
+    assert set(real.x) < set(cloud[:, 0])
+    assert (real.x == second.panels[0].series[0].x).all()
+    assert synthetic.y.tolist() == cloud[:5, 1].tolist()
+    assert first.panels[0].x_label == "PC1 (50.0 %)"
+    assert f"{figures.MAX_CLOUD:,} points are drawn (of up to {len(cloud):,})" in first.caption
+
+
+def test_distributions_keep_all_pairs_and_their_place():
+    counts = np.zeros(10_001, dtype=np.int64)
+    counts[[50, 51, 4_000]] = [1, 1, 2]
+    pairs = PairwiseDifferences(counts, {"A": counts}, {"A": 3 * counts})
+    data = dataclasses.replace(make_evaluation(["A"], []), pairwise_differences=pairs)
+    figure = next(f for f in figures.build(data) if f.key == "pairwise-differences")
+    width = -(-(4_000 - 50 + 1) // figures.MAX_BINS)
+    for panel in figure.panels:
+        for series in panel.series:
+            assert len(series.x) <= figures.MAX_BINS
+            assert series.y.sum() * width == pytest.approx(100)
+            assert series.y[0] * width == pytest.approx(50)
+            assert series.x[0] == 50 + (width - 1) / 2
+    counts = np.zeros(31, dtype=np.int64)
+    counts[[0, 30]] = [2, 8]
+    pairs = PairwiseDifferences(counts, {}, {"A": counts})
+    figure = next(
+        f for f in figures.build(dataclasses.replace(data, pairwise_differences=pairs)) if f.key.startswith("pair")
+    )
+    line = figure.panels[1].series[1]
+    assert line.x.tolist() == list(range(31))
+    assert line.y[[0, 1, 30]].tolist() == [20, 0, 80]
+    assert "identical other haplotype: A 2." in figure.caption
+    assert len(figure.panels[0].series) == 1
+
+
+def test_accuracy_bars_show_both_parts_and_prefer_one_n_for_all():
+    data = make_evaluation()
+    figure = next(f for f in figures.build(data) if f.key == "adversarial-accuracy")
+    (panel,) = figure.panels
+    assert panel.names[:2] == ("RBM", "WGAN <65k> & friends")
+    assert panel.vertical == 0.5
+    assert [(s.pale, s.x[0], s.low[0], s.high[0]) for s in panel.series[:2]] == [
+        (key == "aa_syn", score.value, score.low, score.high)
+        for key in ("aa_truth", "aa_syn")
+        for score in [data.scores["RBM"][key]]
+    ]
+    for scores in data.scores.values():
+        scores["aa_truth_equal_n"] = scores["aa_syn_equal_n"] = Score(0.25, np.nan, np.nan, 10, "")
+    figure = next(f for f in figures.build(data) if f.key == "adversarial-accuracy")
+    assert {series.x[0] for series in figure.panels[0].series} == {0.25}
+    assert "same number of haplotypes" in figure.caption
+
+
+def test_ld_bins_stand_at_their_middle_on_the_log_axis():
+    ld = LDDecayCurves(np.array([0.0, 100.0, 10_000.0]), np.array([0.5, 0.1]), {"A": np.array([0.4, np.nan])}, False)
+    data = dataclasses.replace(make_evaluation(["A"], []), ld_decay=ld)
+    (panel,) = figures.build(data)[-1].panels
+    assert panel.series[0].x.tolist() == [50.0, 1000.0]
+    assert "positions are not known" in panel.x_label
+    assert plot(panel)["data"][1]["y"] == [0.4, None]
+
+
+def test_plotly_accepts_every_panel():
+    import plotly.graph_objects as go
+
+    colours = figures.palette("dark")
+
+    def painted(node, key=""):
+        if isinstance(node, dict):
+            return {name: painted(part, name) for name, part in node.items()}
+        if key == "colorscale":
+            return [[at, colours[role]] for at, role in node]
+        if isinstance(node, list):
+            return [painted(part) for part in node]
+        return colours.get(node, node) if isinstance(node, str) and key.endswith("color") else node
+
+    kinds = set()
+    for sites in (300, 6_000):
+        for figure in figures.build(make_evaluation(num_sites=sites)):
+            for panel in figure.panels:
+                drawn = go.Figure(painted(plot(panel)))  # raises on an unknown or invalid property
+                kinds |= {trace.type for trace in drawn.data}
+    assert kinds == {"scatter", "bar", "heatmap"}
+
+
+def _size(png: bytes) -> tuple[int, int]:
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    return struct.unpack(">II", png[16:24])
+
+
+def test_static_drawings_of_odd_names():
+    """Warnings are errors here: no missing glyph, dropped label or formula may raise one."""
+    data = make_evaluation(["$\\frac{x$", "_hidden"], ["東京 🧬", "%s{x}"], num_sites=200, num_haplotypes=50)
+    for figure in figures.build(data):
+        assert min(_size(figures.draw(figure))) > 300
+    assert _size(figures.png(data)) == (1100, 800)
+    assert _size(figures.png(data, "東京 🧬")) == (1100, 800)
+
+
+def test_overview_shows_the_set_that_was_asked_for():
+    data = make_evaluation(num_sites=200, num_haplotypes=50)
+    assert figures.png(data) == figures.png(data, SETS[0])
+    assert figures.png(data) != figures.png(data, SETS[1])
+    with pytest.raises(ValueError, match=r"expected one of RBM.* found nobody"):
+        figures.png(data, "nobody")
+    with pytest.raises(ValueError, match="of which there are none"):
+        figures.png(make_evaluation([], []))
+
+
+def test_missing_matplotlib_is_named(monkeypatch):
+    for module in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingDependencyError, match=r"matplotlib.*hapforge\[eval\]"):
+        figures.png(make_evaluation(num_sites=50, num_haplotypes=20))
