@@ -136,8 +136,10 @@ def evaluate(
     """
     sets = {"synthetic": synthetic} if isinstance(synthetic, HaplotypeMatrix) else dict(synthetic)
     chosen = _chosen(metrics, controls, sets, holdout)
-    _check_sizes(real, sets, holdout)
     given = {"real": real, **sets, **({HOLDOUT: holdout} if holdout is not None else {})}
+    for name, matrix in given.items():
+        if matrix.num_haplotypes < 2:
+            raise ValueError(f"{name}: expected at least 2 haplotypes, found {matrix.num_haplotypes}")
     record = describe_run(given, seed, provenance)
     notes: list[str] = []
     matched = dict(zip(given, _matched(given, notes), strict=True))
@@ -172,19 +174,6 @@ def _chosen(
         raise ValueError("metrics: expected a holdout with 'privacy', found none")
     names = METRICS if metrics is None else dict.fromkeys(metrics)
     return [name for name in names if name != "privacy" or holdout is not None]
-
-
-def _check_sizes(real: HaplotypeMatrix, sets: Mapping[str, HaplotypeMatrix], holdout: HaplotypeMatrix | None) -> None:
-    first, second = person_halves(real.samples, 0, 0)
-    if min(len(first), len(second)) < 2:
-        raise ValueError(
-            f"real: expected at least 2 haplotypes in each half of the persons, found {real.num_haplotypes} haplotypes "
-            f"of {real.samples.num_persons} persons"
-        )
-    others = dict(sets) if holdout is None else {**sets, HOLDOUT: holdout}
-    for name, matrix in others.items():
-        if matrix.num_haplotypes < 2:
-            raise ValueError(f"{name}: expected at least 2 haplotypes, found {matrix.num_haplotypes}")
 
 
 def _check_holdout(real: HaplotypeMatrix, holdout: HaplotypeMatrix) -> None:
@@ -233,6 +222,10 @@ class _Run:
         self.real = _Cohort(matched["real"])
         halves = [person_halves(self.real.matrix.samples, seed, r) for r in range(REPEATS)]
         half_n = min(min(len(a), len(b)) for a, b in halves)
+        if half_n < 2:
+            raise ValueError(
+                f"real: expected at least 2 haplotypes in each half of the persons, found {self.real.matrix!r}"
+            )
         others = {**{name: matched[name] for name in sets}, **models}
         if HOLDOUT in matched:
             others[HOLDOUT] = matched[HOLDOUT]
