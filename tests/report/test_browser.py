@@ -67,7 +67,7 @@ def test_figures_follow_the_scheme_also_when_it_changes(browser, report):
     assert browser.problems() == []
 
 
-@pytest.mark.parametrize("width", [375, 320, 1280])
+@pytest.mark.parametrize("width", [375, 1280])
 def test_no_sideways_scrolling(browser, report, width):
     browser.emulate(width=width, height=800)
     browser.open(report)
