@@ -60,6 +60,30 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
             old.unlink(missing_ok=True)
 
 
+@contextmanager
+def atomic_files(target: str | os.PathLike[str], *companions: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary folder beside `target` for a file of its name and of the companions' (an index, a legend).
+
+    On success the companions that were there go first, so that old ones never stand beside new data, then the files
+    take their places, `target` before the others. On any error the folder is removed and nothing else changes.
+    """
+    places = [Path(path) for path in (target, *companions)]
+    temporary = _beside(places[0], "part")
+    temporary.mkdir()
+    try:
+        yield temporary
+        made = [place for place in places if (temporary / place.name).exists()]
+        for place in made:
+            _fsync(temporary / place.name)
+        for place in places[1:]:
+            place.unlink(missing_ok=True)
+        for place in made:
+            os.replace(temporary / place.name, place)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    _fsync(places[0].parent)
+
+
 def _beside(target: Path, ending: str) -> Path:
     return target.parent / f".{target.name}.{secrets.token_hex(4)}.{ending}"
 

@@ -1,0 +1,201 @@
+"""Path <-> HaplotypeMatrix.
+
+Reading goes by content, writing by the ending of the name:
+
+=================================  ==================================================  ==============
+ending                             what                                                module
+=================================  ==================================================  ==============
+``.vcf`` ``.vcf.gz`` ``.bcf``      phased diploid VCF; an index beside the last two    `hapforge.io.vcf`
+``.hapt`` ``.hapt.gz`` ``.hapt.zip``  the papers' text format, with a legend           `hapforge.io.hapt`
+``.npz``                           NumPy archive of packed bits                        `hapforge.io.npz`
+``.hapz``                          native store, chunked and checksummed (Zarr v3)     `hapforge.io.hapz`
+=================================  ==================================================  ==============
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hapforge.errors import FormatError
+from hapforge.haplotypes import HaplotypeMatrix
+from hapforge.io import hapt, hapz, npz, vcf
+from hapforge.io.selection import Region, apply, check_maf, wanted_ids
+
+__all__ = ["ENDINGS", "companions", "format_of_content", "format_of_name", "read", "size_of", "write"]
+
+Advance = Callable[[int], object]
+
+ENDINGS = {
+    ".vcf": "vcf",
+    ".vcf.gz": "vcf",
+    ".bcf": "vcf",
+    ".hapt": "hapt",
+    ".hapt.gz": "hapt",
+    ".hapt.zip": "hapt",
+    ".npz": "npz",
+    ".hapz": "hapz",
+}
+"""Endings that can be written, and the format that each stands for."""
+
+_EXPECTED = "a VCF, BCF, HAPT, .npz or .hapz file"
+
+
+def format_of_name(path: str | os.PathLike[str]) -> str:
+    """ "vcf", "hapt", "npz" or "hapz", by the ending of the name.
+
+    Raises
+    ------
+    ValueError
+        Another ending; the message lists the known ones.
+    """
+    name = Path(path).name
+    found = [ending for ending in ENDINGS if name.endswith(ending) and len(name) > len(ending)]
+    if not found:
+        raise ValueError(f"{os.fspath(path)}: expected a name that ends in one of {', '.join(ENDINGS)}")
+    return ENDINGS[max(found, key=len)]
+
+
+def format_of_content(path: str | os.PathLike[str]) -> str:
+    """ "vcf", "hapt", "npz" or "hapz", by what the file holds.
+
+    Raises
+    ------
+    FormatError
+        Nothing that is known.
+    FileNotFoundError
+        Nothing there.
+    """
+    target = Path(path)
+    if target.is_dir():
+        if (target / "zarr.json").is_file():
+            return "hapz"
+        raise FormatError(path, _EXPECTED, "a folder without zarr.json")
+    with open(target, "rb") as handle:
+        head = handle.read(64)
+        if not head:
+            raise FormatError(path, _EXPECTED, "an empty file")
+        if head[:2] == b"\x1f\x8b":
+            handle.seek(0)
+            try:
+                head = gzip.GzipFile(fileobj=handle).read(64)
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                raise FormatError(path, "a whole gzip file", f"a cut or damaged one ({error})") from None
+        elif head[:2] == b"PK":
+            try:
+                with zipfile.ZipFile(handle) as archive:
+                    names = hapt.members(archive)
+            except (zipfile.BadZipFile, EOFError) as error:
+                raise FormatError(path, "a whole zip file", f"a cut or damaged one ({error})") from None
+            return "npz" if any(name.endswith(".npy") for name in names) else "hapt"
+    if head.startswith(b"\x93NUMPY"):
+        return "npz"
+    if head.startswith((b"BCF", b"##fileformat=VCF", b"#CHROM\t")):
+        return "vcf"
+    words = head.removeprefix(b"\xef\xbb\xbf").split()
+    if len(words) >= 2 and b"\0" not in head and head.split(b"\n")[0].strip() and not head.startswith(b"##"):
+        return "hapt"
+    raise FormatError(path, _EXPECTED, f"other content ({head[:20]!r})")
+
+
+def companions(path: str | os.PathLike[str]) -> list[Path]:
+    """What `write` puts beside `path` or removes there: indexes, a legend."""
+    kind = format_of_name(path)
+    if kind == "vcf" and not Path(path).name.endswith(".vcf"):
+        return vcf.index_paths(path)
+    return [hapt.legend_path(path)] if kind == "hapt" else []
+
+
+def size_of(path: str | os.PathLike[str]) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    target = Path(path)
+    if target.is_dir():
+        return sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
+    return target.stat().st_size
+
+
+def read(
+    path: str | os.PathLike[str],
+    region: str | None = None,
+    samples: Sequence[str] | str | os.PathLike[str] | None = None,
+    labels: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    *,
+    maf: float | None = None,
+    legend: str | os.PathLike[str] | None = None,
+    progress: Advance | None = None,
+) -> HaplotypeMatrix:
+    """Read haplotypes; the format is found from the content.
+
+    Parameters
+    ----------
+    path : VCF, VCF.gz, BCF, HAPT, .npz or .hapz
+    region : "chr" or "chr:first-last", 1-based, both included
+    samples : sample ids, or a file with one a line; their haplotypes are taken in the order of the file `path`
+    labels : dict name -> values, or a TSV whose first column is a haplotype or sample id (see
+        `HaplotypeMatrix.with_labels`)
+    maf : drop sites whose minor allele frequency among the haplotypes taken is below; 0 to 0.5
+    legend : of a HAPT file, where it is not beside under the same name
+    progress : called with numbers of bytes taken in; they add up to at most the size of the input
+
+    Raises
+    ------
+    FormatError
+        A file that is cut, damaged, of no known format, or holds what cannot be represented; one line says where, what
+        was expected and what was found. Nothing left to take.
+    ValueError
+        A region, frequency or legend that makes no sense here.
+    """
+    kind = format_of_content(path)
+    check_maf(maf)
+    if legend is not None and kind != "hapt":
+        raise ValueError(f"legend: expected none for a file that names its sites, found {os.fspath(legend)}")
+    wanted_region = None if region is None else Region.parse(region)
+    ids = None if samples is None else wanted_ids(samples)
+    if kind in ("vcf", "hapz"):
+        module = vcf if kind == "vcf" else hapz
+        matrix = module.read(path, region=wanted_region, samples=ids, maf=maf, progress=progress)
+    else:
+        if kind == "hapt":
+            matrix = hapt.read(path, legend=legend, progress=progress)
+        else:
+            matrix = npz.read(path, progress=progress)
+        matrix = apply(path, matrix, wanted_region, ids, maf)
+    return matrix if labels is None else matrix.with_labels(labels)
+
+
+def write(
+    H: HaplotypeMatrix,
+    path: str | os.PathLike[str],
+    *,
+    mappable: bool = False,
+    progress: Advance | None = None,
+) -> None:
+    """Write haplotypes; the format is that of the name's ending (see the module). What is there is replaced, at once.
+
+    Parameters
+    ----------
+    mappable : for .hapz: leave the genotypes uncompressed, so that reading maps them into memory
+    progress : called with numbers of sites (VCF, BCF) or haplotypes (all others) written
+
+    Raises
+    ------
+    ValueError
+        An unknown ending; a cohort that the format cannot hold, such as an odd number of haplotypes in VCF.
+
+    Warns
+    -----
+    UserWarning
+        What the format has no place for: labels and haplotype ids in VCF, for example.
+    """
+    kind = format_of_name(path)
+    if kind == "hapz":
+        hapz.write(H, path, mappable=mappable, progress=progress)
+        return
+    if mappable:
+        raise ValueError(f"mappable: expected a .hapz file for it, found {os.fspath(path)}")
+    {"vcf": vcf, "hapt": hapt, "npz": npz}[kind].write(H, path, progress=progress)

@@ -1,0 +1,198 @@
+"""Compressed text and BCF as a stream of bytes: block gzip (BGZF) in both directions, plain gzip and no compression.
+
+Every BGZF block's length and CRC-32 are checked, and so is the empty block that ends a whole file: without it the file
+was cut, which htslib only remarks on.
+
+References
+----------
+SAM/BAM specification, section 4.1, "The BGZF compression format".
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from hapforge import _backend
+from hapforge.errors import FormatError
+
+EOF_BLOCK = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+_MAX_BLOCK = 65280  # uncompressed bytes of a block, as htslib writes them
+_BATCH = 32  # blocks inflated by one task: 2 MiB
+_RAW = 1 << 20
+_HEADER = struct.Struct("<4sIBBH2sHH")  # magic and flags, time, extra flags, system, extra length, "BC", 2, size - 1
+_MAGIC = b"\x1f\x8b\x08\x04"
+
+Advance = Callable[[int], object]
+
+
+def is_bgzf(head: bytes) -> bool:
+    """Whether a file that starts with `head` (18 bytes or more) is block gzip."""
+    return head[:4] == _MAGIC and head[12:16] == b"BC\x02\x00"
+
+
+def read_chunks(path: str | os.PathLike[str], advance: Advance | None = None) -> Iterator[bytes]:
+    """The uncompressed bytes of a file, in pieces of about 2 MiB.
+
+    Parameters
+    ----------
+    advance : called with numbers of bytes of the file that were taken in; they add up to its size
+
+    Raises
+    ------
+    FormatError
+        A cut or damaged file.
+    """
+    advance = advance or (lambda count: None)
+    with open(path, "rb") as handle:
+        head = handle.read(18)
+        handle.seek(0)
+        if is_bgzf(head):
+            yield from _inflated(path, handle, advance)
+        elif head[:2] == b"\x1f\x8b":
+            yield from _gunzipped(path, handle, advance)
+        else:
+            while chunk := handle.read(2 << 20):
+                advance(len(chunk))
+                yield chunk
+
+
+def _gunzipped(path: str | os.PathLike[str], handle: BinaryIO, advance: Advance) -> Iterator[bytes]:
+    at = 0
+    try:
+        with gzip.GzipFile(fileobj=handle) as stream:
+            while chunk := stream.read(2 << 20):
+                advance(handle.tell() - at)
+                at = handle.tell()
+                yield chunk
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise FormatError(path, "a whole gzip file", f"a cut or damaged one ({error})") from None
+
+
+def _inflated(path: str | os.PathLike[str], handle: BinaryIO, advance: Advance) -> Iterator[bytes]:
+    size = handle.seek(0, os.SEEK_END)
+    handle.seek(max(0, size - len(EOF_BLOCK)))
+    if handle.read() != EOF_BLOCK:
+        raise FormatError(path, "the empty block that ends a BGZF file", "none: the file is cut or still being written")
+    handle.seek(0)
+    threads = _backend.get_threads()
+    with ThreadPoolExecutor(min(threads, 4)) as pool:
+        pending: deque[tuple[int, Future[bytes]]] = deque()
+        try:
+            for start, blocks, length in _batches(path, handle):
+                pending.append((length, pool.submit(_inflate, path, start, blocks)))
+                if len(pending) > threads:
+                    length, task = pending.popleft()
+                    advance(length)
+                    yield task.result()
+            for length, task in pending:
+                advance(length)
+                yield task.result()
+        finally:
+            for _, task in pending:
+                task.cancel()
+
+
+def _batches(path: str | os.PathLike[str], handle: BinaryIO) -> Iterator[tuple[int, list[bytes], int]]:
+    """(byte in the file, compressed blocks, their length) of `_BATCH` blocks each."""
+    offset, blocks, length, data, at = 0, [], 0, b"", 0
+    while True:
+        if at + 18 > len(data) or at + (size := int.from_bytes(data[at + 16 : at + 18], "little") + 1) > len(data):
+            more = handle.read(_RAW)
+            data, at = data[at:] + more, 0
+            if not data:
+                break
+            if not more:
+                raise FormatError(path, "a whole BGZF block", "the end of the file", f"byte {offset + length}")
+            continue
+        if not is_bgzf(data[at : at + 18]) or size < 26:
+            raise FormatError(path, "the start of a BGZF block", "other bytes", f"byte {offset + length}")
+        blocks.append(data[at : at + size])
+        at += size
+        length += size
+        if len(blocks) == _BATCH:
+            yield offset, blocks, length
+            offset, blocks, length = offset + length, [], 0
+    if blocks:
+        yield offset, blocks, length
+
+
+def _inflate(path: str | os.PathLike[str], start: int, blocks: list[bytes]) -> bytes:
+    parts = []
+    for block in blocks:
+        crc, length = struct.unpack_from("<II", block, len(block) - 8)
+        try:
+            part = zlib.decompress(memoryview(block)[18:-8], -15, max(length, 1) if length <= 65536 else 65536)
+        except zlib.error as error:
+            raise FormatError(path, "a whole BGZF block", f"a damaged one ({error})", f"byte {start}") from None
+        if len(part) != length or zlib.crc32(part) != crc:
+            raise FormatError(path, "a BGZF block with the checksum it names", "another", f"byte {start}")
+        start += len(block)
+        parts.append(part)
+    return b"".join(parts)
+
+
+class BgzfWriter:
+    """Write block gzip; blocks are compressed by the threads of the process.
+
+    Leaving the context without an error writes what is left and the block that ends the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._handle = open(path, "wb")  # noqa: SIM115 (closed in __exit__)
+        self._buffer = bytearray()
+        self._threads = _backend.get_threads()
+        self._pool = ThreadPoolExecutor(min(self._threads, 4))
+        self._pending: deque[Future[bytes]] = deque()
+
+    def __enter__(self) -> BgzfWriter:
+        return self
+
+    def write(self, data: bytes) -> None:
+        """Append uncompressed bytes."""
+        self._buffer += data
+        whole = len(self._buffer) - len(self._buffer) % _MAX_BLOCK
+        if whole >= _MAX_BLOCK * 16:
+            self._submit(bytes(self._buffer[:whole]))
+            del self._buffer[:whole]
+
+    def _submit(self, data: bytes) -> None:
+        self._pending.append(self._pool.submit(_deflate, data))
+        while len(self._pending) > self._threads:
+            self._handle.write(self._pending.popleft().result())
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._submit(bytes(self._buffer))
+                while self._pending:
+                    self._handle.write(self._pending.popleft().result())
+                self._handle.write(EOF_BLOCK)
+        finally:
+            self._pool.shutdown(cancel_futures=True)
+            self._handle.close()
+
+
+def _deflate(data: bytes) -> bytes:
+    blocks = []
+    for at in range(0, len(data), _MAX_BLOCK):
+        part = data[at : at + _MAX_BLOCK]
+        packer = zlib.compressobj(6, zlib.DEFLATED, -15)
+        body = packer.compress(part) + packer.flush()
+        if len(body) > 65536 - 26:  # bytes that deflate makes longer: stored as they are
+            packer = zlib.compressobj(0, zlib.DEFLATED, -15)
+            body = packer.compress(part) + packer.flush()
+        blocks.append(_HEADER.pack(_MAGIC, 0, 0, 255, 6, b"BC", 2, len(body) + 25))
+        blocks.append(body)
+        blocks.append(struct.pack("<II", zlib.crc32(part), len(part)))
+    return b"".join(blocks)
