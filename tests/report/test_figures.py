@@ -144,7 +144,7 @@ def test_many_sites_are_counted_and_none_is_lost(rng):
 def test_clouds_are_thinned_with_a_fixed_seed(rng):
     cloud = rng.normal(size=(figures.MAX_CLOUD + 7, 2))
     pca = PrincipalComponents(cloud, cloud[:5], np.array([0.5, 0.25]))
-    data = dataclasses.replace(make_evaluation(["A"], []), principal_components={"A": pca})
+    data = dataclasses.replace(make_evaluation(["A"], []), principal_components={"A": pca}, real_haplotypes=9_876)
     first, second = (next(f for f in figures.build(data) if f.key == "principal-components") for _ in range(2))
     real, synthetic = first.panels[0].series
     assert len(real.x) == len(set(real.x)) == figures.MAX_CLOUD
@@ -152,7 +152,7 @@ def test_clouds_are_thinned_with_a_fixed_seed(rng):
     assert (real.x == second.panels[0].series[0].x).all()
     assert synthetic.y.tolist() == cloud[:5, 1].tolist()
     assert first.panels[0].x_label == "PC1 (50.0 %)"
-    assert f"{figures.MAX_CLOUD:,} points are drawn (of up to {len(cloud):,})" in first.caption
+    assert f"{figures.MAX_CLOUD:,} points are drawn (of up to 9,876)" in first.caption
 
 
 def test_distributions_keep_all_pairs_and_their_place():
@@ -200,12 +200,16 @@ def test_accuracy_bars_show_both_parts_and_prefer_one_n_for_all():
 
 
 def test_ld_bins_stand_at_their_middle_on_the_log_axis():
-    ld = LDDecayCurves(np.array([0.0, 100.0, 10_000.0]), np.array([0.5, 0.1]), {"A": np.array([0.4, np.nan])}, False)
-    data = dataclasses.replace(make_evaluation(["A"], []), ld_decay=ld)
+    edges, real = np.array([0.0, 100.0, 10_000.0, 1e6]), np.array([0.5, 0.1, np.nan])
+    curves = {"A": np.array([0.4, np.nan, np.nan])}
+    data = dataclasses.replace(make_evaluation(["A"], []), ld_decay=LDDecayCurves(edges, real, curves, False))
     (panel,) = figures.build(data)[-1].panels
-    assert panel.series[0].x.tolist() == [50.0, 1000.0]
+    assert panel.series[0].x.tolist() == [50.0, 1000.0]  # the bin in which no curve has a pair is left out
     assert "positions are not known" in panel.x_label
     assert plot(panel)["data"][1]["y"] == [0.4, None]
+    assert "vary in both" not in figures.build(data)[-1].caption
+    beside = LDDecayCurves(edges, real, curves, False, real_beside={"A": real})
+    assert "vary in both" in figures.build(dataclasses.replace(data, ld_decay=beside))[-1].caption
 
 
 def test_plotly_accepts_every_panel():

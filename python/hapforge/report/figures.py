@@ -341,7 +341,8 @@ def _principal_components(data: EvaluationData) -> Figure | None:
     sizes = [len(cloud) for p in data.principal_components.values() for cloud in (p.real, p.synthetic)]
     caption = "Every panel is a PCA of its own: the real cohort (grey) together with one set (coloured)."
     if max(sizes) > MAX_CLOUD:
-        caption += f" Of each cloud {MAX_CLOUD:,} points are drawn (of up to {max(sizes):,}), chosen with a fixed seed."
+        total = max(*sizes, data.real_haplotypes, *(data.num_haplotypes.get(name, 0) for name in names))
+        caption += f" Of each cloud {MAX_CLOUD:,} points are drawn (of up to {total:,}), chosen with a fixed seed."
     return Figure(
         "principal-components",
         "Principal components",
@@ -417,14 +418,17 @@ def _bins(pairs: PairwiseDifferences) -> tuple[int, int, int]:
 # LD decay -------------------------------------------------------------------------------------------------------
 
 
+_LD_SITES = " The real curve is over all sites that vary in the real cohort, a set's over those that vary in both."
+
+
 def _ld_panel(data: EvaluationData, ld: LDDecayCurves) -> Panel:
     style = styles(data)
     low, high = ld.edges_bp[:-1], ld.edges_bp[1:]
     centres = np.where(low > 0, np.sqrt(np.maximum(low, 0) * high), high / 2)
-    series = [Series("line", REAL.label, REAL, centres, ld.real)]
-    series += [
-        Series("line", style[name].label, style[name], centres, ld.sets[name]) for name in _in_order(data, ld.sets)
-    ]
+    names = _in_order(data, ld.sets)
+    used = np.isfinite([ld.real, *(ld.sets[name] for name in names)]).any(axis=0)
+    series = [Series("line", REAL.label, REAL, centres[used], ld.real[used])]
+    series += [Series("line", style[name].label, style[name], centres[used], ld.sets[name][used]) for name in names]
     unit = "bp" if ld.position_known else "sites; positions are not known"
     return Panel("", f"distance ({unit})", "mean r²", series, log_x=True, legend=True)
 
@@ -438,7 +442,8 @@ def _ld_decay(data: EvaluationData) -> Figure | None:
         "Decay of linkage disequilibrium",
         "A curve below the real one means that correlation between sites was lost at that distance; one that stays "
         "high far out means too few distinct haplotypes.",
-        f"Mean r² of site pairs in {len(ld.real)} distance bins, distance on a logarithmic axis.",
+        f"Mean r² of site pairs in {len(ld.real)} distance bins, distance on a logarithmic axis."
+        + (_LD_SITES if ld.real_beside else ""),
         f"Mean r² against distance for the real cohort and {_listed(_in_order(data, ld.sets))}.",
         [_ld_panel(data, ld)],
     )
