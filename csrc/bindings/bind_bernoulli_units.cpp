@@ -9,8 +9,8 @@ namespace {
 // One binding for both field types and both outputs: float32 0/1, or packed words.
 template <class Field>
 py::array bind_draw(const Array<Field>& field, int fixed_point_bits, std::uint64_t seed,
-                    std::uint32_t step, std::uint32_t layer, std::uint32_t first_chain,
-                    bool packed, const std::string& backend, std::size_t threads) {
+                    std::uint32_t step, std::uint32_t layer, std::uint32_t first_chain, bool packed,
+                    const std::string& backend, std::size_t threads) {
   const Field* data = checked_data(field, 2, "field");
   const auto& kernels = find_backend(bernoulli_units::implementations(), backend);
   const std::size_t chains = extent(field, 0);
@@ -22,7 +22,8 @@ py::array bind_draw(const Array<Field>& field, int fixed_point_bits, std::uint64
   if (first_chain + chains > std::uint64_t{1} << 32) {
     throw py::value_error("first_chain: expected chains below 2^32");
   }
-  auto words = packed ? empty<std::uint64_t>(chains, words_for_bits(units)) : Array<std::uint64_t>();
+  auto words =
+      packed ? empty<std::uint64_t>(chains, words_for_bits(units)) : Array<std::uint64_t>();
   auto dense = packed ? Array<float>() : empty<float>(chains, units);
   std::uint64_t* out_words = packed ? words.mutable_data() : nullptr;
   float* out_units = packed ? nullptr : dense.mutable_data();
@@ -31,8 +32,8 @@ py::array bind_draw(const Array<Field>& field, int fixed_point_bits, std::uint64
   {
     const py::gil_scoped_release unlocked;
     if constexpr (std::is_same_v<Field, float>) {
-      exact = bernoulli_units::draw(data, chains, units, draw, out_words, out_units, kernels,
-                                    threads);
+      exact =
+          bernoulli_units::draw(data, chains, units, draw, out_words, out_units, kernels, threads);
     } else {
       bernoulli_units::draw(data, chains, units, draw, out_words, out_units, kernels, threads);
     }

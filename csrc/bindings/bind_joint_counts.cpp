@@ -9,8 +9,7 @@
 namespace hapforge {
 namespace {
 
-Array<std::int64_t> bind_joint_counts(const Array<std::uint64_t>& sites,
-                                      std::size_t num_haplotypes,
+Array<std::int64_t> bind_joint_counts(const Array<std::uint64_t>& sites, std::size_t num_haplotypes,
                                       const std::optional<Array<std::int64_t>>& pairs,
                                       const std::string& backend, std::size_t threads) {
   const BitMatrixView view = view_of(sites, num_haplotypes, "sites");
@@ -70,10 +69,10 @@ void check_decay_order(const Array<std::int64_t>& position, const Array<std::int
 }
 
 py::tuple bind_ld_decay(const Array<std::uint64_t>& sites, std::size_t num_haplotypes,
-                        const Array<std::int64_t>& position,
-                        const Array<std::int64_t>& contig_end, const Array<std::uint64_t>& first,
-                        const Array<std::int64_t>& first_index, const Array<std::int64_t>& edges,
-                        const std::string& backend, std::size_t threads) {
+                        const Array<std::int64_t>& position, const Array<std::int64_t>& contig_end,
+                        const Array<std::uint64_t>& first, const Array<std::int64_t>& first_index,
+                        const Array<std::int64_t>& edges, const std::string& backend,
+                        std::size_t threads) {
   joint_counts::DecayInput input{};
   input.sites = view_of(sites, num_haplotypes, "sites");
   input.first = view_of(first, num_haplotypes, "first");
@@ -103,9 +102,8 @@ py::tuple bind_ld_decay(const Array<std::uint64_t>& sites, std::size_t num_haplo
 }  // namespace
 
 void register_joint_counts(py::module_& m) {
-  m.def("joint_counts", &bind_joint_counts, py::arg("sites").noconvert(),
-        py::arg("num_haplotypes"), py::arg("pairs").noconvert().none(true), py::arg("backend"),
-        py::arg("threads"));
+  m.def("joint_counts", &bind_joint_counts, py::arg("sites").noconvert(), py::arg("num_haplotypes"),
+        py::arg("pairs").noconvert().none(true), py::arg("backend"), py::arg("threads"));
   m.def("ld_matrix", &bind_ld_matrix, py::arg("sites").noconvert(), py::arg("num_haplotypes"),
         py::arg("backend"), py::arg("threads"));
   m.def("ld_decay", &bind_ld_decay, py::arg("sites").noconvert(), py::arg("num_haplotypes"),

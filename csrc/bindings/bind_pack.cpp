@@ -20,8 +20,8 @@ Array<std::uint64_t> bind_pack(const Array<std::uint8_t>& dense, std::size_t fir
     bad = pack::pack(data, rows, sites, out, kernels, threads);
   }
   if (bad.found) {
-    throw py::value_error("expected only 0 and 1, found " + std::to_string(bad.value) +
-                          " at row " + std::to_string(first_row + bad.row) + ", column " +
+    throw py::value_error("expected only 0 and 1, found " + std::to_string(bad.value) + " at row " +
+                          std::to_string(first_row + bad.row) + ", column " +
                           std::to_string(bad.column));
   }
   return words;
@@ -50,8 +50,8 @@ Array<std::uint64_t> bind_transpose(const Array<std::uint64_t>& words, std::size
 }
 
 Array<std::uint64_t> bind_select_sites(const Array<std::uint64_t>& words, std::size_t num_sites,
-                                       const Array<std::int64_t>& index,
-                                       const std::string& backend, std::size_t threads) {
+                                       const Array<std::int64_t>& index, const std::string& backend,
+                                       std::size_t threads) {
   const BitMatrixView view = view_of(words, num_sites, "words");
   const std::int64_t* columns = checked_data(index, 1, "index");
   check_indices(index, num_sites, "index");

@@ -8,7 +8,8 @@ namespace hapforge {
 
 namespace detail {
 using TaskFunction = void (*)(void* context, std::size_t task, std::size_t slot) noexcept;
-void run_tasks(std::size_t num_tasks, std::size_t num_threads, TaskFunction function, void* context);
+void run_tasks(std::size_t num_tasks, std::size_t num_threads, TaskFunction function,
+               void* context);
 }  // namespace detail
 
 // Slots a parallel_for of this size uses: what per-thread scratch must be allocated for.

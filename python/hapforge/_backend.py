@@ -2,7 +2,8 @@
 
 Two environment variables are read. ``HAPFORGE_BACKEND`` forces one backend for every call that does not name one
 itself; a name that is unknown, or that this machine or build lacks for the kernel at hand, raises
-`MissingBackendError` and never falls back. ``HAPFORGE_THREADS`` is the thread budget where `set_threads` was not called.
+`MissingBackendError` and never falls back. ``HAPFORGE_THREADS`` is the thread budget where `set_threads` was not
+called.
 """
 
 from __future__ import annotations
@@ -127,7 +128,10 @@ def set_threads(n: int | None) -> None:
 
 
 def get_threads(threads: int | None = None) -> int:
-    """The thread budget of one call: `threads`, else `set_threads`, else ``HAPFORGE_THREADS``, else the CPUs it may use.
+    """The thread budget of one call.
+
+    It is `threads`, else what `set_threads` set, else ``HAPFORGE_THREADS``, else the number of CPUs this process may
+    run on.
 
     Raises
     ------

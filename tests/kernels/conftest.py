@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from hypothesis import settings
 
 from hapforge import _backend
+
+# Time limits belong to benchmarks: under a sanitizer or on a busy machine they say nothing.
+settings.register_profile("no_deadline", deadline=None)
+settings.load_profile("no_deadline")
 
 
 class _Recorder:

@@ -42,7 +42,7 @@ def test_the_cpu_features_of_this_machine_are_used():
 
 
 def test_unknown_kernel():
-    with pytest.raises(ValueError, match="unknown kernel 'sorting'; known: allele_counts, .*, pack"):
+    with pytest.raises(ValueError, match=r"unknown kernel 'sorting'; known: allele_counts, .*, pack"):
         available_backends("sorting")
 
 
@@ -54,7 +54,7 @@ def test_a_named_backend_is_taken_or_refused(name):
         else:
             with pytest.raises(MissingBackendError, match=f"backend: {name} has .* on this machine, found '{backend}'"):
                 _backend.resolve(name, backend)
-    with pytest.raises(MissingBackendError, match="backend: expected one of auto, avx512, .*, found 'sse2'"):
+    with pytest.raises(MissingBackendError, match=r"backend: expected one of auto, avx512, .*, found 'sse2'"):
         _backend.resolve(name, "sse2")
 
 
@@ -63,7 +63,7 @@ def test_the_environment_forces_a_backend_but_an_argument_wins(monkeypatch):
     assert _backend.resolve("hamming") == "scalar"
     assert _backend.resolve("hamming", available_backends("hamming")[0]) == available_backends("hamming")[0]
     monkeypatch.setenv("HAPFORGE_BACKEND", "sse2")
-    with pytest.raises(MissingBackendError, match="HAPFORGE_BACKEND: expected one of .*, found 'sse2'"):
+    with pytest.raises(MissingBackendError, match=r"HAPFORGE_BACKEND: expected one of .*, found 'sse2'"):
         _backend.resolve("hamming")
 
 

@@ -89,7 +89,7 @@ class OnDevice:
 
 
 class CudaInterface:
-    __cuda_array_interface__: dict = {}
+    __cuda_array_interface__ = None
 
 
 @pytest.mark.parametrize("value", [OnDevice(), CudaInterface(), (OnDevice(), 100)])

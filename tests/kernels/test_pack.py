@@ -38,9 +38,7 @@ def test_results_are_the_same_on_any_number_of_threads(backend):
 
 
 @every_backend
-@pytest.mark.parametrize(
-    "index", [[], [0], [129], [64, 63, 64, 0, 0], list(range(130)), list(range(1, 130, 2))], ids=len
-)
+@pytest.mark.parametrize("index", [[], [0], [129], [64, 63, 64, 0, 0], [*range(130)], [*range(1, 130, 2)]], ids=len)
 def test_select_sites(backend, index):
     dense = random_dense((20, 130))
     index = np.array(index, dtype=np.int64)

@@ -1,6 +1,6 @@
 // allele_counts with AVX-512: a word is a mask register, so one masked addition adds 64 sites of a
-// row to 64 byte counters. The eight words of a block have one counter register each; after 255 rows
-// these are added to the uint32 sums.
+// row to 64 byte counters. The eight words of a block have one counter register each; after 255
+// rows these are added to the uint32 sums.
 #include <immintrin.h>
 
 #include "kernels/allele_counts/isa.h"
@@ -18,8 +18,8 @@ void add_bytes(__m512i bytes, std::uint32_t* counts) noexcept {
   for (int part = 0; part < 4; ++part) {
     const __m128i quarter = _mm_load_si128(reinterpret_cast<const __m128i*>(each) + part);
     std::uint32_t* to = counts + 16 * part;
-    _mm512_storeu_si512(
-        to, _mm512_add_epi32(_mm512_loadu_si512(to), _mm512_cvtepu8_epi32(quarter)));
+    _mm512_storeu_si512(to,
+                        _mm512_add_epi32(_mm512_loadu_si512(to), _mm512_cvtepu8_epi32(quarter)));
   }
 }
 

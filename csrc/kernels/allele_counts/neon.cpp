@@ -1,6 +1,6 @@
 // allele_counts with NEON: the bits of a quarter word are spread over 16 bytes as 0 or -1 (tst) and
-// subtracted from byte counters, four registers a word; after 255 rows these are added to the uint32
-// sums.
+// subtracted from byte counters, four registers a word; after 255 rows these are added to the
+// uint32 sums.
 #include <arm_neon.h>
 
 #include "kernels/allele_counts/isa.h"

@@ -90,8 +90,8 @@ std::uint64_t draw_group(const Field* field, std::size_t group, std::uint32_t ch
   const __m128i shift = _mm_cvtsi32_si128(draw.fixed_point_bits - 1);
   std::uint64_t bits = 0;
   for (unsigned half = 0; half < 2; ++half) {
-    const __m256i blocks = _mm256_add_epi64(broadcast(group * 8 + half * 4),
-                                            _mm256_setr_epi64x(0, 1, 2, 3));
+    const __m256i blocks =
+        _mm256_add_epi64(broadcast(group * 8 + half * 4), _mm256_setr_epi64x(0, 1, 2, 3));
     const Uniforms uniform = philox(blocks, chain, draw);
     const Field* x = field + half * 8;
     bits |= std::uint64_t{draw8(load8(x, inexact), uniform.here, shift)} << (half * 8);

@@ -77,8 +77,8 @@ __m512i load16(const std::int32_t* field, __mmask16 mask, __mmask16&) noexcept {
 __m512i load16(const float* field, __mmask16 mask, __mmask16& inexact) noexcept {
   const __m512 x = _mm512_maskz_loadu_ps(mask, field);
   const __m512i whole = _mm512_cvttps_epi32(x);
-  inexact = static_cast<__mmask16>(
-      inexact | _mm512_cmp_ps_mask(_mm512_cvtepi32_ps(whole), x, _CMP_NEQ_UQ));
+  inexact = static_cast<__mmask16>(inexact |
+                                   _mm512_cmp_ps_mask(_mm512_cvtepi32_ps(whole), x, _CMP_NEQ_UQ));
   return whole;
 }
 

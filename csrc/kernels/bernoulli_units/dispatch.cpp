@@ -25,8 +25,7 @@ constexpr std::size_t kChainsPerTask = 16;
 // Calls one_chain(chain, words of that chain) for all chains, on whichever output was asked for.
 template <class OneChain>
 void for_each_chain(std::size_t num_chains, std::size_t num_units, std::uint64_t* words,
-                    float* units, const Kernels& kernels, std::size_t threads,
-                    OneChain one_chain) {
+                    float* units, const Kernels& kernels, std::size_t threads, OneChain one_chain) {
   const std::size_t words_per_chain = words_for_bits(num_units);
   const std::size_t tasks = (num_chains + kChainsPerTask - 1) / kChainsPerTask;
   std::vector<std::uint64_t> scratch(
@@ -34,8 +33,8 @@ void for_each_chain(std::size_t num_chains, std::size_t num_units, std::uint64_t
   parallel_for(tasks, threads, [&](std::size_t task, std::size_t slot) noexcept {
     const std::size_t end = std::min(num_chains, (task + 1) * kChainsPerTask);
     for (std::size_t c = task * kChainsPerTask; c < end; ++c) {
-      std::uint64_t* bits = units == nullptr ? words + c * words_per_chain
-                                             : scratch.data() + slot * words_per_chain;
+      std::uint64_t* bits =
+          units == nullptr ? words + c * words_per_chain : scratch.data() + slot * words_per_chain;
       one_chain(c, bits);
       if (units != nullptr) kernels.expand(bits, num_units, units + c * num_units);
     }
@@ -59,14 +58,14 @@ void draw(const std::int32_t* field, std::size_t num_chains, std::size_t num_uni
 bool draw(const float* field, std::size_t num_chains, std::size_t num_units, const Draw& draw,
           std::uint64_t* words, float* units, const Kernels& kernels, std::size_t threads) {
   std::atomic<bool> exact{true};
-  for_each_chain(num_chains, num_units, words, units, kernels, threads,
-                 [&](std::size_t c, std::uint64_t* bits) noexcept {
-                   if (!kernels.draw_float(field + c * num_units, num_units,
-                                           draw.first_chain + static_cast<std::uint32_t>(c), draw,
-                                           bits)) {
-                     exact.store(false, std::memory_order_relaxed);
-                   }
-                 });
+  for_each_chain(
+      num_chains, num_units, words, units, kernels, threads,
+      [&](std::size_t c, std::uint64_t* bits) noexcept {
+        if (!kernels.draw_float(field + c * num_units, num_units,
+                                draw.first_chain + static_cast<std::uint32_t>(c), draw, bits)) {
+          exact.store(false, std::memory_order_relaxed);
+        }
+      });
   return exact;
 }
 

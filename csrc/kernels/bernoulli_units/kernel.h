@@ -2,9 +2,9 @@
 //
 // Unit j of chain c is 1 with probability sigmoid(x 2^-k), where x is its integer field. The
 // uniform is word ((j >> 4) & 1) 2 + (j & 1) of Philox4x32-10 at counter (unit block, chain, step,
-// layer) with unit block = (j >> 5) 8 + ((j & 15) >> 1): eight neighbouring blocks hold the words of
-// 32 units, in the order in which 64-bit lanes produce them. The comparison is made in integers, so
-// every backend and thread count draws the same bits. `draw_unit` below is the definition.
+// layer) with unit block = (j >> 5) 8 + ((j & 15) >> 1): eight neighbouring blocks hold the words
+// of 32 units, in the order in which 64-bit lanes produce them. The comparison is made in integers,
+// so every backend and thread count draws the same bits. `draw_unit` below is the definition.
 #pragma once
 
 #include <cstddef>
@@ -50,9 +50,9 @@ HAPFORGE_HOST_DEVICE constexpr bool draw_unit(std::int32_t x, std::uint32_t unif
   return below != negative;
 }
 
-// What an ISA provides: one chain, `num_units` fields to words_for_bits(num_units) packed words. The
-// float version takes fields that are integers in [-2^31, 2^31) and returns false if one is not (the
-// words are then unspecified).
+// What an ISA provides: one chain, `num_units` fields to words_for_bits(num_units) packed words.
+// The float version takes fields that are integers in [-2^31, 2^31) and returns false if one is not
+// (the words are then unspecified).
 struct Kernels {
   void (*draw_int32)(const std::int32_t* field, std::size_t num_units, std::uint32_t chain,
                      const Draw& draw, std::uint64_t* words) noexcept;

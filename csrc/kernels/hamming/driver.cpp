@@ -40,8 +40,8 @@ void histogram(const BitMatrixView& a, const BitMatrixView& b, bool symmetric, s
     for (std::size_t tb = symmetric ? ta : 0; tb < num_tiles(b.num_rows); ++tb) {
       const std::size_t rows_a = tile_rows(a.num_rows, ta);
       const std::size_t rows_b = tile_rows(b.num_rows, tb);
-      kernels.differences({a.row(ta * kTile), rows_a, b.row(tb * kTile), rows_b, a.words_per_row,
-                           distance, kTile});
+      kernels.differences(
+          {a.row(ta * kTile), rows_a, b.row(tb * kTile), rows_b, a.words_per_row, distance, kTile});
       const bool diagonal = symmetric && ta == tb;
       for (std::size_t i = 0; i < rows_a; ++i) {
         for (std::size_t j = diagonal ? i + 1 : 0; j < rows_b; ++j) {

@@ -31,9 +31,9 @@ double sum_r2(const Run& run) noexcept {
   std::size_t j = 0;
   for (; j + kLanes <= run.length; j += kLanes) {
     for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      lanes[lane] += r_squared(run.n, static_cast<std::int32_t>(run.n11[j + lane]), run.carriers,
-                               run.partner_carriers[j + lane], run.spread,
-                               run.partner_spread[j + lane]);
+      lanes[lane] +=
+          r_squared(run.n, static_cast<std::int32_t>(run.n11[j + lane]), run.carriers,
+                    run.partner_carriers[j + lane], run.spread, run.partner_spread[j + lane]);
     }
   }
   for (; j < run.length; ++j) {
@@ -99,12 +99,10 @@ void ld_decay(const DecayInput& in, double* sum, std::int64_t* num_pairs,
           const std::int64_t end = std::min(tile_end, start[i * (bins + 1) + b + 1]);
           if (begin >= end) continue;
           const auto offset = static_cast<std::size_t>(begin - tile);
-          block_sum[block * bins + b] +=
-              sum_r2({n, moments.carriers[site], moments.spread[site],
-                      n11 + (i - row_begin) * kColumns + offset,
-                      moments.carriers.data() + column + offset,
-                      moments.spread.data() + column + offset,
-                      static_cast<std::size_t>(end - begin)});
+          block_sum[block * bins + b] += sum_r2(
+              {n, moments.carriers[site], moments.spread[site],
+               n11 + (i - row_begin) * kColumns + offset, moments.carriers.data() + column + offset,
+               moments.spread.data() + column + offset, static_cast<std::size_t>(end - begin)});
         }
       }
       tile = tile_end;

@@ -36,7 +36,7 @@ struct DecayInput {
   const std::int64_t* contig_end;   // per site: one past the last site of its contig
   BitMatrixView first;              // rows of the sites that open a pair, in ascending order
   const std::int64_t* first_index;  // their row numbers in `sites`
-  const std::int64_t* edges;        // num_bins + 1, strictly ascending; bin b is [edges[b], edges[b + 1])
+  const std::int64_t* edges;  // num_bins + 1, strictly ascending; bin b is [edges[b], edges[b + 1])
   std::size_t num_bins;
 };
 

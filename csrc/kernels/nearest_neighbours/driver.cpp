@@ -52,8 +52,8 @@ void search(const BitMatrixView& queries, const BitMatrixView& targets, std::siz
     const std::size_t rows = std::min(kQueries, queries.num_rows - first);
     for (std::size_t t = 0; t < targets.num_rows; t += kTargets) {
       const std::size_t columns = std::min(kTargets, targets.num_rows - t);
-      kernels.differences({queries.row(first), rows, targets.row(t), columns,
-                           queries.words_per_row, tile, kTargets});
+      kernels.differences({queries.row(first), rows, targets.row(t), columns, queries.words_per_row,
+                           tile, kTargets});
       for (std::size_t i = 0; i < rows; ++i) {
         std::uint32_t* row = tile + i * kTargets;
         const std::size_t self = first + i;

@@ -35,13 +35,13 @@ void unpack_row(const std::uint64_t* words, std::size_t num_sites, std::uint8_t*
 
 // Byte b of eight 64-bit lanes becomes lane b: bytes are sorted within 128-bit groups, then across.
 __m512i transpose_bytes(__m512i rows) noexcept {
-  const __m512i within = _mm512_broadcast_i32x4(
-      _mm_setr_epi8(0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15));
+  const __m512i within =
+      _mm512_broadcast_i32x4(_mm_setr_epi8(0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15));
   // Group g now has the byte pairs of rows 2 g and 2 g + 1; gather pair b of all groups.
   const __m512i pairs = _mm512_shuffle_epi8(rows, within);
-  const __m512i across = _mm512_set_epi16(31, 23, 15, 7, 30, 22, 14, 6, 29, 21, 13, 5, 28, 20, 12,
-                                          4, 27, 19, 11, 3, 26, 18, 10, 2, 25, 17, 9, 1, 24, 16, 8,
-                                          0);
+  const __m512i across =
+      _mm512_set_epi16(31, 23, 15, 7, 30, 22, 14, 6, 29, 21, 13, 5, 28, 20, 12, 4, 27, 19, 11, 3,
+                       26, 18, 10, 2, 25, 17, 9, 1, 24, 16, 8, 0);
   return _mm512_permutexvar_epi16(across, pairs);
 }
 
@@ -71,8 +71,7 @@ void transpose_block(const std::uint64_t in[64], std::uint64_t out[64]) noexcept
   transpose_lanes(v);
   for (int b = 0; b < 8; ++b) {
     for (int bit = 0; bit < 8; ++bit) {
-      out[8 * b + bit] =
-          _mm512_test_epi8_mask(v[b], _mm512_set1_epi8(static_cast<char>(1 << bit)));
+      out[8 * b + bit] = _mm512_test_epi8_mask(v[b], _mm512_set1_epi8(static_cast<char>(1 << bit)));
     }
   }
 }

@@ -17,8 +17,7 @@ namespace hapforge::pack {
 struct Kernels {
   // Packs `num_sites` bytes into words_for_bits(num_sites) words. False if a byte is neither 0 nor
   // 1; the words are then unspecified.
-  bool (*pack_row)(const std::uint8_t* dense, std::size_t num_sites,
-                   std::uint64_t* words) noexcept;
+  bool (*pack_row)(const std::uint8_t* dense, std::size_t num_sites, std::uint64_t* words) noexcept;
   // The inverse: writes `num_sites` bytes, each 0 or 1.
   void (*unpack_row)(const std::uint64_t* words, std::size_t num_sites,
                      std::uint8_t* dense) noexcept;

@@ -1,8 +1,8 @@
 // popcount_tile with AVX2: bits are counted by nibble through a byte shuffle (Mula, Kurz, Lemire,
 // "Faster population counts using AVX2 instructions", Comput. J. 61, 2018).
 //
-// A block of 2 x 4 row pairs keeps its sums as bytes: at most 8 a step, so they are widened every 31
-// steps, before 255 can be passed. The last words of a row are loaded under a mask.
+// A block of 2 x 4 row pairs keeps its sums as bytes: at most 8 a step, so they are widened every
+// 31 steps, before 255 can be passed. The last words of a row are loaded under a mask.
 #include <immintrin.h>
 
 #include "kernels/popcount_tile/isa.h"

@@ -1,8 +1,9 @@
 // popcount_tile with AVX-512 VPOPCNTDQ: one instruction counts eight words.
 //
 // A block of 4 x 4 row pairs holds 16 sums in registers, so a loaded vector serves four pairs and
-// loads do not limit. Lanes are 64-bit and cannot overflow. The last words of a row are loaded under
-// a mask. benchmarks/results/nearest_neighbours.json has the speed against the other backends.
+// loads do not limit. Lanes are 64-bit and cannot overflow. The last words of a row are loaded
+// under a mask. benchmarks/results/nearest_neighbours.json has the speed against the other
+// backends.
 #include <immintrin.h>
 
 #include "kernels/popcount_tile/isa.h"
@@ -40,7 +41,8 @@ struct And {
   return _mm512_cvtepi64_epi32(sums);
 }
 
-// One vector of each row: counts the bits of all pairs. Inlined, so that the sums stay in registers.
+// One vector of each row: counts the bits of all pairs. Inlined, so that the sums stay in
+// registers.
 template <class Op, int kRows, int kColumns>
 [[gnu::always_inline]] inline void step(const std::uint64_t* a, const std::uint64_t* b,
                                         std::size_t stride, __mmask8 mask,

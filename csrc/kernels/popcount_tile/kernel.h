@@ -19,7 +19,7 @@ struct Tile {
   const std::uint64_t* b;
   std::size_t rows_b;
   std::size_t words;
-  std::uint32_t* out;      // out[i * out_stride + j] for rows i of a and j of b
+  std::uint32_t* out;  // out[i * out_stride + j] for rows i of a and j of b
   std::size_t out_stride;
 };
 

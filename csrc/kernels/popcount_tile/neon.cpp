@@ -1,7 +1,7 @@
 // popcount_tile with NEON: cnt counts the bits of 16 bytes.
 //
-// A block of 2 x 4 row pairs keeps its sums as bytes: at most 8 a step, so they are widened every 31
-// steps, before 255 can be passed. An odd last word is loaded into half a vector.
+// A block of 2 x 4 row pairs keeps its sums as bytes: at most 8 a step, so they are widened every
+// 31 steps, before 255 can be passed. An odd last word is loaded into half a vector.
 #include <arm_neon.h>
 
 #include "kernels/popcount_tile/isa.h"

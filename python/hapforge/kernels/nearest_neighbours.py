@@ -21,7 +21,7 @@ class Neighbours(NamedTuple):
     distance : uint32 (n, k), numbers of sites that differ
     """
 
-    index: NDArray[np.int64]
+    index: NDArray[np.int64]  # type: ignore[assignment]  # takes the place of tuple.index
     distance: NDArray[np.uint32]
 
 

@@ -1,0 +1,216 @@
+// Every kernel on every backend of this CPU against the scalar code, and the CUDA bodies under
+// emulation. Needs no Python, so it runs for another architecture under qemu (.ci/neon).
+//
+// Prints what it ran and one digest over the scalar results, floating point included: the digest is
+// the same on every architecture. Exits with 1 at a difference.
+#include <cstdio>
+#include <cstring>
+#include <vector>
+
+#include "emulation.h"
+// The emulation first: what follows is CUDA source.
+#include "kernels/allele_counts/cuda.cuh"
+
+#include "core/philox.h"
+#include "core/thread_pool.h"
+#include "kernels/allele_counts/kernel.h"
+#include "kernels/bernoulli_units/kernel.h"
+#include "kernels/hamming/kernel.h"
+#include "kernels/joint_counts/kernel.h"
+#include "kernels/nearest_neighbours/kernel.h"
+#include "kernels/pack/kernel.h"
+
+using namespace hapforge;
+
+namespace {
+
+using Bytes = std::vector<unsigned char>;
+
+struct Shape {
+  std::size_t rows, sites;
+};
+constexpr Shape kShapes[] = {{1, 1},    {2, 63},   {3, 64},    {5, 65},    {4, 127},  {64, 129},
+                             {65, 257}, {127, 31}, {129, 511}, {255, 513}, {511, 70}, {7, 16500}};
+constexpr std::size_t kThreads = 2;
+
+template <class T>
+void append(Bytes& to, const std::vector<T>& values) {
+  if (values.empty()) return;
+  const auto* begin = reinterpret_cast<const unsigned char*>(values.data());
+  to.insert(to.end(), begin, begin + values.size() * sizeof(T));
+}
+
+std::vector<std::uint8_t> random_dense(Shape s) {
+  std::vector<std::uint8_t> dense(s.rows * s.sites);
+  for (std::size_t i = 0; i < dense.size(); ++i) {
+    dense[i] = philox::philox4x32({{static_cast<std::uint32_t>(i), 1, 2, 3}}, 4, 5).w[0] & 1;
+  }
+  return dense;
+}
+
+struct Packed {
+  std::vector<std::uint64_t> words;
+  BitMatrixView view;
+};
+
+Packed reference_pack(const std::vector<std::uint8_t>& dense, std::size_t rows, std::size_t sites) {
+  Packed p{std::vector<std::uint64_t>(rows * words_for_bits(sites)), {}};
+  for (std::size_t i = 0; i < rows; ++i) {
+    for (std::size_t j = 0; j < sites; ++j) {
+      p.words[i * words_for_bits(sites) + j / 64] |= std::uint64_t{dense[i * sites + j]} << j % 64;
+    }
+  }
+  p.view = {p.words.data(), rows, words_for_bits(sites), sites};
+  return p;
+}
+
+Bytes run_pack(const pack::Kernels& kernels, Shape s) {
+  auto dense = random_dense(s);
+  const Packed expected = reference_pack(dense, s.rows, s.sites);
+  std::vector<std::uint64_t> words(expected.words.size());
+  std::vector<std::uint64_t> transposed(s.sites * words_for_bits(s.rows));
+  std::vector<std::uint8_t> back(dense.size());
+  Bytes out;
+  out.push_back(pack::pack(dense.data(), s.rows, s.sites, words.data(), kernels, kThreads).found);
+  pack::unpack(expected.view, back.data(), kernels, kThreads);
+  pack::transpose(expected.view, transposed.data(), kernels, kThreads);
+  out.push_back(words == expected.words && back == dense);
+  append(out, transposed);
+  dense.back() = 2;
+  const pack::BadValue bad =
+      pack::pack(dense.data(), s.rows, s.sites, words.data(), kernels, kThreads);
+  out.push_back(bad.found && bad.row == s.rows - 1 && bad.column == s.sites - 1);
+  return out;
+}
+
+Bytes run_tile(const popcount_tile::Kernels& kernels, Shape s) {
+  const Packed p = reference_pack(random_dense(s), s.rows, s.sites);
+  Bytes out;
+  std::vector<std::uint32_t> distance(s.rows * s.rows);
+  hamming::pairwise(p.view, p.view, distance.data(), kernels, kThreads);
+  append(out, distance);
+  std::vector<std::int64_t> histogram(s.sites + 1);
+  hamming::histogram(p.view, p.view, true, histogram.data(), kernels, kThreads);
+  append(out, histogram);
+  std::vector<std::int64_t> joint(s.rows * s.rows);
+  joint_counts::matrix(p.view, joint.data(), kernels, kThreads);
+  append(out, joint);
+  const std::size_t k = s.rows < 3 ? s.rows : 3;
+  std::vector<std::int64_t> index(s.rows * k);
+  std::vector<std::uint32_t> nearest(s.rows * k);
+  nearest_neighbours::search(p.view, p.view, k, false, index.data(), nearest.data(), kernels,
+                             kThreads);
+  append(out, index);
+  append(out, nearest);
+
+  std::vector<std::int64_t> position(s.rows), contig_end(s.rows), first(s.rows);
+  for (std::size_t i = 0; i < s.rows; ++i) {
+    position[i] = static_cast<std::int64_t>(7 * i);
+    contig_end[i] = static_cast<std::int64_t>(s.rows);
+    first[i] = static_cast<std::int64_t>(i);
+  }
+  const std::int64_t edges[] = {1, 50, 200, 2000};
+  std::vector<double> sums(3);
+  std::vector<std::int64_t> num_pairs(3);
+  if (s.sites > 60) {  // enough bits that none is all zero or all one
+    joint_counts::ld_decay(
+        {p.view, position.data(), contig_end.data(), p.view, first.data(), edges, 3}, sums.data(),
+        num_pairs.data(), kernels, kThreads);
+  }
+  append(out, sums);
+  append(out, num_pairs);
+  return out;
+}
+
+Bytes run_counts(allele_counts::Kernel kernel, Shape s) {
+  const Packed p = reference_pack(random_dense(s), s.rows, s.sites);
+  std::vector<std::int64_t> counts(s.sites);
+  allele_counts::count(p.view, counts.data(), kernel, kThreads);
+  Bytes out;
+  append(out, counts);
+  return out;
+}
+
+Bytes run_emulated_counts(Shape s) {
+  const Packed p = reference_pack(random_dense(s), s.rows, s.sites);
+  const std::size_t halves_per_row = 2 * p.view.words_per_row;
+  std::vector<std::uint32_t> halves(2 * p.words.size());
+  std::memcpy(halves.data(), p.words.data(), p.words.size() * sizeof(std::uint64_t));
+  std::vector<unsigned> sums(halves_per_row * 32);
+  const auto blocks = static_cast<unsigned>((halves_per_row + 31) / 32);
+  emulate_launch({blocks, 3, 1}, {32, 1, 1}, [&] {
+    allele_counts::count_sites(halves.data(), s.rows, halves_per_row, sums.data());
+  });
+  Bytes out;
+  append(out, std::vector<std::int64_t>(sums.begin(),
+                                        sums.begin() + static_cast<std::ptrdiff_t>(s.sites)));
+  return out;
+}
+
+Bytes run_draws(const bernoulli_units::Kernels& kernels, Shape s) {
+  std::vector<std::int32_t> field(s.rows * s.sites);
+  for (std::size_t i = 0; i < field.size(); ++i) {
+    const std::uint32_t u =
+        philox::philox4x32({{static_cast<std::uint32_t>(i), 9, 9, 9}}, 1, 1).w[0];
+    field[i] = static_cast<std::int32_t>(u) >> (i % 20);
+  }
+  std::vector<float> units(field.size());
+  std::vector<std::uint64_t> words(s.rows * words_for_bits(s.sites));
+  const bernoulli_units::Draw draw{0x123456789ABCDEF0, 5, 6, 7, 15};
+  Bytes out;
+  bernoulli_units::draw(field.data(), s.rows, s.sites, draw, nullptr, units.data(), kernels,
+                        kThreads);
+  append(out, units);
+  std::vector<float> whole(field.size());
+  for (std::size_t i = 0; i < field.size(); ++i) whole[i] = static_cast<float>(field[i] >> 8);
+  out.push_back(bernoulli_units::draw(whole.data(), s.rows, s.sites, draw, words.data(), nullptr,
+                                      kernels, kThreads));
+  append(out, words);
+  whole.back() = 0.5F;
+  out.push_back(bernoulli_units::draw(whole.data(), s.rows, s.sites, draw, words.data(), nullptr,
+                                      kernels, kThreads));
+  return out;
+}
+
+std::uint64_t digest = 14695981039346656037U;  // FNV-1a
+
+bool failed = false;
+
+void compare(const char* kernel, const char* backend, Shape s, const Bytes& found,
+             const Bytes& expected) {
+  if (found == expected) return;
+  std::printf("FAILED: %s on %s differs from scalar at %zu x %zu\n", kernel, backend, s.rows,
+              s.sites);
+  failed = true;
+}
+
+template <class Kernel, class Run>
+void check(const char* kernel, std::span<const Implementation<Kernel>> all, Run run) {
+  std::printf("%s:", kernel);
+  for (const auto& name : backend_names(all)) {
+    std::printf(" %s", name.c_str());
+    for (const Shape s : kShapes) {
+      const Bytes expected = run(find_backend(all, "scalar"), s);
+      compare(kernel, name.c_str(), s, run(find_backend(all, name), s), expected);
+      if (name != "scalar") continue;
+      for (const unsigned char byte : expected) digest = (digest ^ byte) * 1099511628211U;
+    }
+  }
+  std::printf("\n");
+}
+
+}  // namespace
+
+int main() {
+  check("pack", pack::implementations(), run_pack);
+  check("popcount_tile", popcount_tile::implementations(), run_tile);
+  check("allele_counts", allele_counts::implementations(), run_counts);
+  check("bernoulli_units", bernoulli_units::implementations(), run_draws);
+  std::printf("allele_counts: cuda, emulated\n");
+  for (const Shape s : kShapes) {
+    const auto& scalar = find_backend(allele_counts::implementations(), "scalar");
+    compare("allele_counts", "emulated cuda", s, run_emulated_counts(s), run_counts(scalar, s));
+  }
+  std::printf("digest: %016llx\n", static_cast<unsigned long long>(digest));
+  return failed ? 1 : 0;
+}
