@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ from hapforge.cli._common import Force, Quiet, Seed, Threads, check_output, prog
 
 if TYPE_CHECKING:
     from hapforge.evaluation import Evaluation
+    from hapforge.haplotypes import HaplotypeMatrix
     from hapforge.report.data import Score
 
 ENDINGS = (".json", ".tsv", ".html", ".log")
@@ -31,7 +33,8 @@ def command(
         Path | None, typer.Option("--holdout", metavar="FILE", help="Real persons no model has seen: privacy score.")
     ] = None,
     legend: Annotated[
-        Path | None, typer.Option("--legend", metavar="FILE", help="Sites of HAPT files; without it by their order.")
+        Path | None,
+        typer.Option("--legend", metavar="FILE", help="Sites of the HAPT files that have no legend beside them."),
     ] = None,
     labels: Annotated[
         Path | None, typer.Option("--labels", metavar="FILE", help="Labels of the real set: TSV, ids first.")
@@ -77,8 +80,8 @@ def command(
             files["holdout"] = holdout
         cohorts, inputs = {}, {}
         for name, path in files.items():
-            arguments = {"labels": labels} if name == "real" and labels is not None else {}
-            cohorts[name] = io.read(path, **arguments, **({"legend": legend} if legend is not None else {}))
+            cohort = io.read(path, labels=labels if name == "real" else None)
+            cohorts[name] = cohort if legend is None else _with_sites(cohort, legend, path)
             inputs[name] = {"file": path.name, "file_sha256": sha256_file(path)}
             logger.info("read %s from %s: %r", name, path, cohorts[name])
         with progress(quiet) as start:
@@ -102,11 +105,24 @@ def command(
     with ExitStack() as stack:  # all are written beside their places before the first takes its own
         for path, text in zip(outputs, texts, strict=True):
             stack.enter_context(atomic_file(path)).write_text(text, encoding="utf-8")
-    stdout.print(score_table(result))
+    stdout.print(score_table(result, stdout.width))
     if not quiet:
         for note in result.data.notes:
             stdout.print(note, markup=False)
         stdout.print(f"report: {outputs[2]}", markup=False)
+
+
+def _with_sites(cohort: HaplotypeMatrix, legend: Path, path: Path) -> HaplotypeMatrix:
+    """The cohort with the sites of a legend, where its own file did not say them."""
+    from hapforge.haplotypes import HaplotypeMatrix
+    from hapforge.io.hapt import read_legend
+
+    if cohort.sites.position_known:
+        return cohort
+    sites = read_legend(legend)
+    if len(sites) != cohort.num_sites:
+        raise ValueError(f"{legend}: expected {cohort.num_sites} sites, as {path} has, found {len(sites)}")
+    return HaplotypeMatrix(cohort.words, sites, cohort.samples)
 
 
 def set_names(paths: list[Path]) -> list[str]:
@@ -126,35 +142,51 @@ def set_names(paths: list[Path]) -> list[str]:
     return names
 
 
-def score_table(result: Evaluation) -> Table:
-    """Scores as rows; sets, then controls, as columns; 95 % intervals in brackets, n where all columns share it."""
+def score_table(result: Evaluation, width: int) -> Table:
+    """Scores as rows; sets, then controls, as columns; n beside; 95 % intervals where `width` characters allow."""
     data = result.data
     columns = [*data.sets, *data.controls]
+    intervals = width >= 40 + 26 * len(columns)
     table = Table(title=f"real: {data.real_haplotypes} haplotypes x {data.num_sites} sites", title_justify="left")
-    table.add_column("score")
+    table.add_column("score", no_wrap=True)
     for name in columns:
         role = "control" if name in data.controls else "set"
-        table.add_column(f"{escape(name)}\n{role}, {data.num_haplotypes[name]}", justify="right")
-    table.add_column("n", justify="right")
-    in_equal_part = False
-    for score, (heading, _) in data.score_labels.items():
-        if score.endswith("_equal_n") and not in_equal_part:
-            in_equal_part = True
+        table.add_column(
+            f"{escape(name)}\n{role}\n{data.num_haplotypes[name]}", justify="right", overflow="fold", min_width=9
+        )
+    table.add_column("n", justify="right", no_wrap=True)
+    own = [score for score in data.score_labels if not score.endswith("_equal_n")]
+    equal = [score for score in data.score_labels if score.endswith("_equal_n")]
+    for title, scores in (("at each set's own size", own), ("all at equal n", equal)):
+        if scores:
             table.add_section()
-        found = [data.scores[name].get(score) for name in columns]
-        sizes = sorted({s.n for s in found if s is not None})
-        n = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]}..{sizes[-1]}"
-        table.add_row(heading, *map(_cell, found), n)
+            table.add_row(f"[bold]{title}[/bold]")
+        for score in scores:
+            found = [data.scores[name].get(score) for name in columns]
+            sizes = sorted({s.n for s in found if s is not None})
+            n = "..".join(map(_count, sizes[:1] + sizes[1:][-1:]))
+            heading = data.score_labels[score][0].removesuffix(" (equal n)")
+            table.add_row(f"  {heading}", *(_cell(s, intervals) for s in found), n)
     return table
 
 
-def _cell(score: Score | None) -> str:
+def _count(n: int) -> str:
+    return f"{n / 1e6:.1f}M" if n >= 1_000_000 else str(n)
+
+
+def _cell(score: Score | None, interval: bool) -> str:
     if score is None:
         return ""
-    if score.value != score.value:
+    if math.isnan(score.value):
         return "-"
-    text = f"{score.value:.0f}" if score.value == int(score.value) and abs(score.value) > 1 else f"{score.value:.3f}"
-    return text if score.low != score.low else f"{text} \\[{score.low:.3f}, {score.high:.3f}]"
+    text = str(int(score.value)) if score.value == int(score.value) else _decimal(score.value)
+    if not interval or math.isnan(score.low):
+        return text
+    return f"{text} \\[{_decimal(score.low)}, {_decimal(score.high)}]"
+
+
+def _decimal(value: float) -> str:
+    return f"{value:.3f}" if abs(value) >= 0.1 else f"{value:.4f}"
 
 
 class _Lines(logging.Handler):

@@ -17,7 +17,7 @@ _DENSE_SITES = 2048  # up to here the covariance matrix (32 MiB) is formed from 
 _BLOCK_VALUES = 1 << 23  # float64 values of an unpacked row block: 64 MiB
 _EXTRA_COLUMNS = 8
 _MAX_BASIS = 1500
-_TOLERANCE = 1e-10
+_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def pca(matrix: HaplotypeMatrix, num_components: int = 2) -> PCA:
 
     Eigenvectors of C = X^T X / n - p p^T. Up to 2,048 sites C is formed exactly from joint allele counts; beyond, its
     leading eigenvectors come from a block Krylov space with full reorthogonalisation (Saad 2011, chapter 6), a pass
-    over the rows per step in float64, until every residual |C v - lambda v| is below 1e-10 lambda_1. The start is
+    over the rows per step in float64, until every residual |C v - lambda v| is below 1e-9 lambda_1. The start is
     fixed: the same input gives the same output.
 
     Parameters

@@ -1,0 +1,153 @@
+"""`hapforge evaluate` as a command: four outputs or none, one line and exit code 2 on bad input."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hapforge as hf
+from hapforge.cli import main
+from hapforge.cli.evaluate import set_names
+from hapforge.evaluation import SCORES
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """real.npz, syn.npz, holdout.npz and bare.hapt (no sites) in the working folder."""
+    rng = np.random.default_rng(5)
+    frequency = rng.beta(0.5, 0.5, 80)
+    position = np.arange(1, 81) * 25
+    for name, n in (("real", 40), ("syn", 36), ("holdout", 20)):
+        x = (rng.random((n, 80)) < frequency).astype(np.uint8)
+        ids = [f"{name}{i}" for i in range(n // 2)]
+        matrix = hf.HaplotypeMatrix.from_dense(x, positions=position, ref="A", alt="G", sample_ids=ids)
+        hf.write(matrix, tmp_path / f"{name}.npz")
+    lines = [f"AG AG{i} " + " ".join(map(str, row)) for i, row in enumerate(x)]
+    (tmp_path / "bare.hapt").write_text("\n".join(lines) + "\n")
+    (tmp_path / "sites.legend").write_text(
+        "id position a0 a1\n" + "".join(f"1:{p}_A_G {p} A G\n" for p in position.tolist())
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # main() sets its own
+    return tmp_path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr("sys.argv", ["hapforge", "evaluate", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    return int(stopped.value.code or 0)
+
+
+def test_four_outputs_and_a_table(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    before = set(folder.iterdir())
+    code = run(monkeypatch, "real.npz", "syn.npz", "--holdout", "holdout.npz", "-o", "out", "--seed", "3")
+    assert code == 0
+    assert {p.name for p in set(folder.iterdir()) - before} == {"out.json", "out.tsv", "out.html", "out.log"}
+    table = capsys.readouterr().out
+    for word in ("AA truth", "privacy score", "syn", "real half", "holdout", "out.html"):
+        assert word in table
+    payload = json.loads((folder / "out.json").read_text())
+    assert list(payload["scores"]) == ["syn", "real half", "holdout"]
+    assert set(payload["scores"]["syn"]) == set(SCORES)
+    entry = payload["provenance"]["inputs"]["syn"]
+    assert entry["file"] == "syn.npz"
+    assert entry["file_sha256"] == hashlib.sha256((folder / "syn.npz").read_bytes()).hexdigest()
+    assert payload["provenance"]["command"].startswith("hapforge evaluate real.npz syn.npz")
+    assert payload["provenance"]["seed"] == 3
+    log = (folder / "out.log").read_text()
+    for word in ("read real from real.npz", "80 sites", "pca, syn:", "ld, real half:", "note:"):
+        assert word in log
+
+
+def test_values_are_those_of_the_function(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, "real.npz", "syn.npz", "-o", "out", "-q", "--metrics", "allele_frequency,pairwise") == 0
+    expected = hf.evaluate(hf.read("real.npz"), hf.read("syn.npz"), metrics=["allele_frequency", "pairwise"])
+    found = json.loads((folder / "out.json").read_text())["scores"]["syn"]
+    assert {name: s["value"] for name, s in found.items()} == {
+        name: s.value for name, s in expected.scores["synthetic"].items()
+    }
+
+
+def test_legend(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ("-q", "--metrics", "allele_frequency")
+    assert run(monkeypatch, "real.npz", "bare.hapt", "-o", "with", "--legend", "sites.legend", *options) == 0
+    assert "Positions are not known" not in (folder / "with.log").read_text()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert run(monkeypatch, "real.npz", "bare.hapt", "-o", "without", *options) == 0
+    assert "Positions are not known" in (folder / "without.log").read_text()
+    scores = [json.loads((folder / f"{p}.json").read_text())["scores"]["bare"] for p in ("with", "without")]
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("real.npz", "none.npz", "-o", "out"), "none.npz: expected a file to read, found none"),
+        (("real.npz", "syn.npz", "-o", "nowhere/out"), "nowhere/out.json: expected an existing folder"),
+        (("real.npz", "syn.npz", "-o", "out", "--metrics", "af"), "metrics: expected names from"),
+        (("real.npz", "syn.npz", "-o", "out", "--controls", "gan"), "controls: expected names from"),
+        (("real.npz", "real.npz", "--holdout", "real.npz", "-o", "out"), "expected other persons"),
+        (
+            ("real.npz", "bare.hapt", "--legend", "short.legend", "-o", "out"),
+            "expected 80 sites, as bare.hapt has, found 1",
+        ),
+        (("real.npz", "notes.txt", "-o", "out"), "notes.txt"),
+    ],
+)
+def test_bad_input(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    (folder / "notes.txt").write_text("not haplotypes\n")
+    (folder / "short.legend").write_text("id position a0 a1\n1:5_A_G 5 A G\n")
+    before = set(folder.iterdir())
+    assert run(monkeypatch, *arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("hapforge: ")
+    assert captured.err.count("\n") == 1
+    assert message in captured.err
+    assert set(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("ending", ["json", "tsv", "html", "log"])
+def test_nothing_is_replaced_without_force(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ending: str
+) -> None:
+    (folder / f"out.{ending}").write_text("kept")
+    before = set(folder.iterdir())
+    options = ("real.npz", "syn.npz", "-o", "out", "-q", "--metrics", "allele_frequency")
+    assert run(monkeypatch, *options) == 2
+    assert f"out.{ending}: there already; -f replaces it" in capsys.readouterr().err
+    assert (folder / f"out.{ending}").read_text() == "kept"
+    assert set(folder.iterdir()) == before
+    assert run(monkeypatch, *options, "-f") == 0
+    assert (folder / f"out.{ending}").read_text() != "kept"
+
+
+def test_a_failure_while_writing_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_data: object) -> str:
+        raise ValueError("no page")
+
+    monkeypatch.setattr("hapforge.report.html.render", broken)
+    before = set(folder.iterdir())
+    assert run(monkeypatch, "real.npz", "syn.npz", "-o", "out", "-q", "--metrics", "allele_frequency") == 2
+    assert set(folder.iterdir()) == before
+
+
+def test_set_names() -> None:
+    paths = [Path(p) for p in ("a/x.hapt.zip", "b/x.vcf.gz", "x.hapz", "holdout.npz", "real half.npz", "v1.2.npz")]
+    assert set_names(paths) == ["x", "x (2)", "x (3)", "holdout (2)", "real half (2)", "v1.2"]
