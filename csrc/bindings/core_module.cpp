@@ -3,6 +3,7 @@
 
 PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   m.doc() = "Kernels of hapforge on the CPU. Private: use hapforge.kernels.";
+  m.attr("compiler") = HAPFORGE_COMPILER;
   hapforge::register_backends(m);
   hapforge::register_pack(m);
   hapforge::register_hamming(m);
