@@ -1,4 +1,4 @@
-"""The recipe of simulated cohorts: out of Africa (Gutenkunst et al. 2009), three populations, one chromosome stretch."""
+"""The recipe of simulated cohorts: out of Africa (Gutenkunst et al. 2009), three populations, one stretch."""
 
 from __future__ import annotations
 

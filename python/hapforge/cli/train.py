@@ -1,0 +1,184 @@
+"""`hapforge train MODEL DATA -o RUN`: a model from a cohort, in a run folder that can be resumed."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hapforge.cli._common import Force, Quiet, Seed, Threads, check_output, progress, set_threads, stderr
+
+_RUN_KEYS: dict[str, tuple[type, Any]] = {"checkpoint_every": (int, 10), "validation": (float, 0.0)}
+"""Settings of a run rather than of a model: epochs between checkpoints, share of the persons held out."""
+
+
+def command(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="bernoulli, markov or rbm.")],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Training haplotypes, in any format.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="Run folder to write.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be given many times.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE.toml", help="Settings, one KEY = VALUE a line.")
+    ] = None,
+    preset: Annotated[str | None, typer.Option("--preset", metavar="NAME", help="Settings that have a name.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", metavar="FILE", help="Labels: TSV, haplotype or sample ids first.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in RUN.")] = False,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    threads: Threads = None,
+    seed: Seed = 0,
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a model. Ctrl-C leaves a run folder that --resume goes on with."""
+    from hapforge import io, models
+
+    kind = models.by_name(model)
+    if not data.exists():
+        raise ValueError(f"{data}: expected a file to read, found none")
+    if resume and not output.is_dir():
+        raise ValueError(f"{output}: expected a run folder to resume, found none")
+    if not resume:
+        check_output(output, force)
+    set_threads(threads)
+    given = _settings(kind, preset, config, settings or [])
+    if resume:
+        given = {**_settings_of(output), **given}
+    run_settings = {key: given.pop(key, default) for key, (_, default) in _RUN_KEYS.items() if _is_trained(kind)}
+    made = kind(**given)
+    cohort = io.read(data, labels=labels)
+    validation = None
+    if run_settings.get("validation"):
+        cohort, validation = cohort.split(run_settings["validation"], seed)
+    if not _is_trained(kind):
+        if resume:
+            raise ValueError(f"--resume: {kind.name} is counted at once, there is nothing to resume")
+        _clear(output)
+        made.fit(cohort, seed=seed, device=device).save(output)
+    else:
+        if not resume:
+            _clear(output)
+        _train(made, cohort, validation, output, resume, run_settings, device, seed, quiet, data)
+    if not quiet:
+        stderr.print(f"{output}: {kind.name} of {cohort.num_haplotypes} haplotypes x {cohort.num_sites} sites")
+
+
+def _train(
+    made: Any,
+    cohort: Any,
+    validation: Any,
+    output: Path,
+    resume: bool,
+    run_settings: dict[str, Any],
+    device: str,
+    seed: int,
+    quiet: bool,
+    data: Path,
+) -> None:
+    with progress(quiet) as start:
+        advance, done = start("epochs", made.config.epochs), 0
+
+        def on_epoch(state: Any) -> bool:
+            nonlocal done
+            advance(state.epoch - done)
+            done = state.epoch
+            return False
+
+        try:
+            made.fit(
+                cohort,
+                seed=seed,
+                validation=validation,
+                callback=on_epoch,
+                device=device,
+                run=output,
+                resume=resume,
+                checkpoint_every=run_settings["checkpoint_every"],
+                notes={"data": str(data), **run_settings},
+            )
+        except KeyboardInterrupt:
+            again = f"hapforge train {made.name} {data} -o {output} --resume" + (f" --seed {seed}" if seed else "")
+            stderr.print(f"{output}: interrupted; to go on: {again}", markup=False)
+            raise
+
+
+def _is_trained(kind: Any) -> bool:
+    return "epochs" in {field.name for field in dataclasses.fields(kind.config_type)}
+
+
+def _known(kind: Any) -> dict[str, type]:
+    """Settings of a model and their types."""
+    known = {field.name: type(field.default) for field in dataclasses.fields(kind.config_type)}
+    return {**known, **{key: of for key, (of, _) in _RUN_KEYS.items()}} if _is_trained(kind) else known
+
+
+def _settings(kind: Any, preset: str | None, config: Path | None, pairs: list[str]) -> dict[str, Any]:
+    """What the user chose: a preset, over it the file, over it --set."""
+    known = _known(kind)
+    chosen: dict[str, Any] = {}
+    if preset is not None:
+        presets = getattr(kind, "PRESETS", {})
+        if preset not in presets:
+            raise ValueError(f"--preset: expected one of {', '.join(presets) or 'none'}, found {preset!r}")
+        chosen.update(presets[preset])
+    if config is not None:
+        try:
+            table = tomllib.loads(config.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{config}: expected TOML, found {error}") from None
+        for key, value in table.items():
+            chosen[key] = _typed(kind, known, key, value, str(config))
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            raise ValueError(f"--set: expected KEY=VALUE, found {pair!r}")
+        chosen[key.strip()] = _typed(kind, known, key.strip(), text.strip(), "--set")
+    share = chosen.get("validation", 0.0)
+    if not 0 <= share < 1:
+        raise ValueError(f"validation: expected a share of the persons, 0 or more and below 1, found {share}")
+    if chosen.get("checkpoint_every", 1) < 1:
+        raise ValueError(f"checkpoint_every: expected 1 or more, found {chosen['checkpoint_every']}")
+    return chosen
+
+
+def _typed(kind: Any, known: dict[str, type], key: str, value: Any, source: str) -> Any:
+    if key not in known:
+        raise ValueError(f"{source}: {kind.name} knows {', '.join(known) or 'no settings'}, found {key!r}")
+    of = known[key]
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"{source}: {key}: expected {_WORDS[of]}, found {value!r}")
+    try:
+        typed = of(value)
+    except ValueError:
+        raise ValueError(f"{source}: {key}: expected {_WORDS[of]}, found {value!r}") from None
+    if of is int and isinstance(value, float):
+        raise ValueError(f"{source}: {key}: expected {_WORDS[of]}, found {value!r}")
+    return typed
+
+
+_WORDS = {int: "a whole number", float: "a number", str: "text"}
+
+
+def _settings_of(run: Path) -> dict[str, Any]:
+    """The settings that a run was started with."""
+    from hapforge.models._training import read_run
+
+    record = read_run(run)
+    return {**record["config"], **{key: record["notes"][key] for key in _RUN_KEYS if key in record["notes"]}}
+
+
+def _clear(output: Path) -> None:
+    """With -f: remove the run or model that is there, and nothing else."""
+    import shutil
+
+    if not output.exists():
+        return
+    if not any((output / name).is_file() for name in ("run.json", "model.json")):
+        raise ValueError(f"{output}: expected a run folder or nothing there, found something else; -f leaves it alone")
+    shutil.rmtree(output)

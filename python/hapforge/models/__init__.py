@@ -1,0 +1,74 @@
+"""Generative models: cohort -> parameters -> cohort. torch is imported where a model needs it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hapforge.errors import FormatError, MissingDependencyError
+from hapforge.models import _store
+from hapforge.models._model import Model
+from hapforge.models.bernoulli import Bernoulli
+from hapforge.models.markov import Markov
+
+if TYPE_CHECKING:
+    from hapforge.models.rbm import RBM
+
+__all__ = ["RBM", "Bernoulli", "Markov", "Model", "by_name", "load", "names"]
+
+_CLASSES = {"bernoulli": "Bernoulli", "markov": "Markov", "rbm": "RBM"}
+
+
+def names() -> list[str]:
+    """Names of the models, as ``hapforge train`` takes them."""
+    return list(_CLASSES)
+
+
+def by_name(name: str) -> type[Model]:
+    """The model's class; capitals don't matter.
+
+    Raises
+    ------
+    ValueError
+        No model has this name.
+    MissingDependencyError
+        It needs torch, which is not installed.
+    """
+    found = _CLASSES.get(name.lower())
+    if found is None:
+        raise ValueError(f"model: expected one of {', '.join(_CLASSES)}, found {name!r}")
+    try:
+        model: type[Model] = getattr(importlib.import_module(f"hapforge.models.{name.lower()}"), found)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise MissingDependencyError("torch", "train") from error
+    return model
+
+
+def load(folder: str | os.PathLike[str]) -> Model:
+    """A model from the folder that `Model.save` or ``hapforge train`` wrote, ready to `sample`.
+
+    Nothing in the folder is executed; checksums are verified.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such folder.
+    FormatError, ChecksumError
+        Not a finished model, or damaged.
+    """
+    path = Path(folder)
+    description, tensors = _store.read_model(path)
+    name = description.get("model")
+    if not isinstance(name, str) or name not in _CLASSES:
+        raise FormatError(path / _store.DESCRIPTION, f"a model out of {', '.join(_CLASSES)}", repr(name), "model")
+    return by_name(name)._from_folder(path / _store.DESCRIPTION, description, tensors)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "RBM":
+        return by_name("rbm")
+    raise AttributeError(f"module 'hapforge.models' has no attribute {name!r}")

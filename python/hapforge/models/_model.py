@@ -1,0 +1,151 @@
+"""What all models share: being fitted to a cohort, drawing artificial genomes, a folder on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+from abc import ABC, abstractmethod
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hapforge.errors import FormatError
+from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites
+from hapforge.models import _store
+
+
+class Model(ABC):
+    """A generative model of haplotypes.
+
+    Attributes
+    ----------
+    name : str, as in ``hapforge train NAME``
+    summary : str, one sentence for the model card
+    config : dataclass of plain numbers: everything the user chose
+    training : dict, what it was fitted to and how: seed, data_sha256, num_haplotypes, num_sites, date, and what the
+        model adds; empty before `fit`
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    config_type: ClassVar[type]
+    config: Any
+
+    def __init__(self) -> None:
+        self._sites: Sites | None = None
+        self.training: dict[str, Any] = {}
+
+    @property
+    def sites(self) -> Sites:
+        """The sites of the training cohort. ValueError before `fit`."""
+        if self._sites is None:
+            raise ValueError(f"{type(self).__name__}: expected a fitted model, found none: call fit first")
+        return self._sites
+
+    def sample(self, n: int, *, seed: int = 0, labels: Any = None) -> HaplotypeMatrix:
+        """Draw artificial genomes.
+
+        Parameters
+        ----------
+        n : int, haplotypes to draw; rows 2i and 2i + 1 are called one person, AG{i}
+        seed : int in [0, 2**64); same seed, same genomes, on any number of threads
+        labels : None; this model knows no labels
+
+        Returns
+        -------
+        HaplotypeMatrix of n haplotypes with the sites of the training cohort and ids AG0_A, AG0_B ...
+
+        Raises
+        ------
+        ValueError
+            Not fitted, n below 0, a seed out of its range, or labels for a model without.
+        """
+        sites = self.sites
+        if labels is not None:
+            raise ValueError(f"labels: expected None, {type(self).__name__} is not conditional, found {labels!r}")
+        if n < 0:
+            raise ValueError(f"n: expected 0 or more, found {n}")
+        check_seed(seed)
+        samples = Samples(n, sample_id=[f"AG{i}" for i in range((n + 1) // 2)])
+        return HaplotypeMatrix(self._draw(n, seed), sites, samples)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write what is needed to draw again: ``model.json`` and ``weights.safetensors``; a model there is replaced.
+
+        Raises
+        ------
+        ValueError
+            Not fitted, or the folder holds something else.
+        """
+        tensors = {**self._tensors(), **_store.sites_to_tensors(self.sites)}
+        description = {
+            "model": self.name,
+            "hapforge": version("hapforge"),
+            "config": dataclasses.asdict(self.config),
+            "training": self.training,
+            "card": {
+                "summary": self.summary,
+                "intended_use": "Research on artificial genomes; draws share the training cohort's sites.",
+                "limits": "Draws are no better than the evaluation of this very model shows (hapforge evaluate).",
+                "privacy": "No formal guarantee: draws can come close to or repeat training haplotypes.",
+            },
+        }
+        _store.write_model(Path(folder), description, tensors)
+
+    @classmethod
+    def _from_folder(cls, path: Path, description: dict[str, Any], tensors: _store.Tensors) -> Self:
+        try:
+            model = cls(**description["config"])
+            model.training = dict(description["training"])
+            model._sites = _store.sites_from_tensors(tensors)
+            model._restore(tensors)
+        except (KeyError, TypeError) as error:
+            raise FormatError(path, f"the parts of a {cls.name} model", f"{type(error).__name__}: {error}") from None
+        return model
+
+    def _describe_training(self, data: HaplotypeMatrix, seed: int, **more: Any) -> None:
+        self._sites = data.sites
+        self.training = {
+            "seed": seed,
+            "data_sha256": data.sha256(),
+            "num_haplotypes": data.num_haplotypes,
+            "num_sites": data.num_sites,
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            **more,
+        }
+
+    @abstractmethod
+    def _draw(self, n: int, seed: int) -> NDArray[np.uint64]:
+        """n packed haplotypes."""
+
+    @abstractmethod
+    def _tensors(self) -> _store.Tensors:
+        """The parameters, by name."""
+
+    @abstractmethod
+    def _restore(self, tensors: _store.Tensors) -> None:
+        """Take the parameters that `_tensors` gave."""
+
+
+def check_data(data: HaplotypeMatrix) -> None:
+    """Raise ValueError where there is nothing to fit."""
+    if data.num_haplotypes == 0 or data.num_sites == 0:
+        raise ValueError(
+            f"H: expected at least one haplotype and one site, found {data.num_haplotypes} x {data.num_sites}"
+        )
+
+
+def check_seed(seed: int) -> None:
+    """Raise ValueError where `seed` is not a 64-bit number."""
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed: expected 0 to 2**64 - 1, found {seed}")
+
+
+def check_device(device: str) -> None:
+    """Raise ValueError where a model that only counts was asked to use an accelerator."""
+    if device not in ("auto", "cpu"):
+        raise ValueError(f"device: expected 'auto' or 'cpu', found {device!r}")

@@ -1,0 +1,137 @@
+"""Model folders: ``weights.safetensors`` beside ``model.json``, which says what it is and holds its checksum."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hapforge.errors import ChecksumError, FormatError, MissingDependencyError
+from hapforge.haplotypes import Sites
+from hapforge.io.atomic import atomic_file, atomic_folder, sha256_file
+
+FORMAT, FORMAT_VERSION = "hapforge-model", 1
+DESCRIPTION, TENSORS = "model.json", "weights.safetensors"
+RUN_DESCRIPTION = "run.json"
+_STRING_FIELDS = ("contig", "id", "ref", "alt")
+
+Tensors = dict[str, NDArray[Any]]
+
+
+def write_model(folder: Path, description: dict[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Write a model folder: whole or not at all; in a run folder beside the run's files, the description last.
+
+    Raises
+    ------
+    ValueError
+        Something is there that is neither a model nor a run folder nor empty.
+    """
+    described = {"format": FORMAT, "format_version": FORMAT_VERSION, **description}
+    if (folder / RUN_DESCRIPTION).exists():
+        (folder / DESCRIPTION).unlink(missing_ok=True)
+        with atomic_file(folder / TENSORS) as path:
+            write_tensors(path, tensors)
+        described["files"] = {TENSORS: sha256_file(folder / TENSORS)}
+        with atomic_file(folder / DESCRIPTION) as path:
+            path.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+        return
+    if folder.exists() and not (folder / DESCRIPTION).exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder}: expected a new folder or one that holds a model, found something else there")
+    with atomic_folder(folder) as path:
+        write_tensors(path / TENSORS, tensors)
+        described["files"] = {TENSORS: sha256_file(path / TENSORS)}
+        (path / DESCRIPTION).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+
+
+def read_model(folder: Path) -> tuple[dict[str, Any], Tensors]:
+    """Description and tensors of a model folder; nothing in it is executed.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such folder.
+    FormatError, ChecksumError
+        No finished model in it, a description of another kind or version, or a file that is not what was written.
+    """
+    path = folder / DESCRIPTION
+    if not folder.exists():
+        raise FileNotFoundError(2, "no such model folder", str(folder))
+    if not path.is_file():
+        unfinished = (folder / RUN_DESCRIPTION).is_file()
+        found = "a run that has not ended (hapforge train --resume goes on)" if unfinished else f"no {DESCRIPTION}"
+        raise FormatError(folder, "a model folder", found)
+    description = read_json(path)
+    if description.get("format") != FORMAT or description.get("format_version") != FORMAT_VERSION:
+        found = f"{description.get('format')!r} version {description.get('format_version')!r}"
+        raise FormatError(path, f"{FORMAT!r} version {FORMAT_VERSION}", found)
+    files = description.get("files")
+    if not isinstance(files, dict) or TENSORS not in files:
+        raise FormatError(path, f"a checksum of {TENSORS}", "none", "files")
+    return description, read_tensors(folder / TENSORS, files[TENSORS])
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise FormatError(path, "JSON", str(error)) from None
+    if not isinstance(value, dict):
+        raise FormatError(path, "a JSON object", type(value).__name__)
+    return value
+
+
+def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Arrays by name, as safetensors."""
+    _safetensors().save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, str(path))
+
+
+def read_tensors(path: Path, sha256: str) -> Tensors:
+    """Arrays by name, after the check of the file's checksum."""
+    if not path.is_file():
+        raise FormatError(path, "a file", "none")
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ChecksumError(path, f"SHA-256 {sha256}", found)
+    tensors: Tensors = _safetensors().load(content)
+    return tensors
+
+
+def sites_to_tensors(sites: Sites) -> Tensors:
+    """Sites as arrays of numbers: text is UTF-8 bytes with the length of every string, one where all are alike."""
+    tensors: Tensors = {
+        "sites.position": sites.position,
+        "sites.position_known": np.array([sites.position_known], np.uint8),
+    }
+    for name in _STRING_FIELDS:
+        values = getattr(sites, name).tolist()
+        encoded = [value.encode() for value in (values[:1] if len(set(values)) == 1 else values)]
+        tensors[f"sites.{name}"] = np.frombuffer(b"".join(encoded), np.uint8)
+        tensors[f"sites.{name}.length"] = np.array([len(value) for value in encoded], np.int32)
+    return tensors
+
+
+def sites_from_tensors(tensors: Tensors) -> Sites:
+    """The inverse of `sites_to_tensors`."""
+    position = tensors["sites.position"]
+    columns: dict[str, Any] = {}
+    for name in _STRING_FIELDS:
+        content = tensors[f"sites.{name}"].tobytes()
+        ends = np.cumsum(tensors[f"sites.{name}.length"]).tolist()
+        values = [content[a:b].decode() for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+        columns[name] = values * len(position) if len(values) == 1 else values
+    return Sites(position, **columns, position_known=bool(tensors["sites.position_known"][0]))
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors.numpy as safetensors
+    except ImportError as error:
+        raise MissingDependencyError("safetensors", "train") from error
+    return safetensors

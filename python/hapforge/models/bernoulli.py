@@ -1,0 +1,94 @@
+"""Sites on their own: every allele drawn from its frequency."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hapforge import kernels
+from hapforge.haplotypes import HaplotypeMatrix, words_per_row
+from hapforge.models import _store
+from hapforge.models._model import Model, check_data, check_device, check_seed
+
+_ROWS = 256
+
+
+@dataclass(frozen=True)
+class BernoulliConfig:
+    """Nothing to choose."""
+
+
+class Bernoulli(Model):
+    """P(h) = prod_j f_j^h_j (1 - f_j)^(1 - h_j), f_j the ALT frequency of site j: no site knows another.
+
+    References
+    ----------
+    Yelmen et al. 2021, Creating artificial human genomes using generative neural networks, Materials and Methods,
+    "Bernoulli distribution model".
+    """
+
+    name: ClassVar[str] = "bernoulli"
+    summary: ClassVar[str] = "Independent sites, alleles drawn from their frequencies (Yelmen et al. 2021)."
+    config_type: ClassVar[type] = BernoulliConfig
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config = BernoulliConfig()
+
+    def fit(
+        self,
+        H: HaplotypeMatrix,
+        *,
+        seed: int = 0,
+        validation: HaplotypeMatrix | None = None,
+        callback: Callable[[Any], Any] | None = None,
+        device: str = "auto",
+        run: str | os.PathLike[str] | None = None,
+    ) -> Self:
+        """Count alleles.
+
+        Parameters
+        ----------
+        H : the training cohort
+        seed, validation, callback : taken for the sake of one signature; counting needs none of them
+        device : "auto" or "cpu"
+        run : folder to save the model in, or None
+
+        Returns
+        -------
+        self
+        """
+        check_data(H)
+        check_seed(seed)
+        check_device(device)
+        self._counts = np.asarray(kernels.allele_counts(H), dtype=np.int64)
+        self._describe_training(H, seed)
+        if run is not None:
+            self.save(run)
+        return self
+
+    @property
+    def frequencies(self) -> NDArray[np.float64]:
+        """ALT frequency of every site, float64 (num_sites,)."""
+        return self._counts / self.training["num_haplotypes"]
+
+    def _draw(self, n: int, seed: int) -> NDArray[np.uint64]:
+        frequencies = self.frequencies
+        words = np.zeros((n, words_per_row(len(frequencies))), np.uint64)
+        for block, start in enumerate(range(0, n, _ROWS)):
+            stream = np.random.Generator(np.random.Philox(key=[seed, block]))
+            rows = min(_ROWS, n - start)
+            drawn = HaplotypeMatrix.from_dense(stream.random((rows, len(frequencies))) < frequencies)
+            words[start : start + rows] = drawn.words
+        return words
+
+    def _tensors(self) -> _store.Tensors:
+        return {"allele_counts": self._counts}
+
+    def _restore(self, tensors: _store.Tensors) -> None:
+        self._counts = tensors["allele_counts"]
