@@ -1,5 +1,5 @@
 // allele_counts with AVX-512: a word is a mask register, so one masked addition adds 64 sites of a
-// row to 64 byte counters. The eight words of a block have one counter register each; after 255
+// row to 64 byte counters. The sixteen words of a block have a counter register each; after 255
 // rows these are added to the uint32 sums.
 #include <immintrin.h>
 
