@@ -1,0 +1,5 @@
+"""`python -m hapforge`: the same as the `hapforge` command."""
+
+from hapforge.cli import main
+
+main()

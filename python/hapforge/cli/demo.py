@@ -1,0 +1,68 @@
+"""`hapforge demo`: the main job on the embedded cohort, as the commands a user would type."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hapforge.cli import evaluate, generate, train
+from hapforge.cli._common import Force, Quiet, Seed, Threads, set_threads, stdout
+
+NUM_SITES = 1000
+HOLDOUT = 0.2
+
+
+def command(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for everything.")] = Path(
+        "demo"
+    ),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted demo in DIR.")] = False,
+    threads: Threads = None,
+    seed: Seed = 0,
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train an RBM on the embedded cohort, draw artificial genomes, evaluate them, and write a report."""
+    from hapforge import datasets, io
+
+    began = time.perf_counter()
+    set_threads(threads)
+    data, holdout, run, synthetic = (output / name for name in ("train.hapz", "holdout.hapz", "run", "RBM.hapz"))
+    if resume and not (run / "run.json").is_file():
+        raise ValueError(f"{output}: expected an interrupted demo to resume, found none")
+    if not resume:
+        if output.exists() and not force and (not output.is_dir() or any(output.iterdir())):
+            raise ValueError(f"{output}: expected a new or empty folder, found something in it; -f replaces it")
+        output.mkdir(exist_ok=True)
+        cohort = datasets.load("ooa").select_sites(range(NUM_SITES))
+        parts = cohort.split(HOLDOUT, seed)
+        for part, path in zip(parts, (data, holdout), strict=True):
+            io.write(part, path)
+        _say(
+            quiet,
+            f"The embedded cohort's first {NUM_SITES} sites: {parts[0].num_haplotypes} haplotypes to train on, "
+            f"{parts[1].num_haplotypes} of other persons held out.",
+        )
+    options = {"threads": threads, "seed": seed, "quiet": quiet}
+    if not (run / "model.json").is_file() or not resume:
+        _say(quiet, f"\n$ hapforge train rbm {data} -o {run} --preset demo --seed {seed}")
+        train.command("rbm", data, output=run, preset="demo", resume=resume, force=force, **options)
+    n = io.read(data).num_haplotypes
+    _say(quiet, f"\n$ hapforge generate {run} -n {n} -o {synthetic} --seed {seed}")
+    generate.command(run, n, output=synthetic, force=True, **options)
+    controls = "real_half,bernoulli,markov"
+    report = output / "report"
+    _say(
+        quiet,
+        f"\n$ hapforge evaluate {data} {synthetic} --holdout {holdout} --controls {controls} -o {report} --seed {seed}",
+    )
+    evaluate.command(data, [synthetic], output=report, holdout=holdout, controls=controls, force=True, **options)
+    _say(quiet, f"\nDone in {time.perf_counter() - began:.0f} s. Open {report.with_suffix('.html')} in a browser.")
+
+
+def _say(quiet: bool, text: str) -> None:
+    if not quiet:
+        stdout.print(text, markup=False)
