@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -117,6 +118,18 @@ class Model(ABC):
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             **more,
         }
+
+    @abstractmethod
+    def fit(
+        self,
+        H: HaplotypeMatrix,
+        *,
+        seed: int = 0,
+        validation: HaplotypeMatrix | None = None,
+        callback: Callable[[Any], Any] | None = None,
+        device: str = "auto",
+    ) -> Self:
+        """Learn from a cohort; returns the model itself."""
 
     @abstractmethod
     def _draw(self, n: int, seed: int) -> NDArray[np.uint64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -48,7 +47,6 @@ class Bernoulli(Model):
         validation: HaplotypeMatrix | None = None,
         callback: Callable[[Any], Any] | None = None,
         device: str = "auto",
-        run: str | os.PathLike[str] | None = None,
     ) -> Self:
         """Count alleles.
 
@@ -57,7 +55,6 @@ class Bernoulli(Model):
         H : the training cohort
         seed, validation, callback : taken for the sake of one signature; counting needs none of them
         device : "auto" or "cpu"
-        run : folder to save the model in, or None
 
         Returns
         -------
@@ -68,8 +65,6 @@ class Bernoulli(Model):
         check_device(device)
         self._counts = np.asarray(kernels.allele_counts(H), dtype=np.int64)
         self._describe_training(H, seed)
-        if run is not None:
-            self.save(run)
         return self
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -60,7 +59,6 @@ class Markov(Model):
         validation: HaplotypeMatrix | None = None,
         callback: Callable[[Any], Any] | None = None,
         device: str = "auto",
-        run: str | os.PathLike[str] | None = None,
     ) -> Self:
         """Count every context and the alleles that follow it.
 
@@ -69,7 +67,6 @@ class Markov(Model):
         H : the training cohort
         seed, validation, callback : taken for the sake of one signature; counting needs none of them
         device : "auto" or "cpu"
-        run : folder to save the model in, or None
 
         Returns
         -------
@@ -96,8 +93,6 @@ class Markov(Model):
         self._first = np.concatenate([[0], np.cumsum([len(c) for c in contexts])]).astype(np.int64)
         self._context, self._seen, self._ones = (np.concatenate(parts) for parts in (contexts, seen, ones))
         self._describe_training(H, seed)
-        if run is not None:
-            self.save(run)
         return self
 
     def table(self, site: int) -> dict[tuple[int, ...], tuple[int, int]]:

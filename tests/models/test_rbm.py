@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+import json
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import chi2
+
+import hapforge as hf
+from hapforge import _backend
+from hapforge.errors import FormatError
+from hapforge.models import rbm
+from hapforge.models._fixed_point import BITS
+
+TINY = {"num_hidden": 24, "gibbs_steps": 5, "epochs": 6, "batch_size": 100, "num_chains": 50}
+
+
+def fit(cohort: hf.HaplotypeMatrix, seed: int = 3, **more: object) -> rbm.RBM:
+    settings = {key: more.pop(key, value) for key, value in TINY.items()}
+    return hf.models.RBM(**settings).fit(cohort, seed=seed, **more)
+
+
+def parameters(model: rbm.RBM) -> list[np.ndarray]:
+    return [model.weights, model.visible_bias, model.hidden_bias]
+
+
+def machine_of(weights: np.ndarray, a: np.ndarray, b: np.ndarray) -> rbm._Machine:
+    parts = [np.round(np.asarray(x) * (1 << BITS)).astype(np.int32) for x in (weights, a, b)]
+    return rbm._Machine(*map(torch.from_numpy, parts))
+
+
+def states(n: int) -> np.ndarray:
+    return np.array(list(product([0, 1], repeat=n)), np.int8)
+
+
+def exact(weights: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """P(v) at equilibrium for all v, hidden units summed out."""
+    v = states(len(a)).astype(float)
+    log_p = v @ a + np.logaddexp(0, v @ weights + b).sum(1)
+    p = np.exp(log_p - log_p.max())
+    return p / p.sum()
+
+
+@pytest.fixture(scope="module")
+def tiny_machine() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(8)
+    grid = 1 << BITS  # parameters that rounding leaves alone
+    return tuple(
+        np.round(x * grid) / grid for x in (rng.normal(0, 0.8, (6, 4)), rng.normal(0, 0.5, 6), rng.normal(0, 0.5, 4))
+    )
+
+
+def chi_square(machine: rbm._Machine, expected: np.ndarray, steps: int, n: int) -> float:
+    drawn = machine.chains(n, steps, seed=5).numpy()
+    seen = np.bincount(drawn @ (1 << np.arange(6)[::-1]), minlength=64)
+    return float(((seen - n * expected) ** 2 / (n * expected)).sum())
+
+
+def one_step(weights: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Transition matrix of one step on all v: sum over h of P(v' | h) P(h | v)."""
+
+    def conditional(field: np.ndarray, outcome: np.ndarray) -> np.ndarray:
+        p = 1 / (1 + np.exp(-field))
+        return np.prod(np.where(outcome[None].astype(bool), p[:, None], 1 - p[:, None]), axis=2)
+
+    v, h = states(6), states(4)
+    return conditional(v @ weights + b, h) @ conditional(h @ weights.T + a, v)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_chains_follow_the_exact_distribution_after_k_steps(tiny_machine: tuple, steps: int) -> None:
+    """From the uniform start; the distribution after one step more or less must be told apart."""
+    machine = machine_of(*tiny_machine)
+    transition = one_step(*tiny_machine)
+
+    def after(k: int) -> np.ndarray:
+        return np.full(64, 1 / 64) @ np.linalg.matrix_power(transition, k)
+
+    limit = chi2.isf(1e-4, 63)
+    assert chi_square(machine, after(steps), steps, 60_000) < limit
+    assert chi_square(machine, after(steps + 1), steps, 60_000) > limit
+
+
+@pytest.mark.slow
+def test_many_steps_reach_equilibrium(tiny_machine: tuple) -> None:
+    """Chi-square against the enumerated Boltzmann distribution on 2 million chains; 8 steps are not enough."""
+    machine = machine_of(*tiny_machine)
+    limit = chi2.isf(1e-4, 63)
+    assert chi_square(machine, exact(*tiny_machine), 60, 2_000_000) < limit
+    assert chi_square(machine, exact(*tiny_machine), 2, 2_000_000) > limit
+
+
+def test_gradient_is_that_of_the_exact_likelihood(tiny_machine: tuple) -> None:
+    """Moments of data minus enumerated moments of the model, against central differences of the mean log likelihood."""
+    weights, a, b = tiny_machine
+    rng = np.random.default_rng(2)
+    data = rng.integers(0, 2, (40, 6)).astype(np.int8)
+    index = data @ (1 << np.arange(6)[::-1])
+
+    def likelihood(w: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
+        return float(np.log(exact(w, x, y)[index]).mean())
+
+    def differences(which: int) -> np.ndarray:
+        step, parts = 1e-5, [weights, a, b]
+        slope = np.zeros(parts[which].shape)
+        for at in np.ndindex(slope.shape):
+            up, down = [p.copy() for p in parts], [p.copy() for p in parts]
+            up[which][at] += step
+            down[which][at] -= step
+            slope[at] = (likelihood(*up) - likelihood(*down)) / (2 * step)
+        return slope
+
+    p = exact(weights, a, b)
+    v = states(6).astype(float)
+    hidden = 1 / (1 + np.exp(-(v @ weights + b)))
+    model = rbm._Moments(*(torch.from_numpy(x) for x in ((v * p[:, None]).T @ hidden, p @ v, p @ hidden)))
+    found_data = rbm._mean([machine_of(*tiny_machine).sums(torch.from_numpy(data))], len(data))
+    none_v, none_h = torch.zeros(6, dtype=torch.float64), torch.zeros(4, dtype=torch.float64)
+    gradient = rbm.centred_gradient(found_data, model, none_v, none_h)
+    # hidden probabilities are read from a table with steps of 2^-10: an error of at most 2^-11 / 4 = 1.2e-4
+    for found, which in zip(gradient, range(3), strict=True):
+        assert np.abs(found.numpy() - differences(which)).max() < 2e-4
+
+
+def test_centred_gradient_is_the_plain_one_of_the_shifted_machine() -> None:
+    """dE/dW in centred units, moved back to plain biases, by the definition on single rows."""
+    rng = np.random.default_rng(6)
+    mv, mh = rng.random(5), rng.random(3)
+    v, h = rng.integers(0, 2, (2, 50, 5)).astype(float), rng.random((2, 50, 3))
+    moments = [rbm._Moments(*map(torch.from_numpy, (v[i].T @ h[i] / 50, v[i].mean(0), h[i].mean(0)))) for i in (0, 1)]
+    both = ((v[0] - mv).T @ (h[0] - mh) - (v[1] - mv).T @ (h[1] - mh)) / 50
+    found = rbm.centred_gradient(*moments, torch.from_numpy(mv), torch.from_numpy(mh))
+    # the centres act in units of 2^-16
+    assert np.allclose(found.both, both, atol=1e-12)
+    assert np.allclose(found.visible, v[0].mean(0) - v[1].mean(0) - both @ mh, atol=1e-4)
+    assert np.allclose(found.hidden, h[0].mean(0) - h[1].mean(0) - mv @ both, atol=1e-4)
+
+
+def test_free_energy_is_the_log_of_the_summed_out_weight(cohort: hf.HaplotypeMatrix) -> None:
+    model = fit(cohort)
+    v = cohort.to_dense().astype(float)
+    expected = -v @ model.visible_bias - np.logaddexp(0, v @ model.weights + model.hidden_bias).sum(1)
+    assert np.allclose(model.free_energy(cohort), expected, rtol=1e-12)
+
+
+def test_it_learns_a_handful_of_haplotypes() -> None:
+    """Overfit on purpose: 4 haplotypes of 20 sites, drawn back with few errors and in their proportions."""
+    rng = np.random.default_rng(0)
+    kinds = rng.integers(0, 2, (4, 20), dtype=np.uint8)
+    data = kinds[np.repeat([0, 1, 2, 3], [40, 30, 20, 10])]
+    model = hf.models.RBM(num_hidden=12, gibbs_steps=10, epochs=1500, batch_size=100, num_chains=100, learning_rate=0.3)
+    drawn = model.fit(hf.HaplotypeMatrix.from_dense(data), seed=1).sample(1000, seed=2).to_dense()
+    distance = (drawn[:, None] != kinds[None]).sum(2)
+    assert distance.min(1).mean() < 0.5
+    shares = np.bincount(distance.argmin(1), minlength=4) / 1000
+    assert np.abs(shares - [0.4, 0.3, 0.2, 0.1]).max() < 0.08
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_do_not_change_weights_or_draws(
+    cohort: hf.HaplotypeMatrix, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, threads: int
+) -> None:
+    files = []
+    for count in (1, threads):
+        monkeypatch.setattr(_backend, "get_threads", lambda given=None, count=count: given or count)
+        model = fit(cohort)
+        model.save(tmp_path / str(count))
+        files.append((tmp_path / str(count) / "weights.safetensors").read_bytes())
+        files.append(model.sample(333, seed=9).words.tobytes())
+    assert files[:2] == files[2:]
+
+
+class Interrupt(Exception):
+    pass
+
+
+@pytest.mark.parametrize("epoch", [1, 4])
+def test_resumed_training_ends_where_the_uninterrupted_ends(
+    cohort: hf.HaplotypeMatrix, tmp_path: Path, epoch: int
+) -> None:
+    """Stopped by an exception (as Ctrl-C is one) in an epoch without a checkpoint."""
+
+    def stop(state: object) -> None:
+        if state.epoch == epoch:
+            raise Interrupt
+
+    run = tmp_path / "run"
+    with pytest.raises(Interrupt):
+        fit(cohort, run=run, checkpoint_every=3, callback=stop)
+    assert not (run / "model.json").exists()
+    with pytest.raises(FormatError, match="a run that has not ended"):
+        hf.models.load(run)
+    whole, resumed = fit(cohort), fit(cohort, run=run, checkpoint_every=3, resume=True)
+    for a, b in zip(parameters(whole), parameters(resumed), strict=True):
+        assert np.array_equal(a, b)
+    assert hf.models.load(run).sample(20, seed=1).sha256() == whole.sample(20, seed=1).sha256()
+    log = [json.loads(line) for line in (run / "train.jsonl").read_text().splitlines()]
+    assert [entry["epoch"] for entry in log] == [1, 2, 3, 4, 5, 6]
+    assert sorted(p.name for p in run.iterdir()) == ["model.json", "run.json", "train.jsonl", "weights.safetensors"]
+
+
+def test_resuming_something_else_is_refused(cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+
+    def stop(state: object) -> None:
+        raise Interrupt
+
+    with pytest.raises(Interrupt):
+        fit(cohort, run=run, callback=stop)
+    with pytest.raises(ValueError, match="the same num_hidden, 24, found 25"):
+        fit(cohort, run=run, resume=True, num_hidden=25)
+    with pytest.raises(ValueError, match="the same seed, 3, found 4"):
+        fit(cohort, run=run, resume=True, seed=4)
+    with pytest.raises(ValueError, match="the same data_sha256"):
+        fit(cohort.select_haplotypes(np.arange(100)), run=run, resume=True)
+    with pytest.raises(ValueError, match="expected a new or empty folder"):
+        fit(cohort, run=run)
+    with pytest.raises(FormatError, match="expected a run folder"):
+        fit(cohort, run=tmp_path, resume=True)
+    fit(cohort, run=run, resume=True)
+    with pytest.raises(ValueError, match="found one that has ended"):
+        fit(cohort, run=run, resume=True)
+
+
+def test_callback_sees_every_epoch_and_can_stop(cohort: hf.HaplotypeMatrix) -> None:
+    seen = []
+
+    def callback(state: object) -> bool:
+        seen.append((state.epoch, state.num_epochs, state.model.sample(4).shape, state.metrics["frequency_gap"] >= 0))
+        return state.epoch == 2
+
+    model = fit(cohort, callback=callback)
+    assert seen == [(1, 6, (4, 120), True), (2, 6, (4, 120), True)]
+    assert model.training["epochs_done"] == 2
+
+
+def test_validation_is_only_looked_at(cohort: hf.HaplotypeMatrix) -> None:
+    train, held = cohort.split(0.2, 1)
+    metrics = []
+    model = fit(train, validation=held, callback=lambda state: metrics.append(state.metrics))
+    assert np.isclose(metrics[-1]["free_energy_validation"], model.free_energy(held).mean())
+    for a, b in zip(parameters(model), parameters(fit(train)), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_seeds_matter(cohort: hf.HaplotypeMatrix) -> None:
+    model = fit(cohort)
+    assert not np.array_equal(model.weights, fit(cohort, seed=4).weights)
+    assert model.sample(20, seed=0).sha256() != model.sample(20, seed=1).sha256()
+    assert np.array_equal(model.sample(5, seed=2).words, model.sample(20, seed=2).words[:5])
+
+
+def test_first_biases_are_the_frequencies(cohort: hf.HaplotypeMatrix) -> None:
+    data = torch.from_numpy(cohort.to_dense().view(np.int8))
+    with rbm._Workers(torch.device("cpu")) as workers:
+        learner = rbm._Learner(data, rbm.RBMConfig(), 0, workers)
+    assert np.allclose(1 / (1 + np.exp(-learner.visible_bias.numpy())), cohort.to_dense().mean(0), atol=1e-6)
+
+
+def test_learning_rate_schedule() -> None:
+    config = rbm.RBMConfig(learning_rate=2.0, warmup=0.2, hold=0.5, final_rate=0.01)
+    rates = [rbm._rate(config, x) for x in (0, 0.1, 0.2, 0.5, 0.75, 1)]
+    assert rates == pytest.approx([0.2, 1.1, 2, 2, 0.2, 0.02])
+    assert rbm._rate(rbm.RBMConfig(learning_rate=2.0, warmup=0, hold=1, final_rate=0.01), 1) == 2
+
+
+@pytest.mark.parametrize("name", sorted(rbm.RBM.PRESETS))
+def test_presets(name: str) -> None:
+    assert hf.models.RBM(preset=name, epochs=1).config.epochs == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"num_hidden": 0}, "num_hidden: expected 1 or more"),
+        ({"learning_rate": 0.0}, "learning_rate: expected a positive number"),
+        ({"learning_rate": float("nan")}, "learning_rate: expected a positive number"),
+        ({"hold": 1.5}, "hold: expected 0 to 1"),
+        ({"num_chains": 65_537}, "num_chains: expected at most 65536"),
+        ({"preset": "none"}, "preset: expected one of demo"),
+    ],
+)
+def test_bad_settings(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        hf.models.RBM(**settings)
+
+
+def test_bad_arguments(cohort: hf.HaplotypeMatrix) -> None:
+    with pytest.raises(ValueError, match="validation: expected 120 sites"):
+        fit(cohort, validation=cohort.select_sites(np.arange(5)))
+    with pytest.raises(ValueError, match="resume: expected a run folder"):
+        fit(cohort, resume=True)
+    with pytest.raises(ValueError, match="device: expected 'auto', 'cpu' or 'cuda', found 'tpu'"):
+        fit(cohort, device="tpu")
+    with pytest.raises(ValueError, match="checkpoint_every: expected 1 or more"):
+        fit(cohort, checkpoint_every=0)

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hapforge as hf
+from hapforge.errors import ChecksumError, FormatError
+
+MODELS = {
+    "bernoulli": lambda: hf.models.Bernoulli(),
+    "markov": lambda: hf.models.Markov(3),
+    "rbm": lambda: hf.models.RBM(num_hidden=5, epochs=1, gibbs_steps=2, num_chains=10),
+}
+
+
+@pytest.fixture(params=sorted(MODELS))
+def model(request: pytest.FixtureRequest, small_cohort: hf.HaplotypeMatrix) -> hf.models.Model:
+    return MODELS[request.param]().fit(small_cohort, seed=2)
+
+
+def test_a_loaded_model_draws_the_same(
+    model: hf.models.Model, small_cohort: hf.HaplotypeMatrix, tmp_path: Path
+) -> None:
+    model.save(tmp_path / "m")
+    loaded = hf.models.load(tmp_path / "m")
+    assert type(loaded) is type(model)
+    assert loaded.config == model.config
+    assert loaded.training == model.training
+    assert loaded.sites == small_cohort.sites
+    drawn = loaded.sample(21, seed=6)
+    assert drawn.sha256() == model.sample(21, seed=6).sha256()
+    assert drawn.sites.position_known
+
+
+def test_what_is_written_down(model: hf.models.Model, small_cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
+    model.save(tmp_path / "m")
+    description = json.loads((tmp_path / "m" / "model.json").read_text())
+    assert description["model"] == model.name
+    assert description["training"]["data_sha256"] == small_cohort.sha256()
+    assert description["training"]["seed"] == 2
+    assert (description["training"]["num_haplotypes"], description["training"]["num_sites"]) == small_cohort.shape
+    assert sorted(p.name for p in (tmp_path / "m").iterdir()) == ["model.json", "weights.safetensors"]
+
+
+def test_unknown_positions_stay_unknown(tmp_path: Path) -> None:
+    H = hf.HaplotypeMatrix.from_dense(np.eye(4, dtype=np.uint8), ids=["a", "b\n", "ß", ""])
+    hf.models.Bernoulli().fit(H).save(tmp_path / "m")
+    sites = hf.models.load(tmp_path / "m").sites
+    assert not sites.position_known
+    assert sites == H.sites
+
+
+def test_any_changed_byte_of_the_weights_is_noticed(model: hf.models.Model, tmp_path: Path) -> None:
+    model.save(tmp_path / "m")
+    path = tmp_path / "m" / "weights.safetensors"
+    content = bytearray(path.read_bytes())
+    for at in (0, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        with pytest.raises(ChecksumError, match="SHA-256"):
+            hf.models.load(tmp_path / "m")
+    path.write_bytes(content[:-1])
+    with pytest.raises(ChecksumError):
+        hf.models.load(tmp_path / "m")
+    path.unlink()
+    with pytest.raises(FormatError, match="expected a file, found none"):
+        hf.models.load(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": "../evil"}, "expected a model out of"),
+        ({"format": "other"}, "expected 'hapforge-model' version 1"),
+        ({"format_version": 2}, "expected 'hapforge-model' version 1"),
+        ({"files": {}}, "expected a checksum"),
+        ({"config": {"windows": 3}}, "expected the parts of a markov model"),
+        ({"config": None}, "expected the parts of a markov model"),
+    ],
+)
+def test_a_wrong_description_is_refused(
+    small_cohort: hf.HaplotypeMatrix, tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    hf.models.Markov(2).fit(small_cohort).save(tmp_path / "m")
+    path = tmp_path / "m" / "model.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(FormatError, match=message):
+        hf.models.load(tmp_path / "m")
+
+
+def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no such model folder"):
+        hf.models.load(tmp_path / "none")
+    with pytest.raises(FormatError, match="expected a model folder"):
+        hf.models.load(tmp_path)
+    (tmp_path / "model.json").write_text("[1]")
+    with pytest.raises(FormatError, match="expected a JSON object"):
+        hf.models.load(tmp_path)
+    (tmp_path / "model.json").write_text("{")
+    with pytest.raises(FormatError, match="expected JSON"):
+        hf.models.load(tmp_path)
+
+
+def test_other_things_are_not_replaced(small_cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
+    (tmp_path / "keep.txt").write_text("mine")
+    with pytest.raises(ValueError, match="found something else there"):
+        hf.models.Bernoulli().fit(small_cohort).save(tmp_path)
+    assert (tmp_path / "keep.txt").read_text() == "mine"
+
+
+def test_a_model_is_replaced_by_another(small_cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
+    hf.models.Bernoulli().fit(small_cohort).save(tmp_path / "m")
+    hf.models.Markov(2).fit(small_cohort).save(tmp_path / "m")
+    assert hf.models.load(tmp_path / "m").name == "markov"
+
+
+def test_names() -> None:
+    assert hf.models.names() == ["bernoulli", "markov", "rbm"]
+    assert hf.models.by_name("Markov") is hf.models.Markov
+    with pytest.raises(ValueError, match="expected one of bernoulli, markov, rbm, found 'gan'"):
+        hf.models.by_name("gan")
