@@ -186,7 +186,9 @@ def ld_decay(
     counts = _backend.allele_counts(packed.words, packed.num_sites, budget)
     polymorphic = np.flatnonzero((counts > 0) & (counts < num_haplotypes))
     position, contig_end = _site_order(m, packed.num_sites, polymorphic)
-    words = _backend.select_sites(packed.words, packed.num_sites, polymorphic, budget)
+    words = packed.words
+    if len(polymorphic) < packed.num_sites:
+        words = _backend.select_sites(words, packed.num_sites, polymorphic, budget)
     sites = _site_major(Packed(words, len(polymorphic)), budget)
 
     # Distances are whole, so [a, b) is [ceil(a), ceil(b)); bins between two whole numbers are empty.
