@@ -89,3 +89,18 @@ def test_blocks_are_even() -> None:
     assert site_blocks(100, 20).tolist() == list(range(0, 101, 5))
     assert site_blocks(7, 20).tolist() == [0, 2, 5, 7]
     assert site_blocks(1, 20).tolist() == [0, 1]
+    many = site_blocks(5200, 20)
+    assert (many[:-1] % 64 == 0).all()
+    assert many[-1] == 5200
+    assert np.diff(many).min() > 150
+
+
+def test_blocks_cut_at_words(rng: np.random.Generator) -> None:
+    x = rng.integers(0, 2, (30, 530), dtype=np.uint8)
+    x[:, ::3] = x[:, :1]
+    cohort = hf.HaplotypeMatrix.from_dense(x, positions=np.arange(1, 531) * 3, contig=["1"] * 300 + ["2"] * 230)
+    edges = np.array([1.0, 50.0, 400.0, 2000.0])
+    assert site_blocks(530, 2).tolist() == [0, 256, 530]
+    sums, whole = ld_decay_sums(cohort, edges, 2), hf.kernels.ld_decay(cohort, edges)
+    assert np.array_equal(sums.num_pairs.sum((0, 1)), whole.num_pairs)
+    np.testing.assert_allclose(sums.curve(), whole.mean_r2, rtol=1e-9)
