@@ -1,0 +1,68 @@
+"""Write the README's tables from the committed results.
+
+usage: python benchmarks/tables.py        (tests/test_readme.py fails where the README is not what this makes)
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+README = HERE.parent / "README.md"
+BEGIN = "<!-- tables: made by `python benchmarks/tables.py`; do not edit between these lines -->"
+END = "<!-- end of tables -->"
+
+KERNELS = ("pack", "allele_counts", "hamming", "nearest_neighbours", "joint_counts")
+DEMO_SCORES = ("aa_truth", "aa_syn", "af_r_low", "pca_wasserstein", "pairwise_within", "ld_score")
+
+
+def _load(name: str) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((HERE / "results" / f"{name}.json").read_text())
+    return result
+
+
+def speed() -> str:
+    """A row per workload of the kernel benchmarks: our fastest backend, and each peer's time over ours."""
+    lines = ["| kernel, one thread | ours, CPU s | peers' time over ours |", "|---|---|---|"]
+    for kernel in KERNELS:
+        for entry in _load(kernel)["results"]:
+            ours = entry["cpu_seconds"][entry["fastest"]]["median"]
+            peers = ", ".join(f"{peer} {ratio:g}x" for peer, ratio in entry["peer_over_fastest"].items())
+            backend = entry["fastest"].removeprefix("hapforge ")
+            lines.append(f"| `{kernel}` {entry['workload']} | {ours:.3g} ({backend}) | {peers} |")
+    machine = _load(KERNELS[0])["machine"]
+    lines.append(f"\n{machine['cpu']}, {machine['compiler']}; medians of interleaved runs, every answer checked first.")
+    return "\n".join(lines)
+
+
+def demo() -> str:
+    """The demo's scores at equal n, beside its controls."""
+    result = _load("demo")
+    columns = [*result["sets"], *result["controls"]]
+    lines = [f"| demo, scores at equal n | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for name in DEMO_SCORES:
+        key = f"{name}_equal_n" if f"{name}_equal_n" in result["score_labels"] else name
+        heading = result["score_labels"][key]["heading"].removesuffix(" (equal n)")
+        cells = []
+        for column in columns:
+            score = result["scores"][column].get(key)
+            cells.append("" if score is None or score["value"] is None else f"{score['value']:.3f}")
+        lines.append(f"| {heading} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def render() -> str:
+    """What stands between the markers."""
+    return f"{BEGIN}\n\n{demo()}\n\n{speed()}\n\n{END}"
+
+
+def main() -> None:
+    text = README.read_text()
+    head, rest = text.split(BEGIN)
+    README.write_text(head + render() + rest.split(END)[1])
+
+
+if __name__ == "__main__":
+    main()
