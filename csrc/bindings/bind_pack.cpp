@@ -55,12 +55,12 @@ Array<std::uint64_t> bind_select_sites(const Array<std::uint64_t>& words, std::s
   const BitMatrixView view = view_of(words, num_sites, "words");
   const std::int64_t* columns = checked_data(index, 1, "index");
   check_indices(index, num_sites, "index");
-  find_backend(pack::implementations(), backend);  // one code for all, but the name must exist
+  const pack::Kernels& kernels = find_backend(pack::implementations(), backend);
   const std::size_t num_selected = extent(index, 0);
   auto selected = empty<std::uint64_t>(view.num_rows, words_for_bits(num_selected));
   std::uint64_t* out = selected.mutable_data();
   const py::gil_scoped_release unlocked;
-  pack::select_sites(view, columns, num_selected, out, threads);
+  pack::select_sites(view, columns, num_selected, out, kernels, threads);
   return selected;
 }
 

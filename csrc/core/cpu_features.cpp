@@ -5,10 +5,12 @@ namespace hapforge::cpu {
 bool always() noexcept { return true; }
 
 #if HAPFORGE_X86
-bool has_avx2() noexcept { return __builtin_cpu_supports("avx2"); }
+bool has_avx2() noexcept {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
+}
 
 bool has_avx512() noexcept {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 

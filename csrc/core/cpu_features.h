@@ -9,9 +9,13 @@
 
 namespace hapforge::cpu {
 
-bool always() noexcept;             // scalar code; NEON on aarch64, where it is the baseline
-bool has_avx2() noexcept;           // AVX2
-bool has_avx512() noexcept;         // AVX-512 F, BW, DQ, VL (Skylake-X, Zen 4 and later)
-bool has_avx512_popcnt() noexcept;  // the above and VPOPCNTDQ (Ice Lake, Zen 4 and later)
+// Scalar code, and NEON on aarch64, where it is the baseline.
+bool always() noexcept;
+// AVX2 and BMI2 (Haswell, Zen and later).
+bool has_avx2() noexcept;
+// Those and AVX-512 F, BW, DQ, VL (Skylake-X, Zen 4 and later).
+bool has_avx512() noexcept;
+// Those and VPOPCNTDQ (Ice Lake, Zen 4 and later).
+bool has_avx512_popcnt() noexcept;
 
 }  // namespace hapforge::cpu

@@ -76,6 +76,13 @@ Bytes run_pack(const pack::Kernels& kernels, Shape s) {
   pack::transpose(expected.view, transposed.data(), kernels, kThreads);
   out.push_back(words == expected.words && back == dense);
   append(out, transposed);
+  std::vector<std::int64_t> index;
+  for (std::size_t j = 0; j < s.sites; j += 1 + j % 3) {
+    index.push_back(static_cast<std::int64_t>(j));
+  }
+  std::vector<std::uint64_t> selected(s.rows * words_for_bits(index.size()));
+  pack::select_sites(expected.view, index.data(), index.size(), selected.data(), kernels, kThreads);
+  append(out, selected);
   dense.back() = 2;
   const pack::BadValue bad =
       pack::pack(dense.data(), s.rows, s.sites, words.data(), kernels, kThreads);

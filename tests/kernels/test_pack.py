@@ -47,6 +47,16 @@ def test_select_sites(backend, index):
 
 
 @every_backend
+@given(dense=dense_matrices(max_rows=5, max_sites=400), data=st.data())
+def test_select_sites_by_a_mask(backend, dense, data):
+    num_sites = dense.shape[1]
+    density = data.draw(st.sampled_from([0.02, 0.5, 0.98, 1.0]))
+    mask = np.random.default_rng(data.draw(st.integers(0, 1000))).random(num_sites) < density
+    selected = core.select_sites(core.pack(dense, 0, backend, 1), num_sites, np.flatnonzero(mask), backend, 1)
+    assert np.array_equal(selected, reference.pack(dense[:, mask]))
+
+
+@every_backend
 @pytest.mark.parametrize("column", [0, 7, 8, 63, 64, 127, 128, 129])
 @pytest.mark.parametrize("value", [2, 3, 128, 254, 255])
 def test_another_value_is_named_with_its_place(backend, column, value):

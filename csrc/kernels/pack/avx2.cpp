@@ -6,7 +6,7 @@
 
 // To the end of the file; nothing below uses a template of the standard library, which baseline
 // code might end up sharing.
-#pragma GCC target("avx2")
+#pragma GCC target("avx2,bmi2")
 
 namespace hapforge::pack {
 namespace {
@@ -86,6 +86,25 @@ void transpose_block(const std::uint64_t in[64], std::uint64_t out[64]) noexcept
 
 }  // namespace
 
-const Kernels avx2_kernels{pack_row, unpack_row, transpose_block};
+// pext moves the bits under a mask together; they are appended to the word being filled.
+void extract_row_bmi2(const std::uint64_t* row, std::span<const MaskedWord> from,
+                      std::uint64_t* out) noexcept {
+  std::uint64_t word = 0;
+  unsigned filled = 0;  // below 64
+  const MaskedWord* const begin = from.data();
+  const MaskedWord* const end = begin + from.size();
+  for (const MaskedWord* one = begin; one != end; ++one) {
+    const std::uint64_t bits = _pext_u64(row[one->word], one->mask);
+    word |= bits << filled;
+    filled += one->count;
+    if (filled < kBitsPerWord) continue;
+    *out++ = word;
+    filled -= 64;
+    word = filled == 0 ? 0 : bits >> (one->count - filled);  // what did not fit
+  }
+  if (filled != 0) *out = word;
+}
+
+const Kernels avx2_kernels{pack_row, unpack_row, transpose_block, extract_row_bmi2};
 
 }  // namespace hapforge::pack

@@ -78,6 +78,6 @@ void transpose_block(const std::uint64_t in[64], std::uint64_t out[64]) noexcept
 
 }  // namespace
 
-const Kernels avx512_kernels{pack_row, unpack_row, transpose_block};
+const Kernels avx512_kernels{pack_row, unpack_row, transpose_block, extract_row_bmi2};
 
 }  // namespace hapforge::pack

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <functional>
 #include <vector>
 
 #include "core/cpu_features.h"
@@ -26,6 +27,35 @@ constexpr std::size_t kRowsPerTask = 16;
 
 constexpr std::size_t num_blocks(std::size_t size, std::size_t block) noexcept {
   return (size + block - 1) / block;
+}
+
+bool strictly_ascending(const std::int64_t* index, std::size_t size) noexcept {
+  return std::adjacent_find(index, index + size, std::greater_equal<>()) == index + size;
+}
+
+// The words that an ascending index touches.
+std::vector<MaskedWord> masked_words(const std::int64_t* index, std::size_t size) {
+  std::vector<MaskedWord> words;
+  for (std::size_t k = 0; k < size; ++k) {
+    const auto j = static_cast<std::size_t>(index[k]);
+    if (words.empty() || words.back().word != j / 64) words.push_back({j / 64, 0, 0});
+    words.back().mask |= std::uint64_t{1} << j % 64;
+    ++words.back().count;
+  }
+  return words;
+}
+
+void gather_row(const std::uint64_t* row, const std::int64_t* index, std::size_t size,
+                std::uint64_t* out) noexcept {
+  for (std::size_t begin = 0; begin < size; begin += 64) {
+    const std::size_t bits = std::min<std::size_t>(64, size - begin);
+    std::uint64_t word = 0;
+    for (std::size_t b = 0; b < bits; ++b) {
+      const auto j = static_cast<std::size_t>(index[begin + b]);
+      word |= (row[j / 64] >> (j % 64) & 1) << b;
+    }
+    out[begin / 64] = word;
+  }
 }
 
 BadValue first_bad_value(const std::uint8_t* dense, std::size_t num_rows, std::size_t num_sites) {
@@ -96,21 +126,18 @@ void transpose(const BitMatrixView& m, std::uint64_t* out, const Kernels& kernel
 }
 
 void select_sites(const BitMatrixView& m, const std::int64_t* index, std::size_t num_selected,
-                  std::uint64_t* out, std::size_t threads) {
+                  std::uint64_t* out, const Kernels& kernels, std::size_t threads) {
   const std::size_t out_words = words_for_bits(num_selected);
+  const bool ascending = strictly_ascending(index, num_selected);
+  const auto from = ascending ? masked_words(index, num_selected) : std::vector<MaskedWord>();
   parallel_for(num_blocks(m.num_rows, kRowsPerTask), threads,
                [&](std::size_t task, std::size_t) noexcept {
                  const std::size_t end = std::min(m.num_rows, (task + 1) * kRowsPerTask);
                  for (std::size_t i = task * kRowsPerTask; i < end; ++i) {
-                   const std::uint64_t* row = m.row(i);
-                   for (std::size_t o = 0; o < out_words; ++o) {
-                     const std::size_t bits = std::min<std::size_t>(64, num_selected - o * 64);
-                     std::uint64_t word = 0;
-                     for (std::size_t b = 0; b < bits; ++b) {
-                       const auto j = static_cast<std::size_t>(index[o * 64 + b]);
-                       word |= (row[j / 64] >> (j % 64) & 1) << b;
-                     }
-                     out[i * out_words + o] = word;
+                   if (ascending) {
+                     kernels.extract_row(m.row(i), from, out + i * out_words);
+                   } else {
+                     gather_row(m.row(i), index, num_selected, out + i * out_words);
                    }
                  }
                });

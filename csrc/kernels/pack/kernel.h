@@ -13,6 +13,13 @@
 
 namespace hapforge::pack {
 
+// Bits of one word of a row that a selection takes, `count` of them.
+struct MaskedWord {
+  std::size_t word;
+  std::uint64_t mask;
+  unsigned count;
+};
+
 // What an ISA provides.
 struct Kernels {
   // Packs `num_sites` bytes into words_for_bits(num_sites) words. False if a byte is neither 0 nor
@@ -23,6 +30,9 @@ struct Kernels {
                      std::uint8_t* dense) noexcept;
   // Transposes a block of 64 x 64 bits: bit c of in[r] becomes bit r of out[c].
   void (*transpose_block)(const std::uint64_t in[64], std::uint64_t out[64]) noexcept;
+  // Writes the bits of `row` under the masks one after another; bits past the last are zero.
+  void (*extract_row)(const std::uint64_t* row, std::span<const MaskedWord> from,
+                      std::uint64_t* out) noexcept;
 };
 
 std::span<const Implementation<Kernels>> implementations() noexcept;
@@ -48,8 +58,9 @@ void transpose(const BitMatrixView& m, std::uint64_t* out, const Kernels& kernel
                std::size_t threads);
 
 // Column index[k] of m becomes column k of out, m.num_rows x words_for_bits(num_selected). Every
-// index is in [0, m.num_sites). The same code in every backend.
+// index is in [0, m.num_sites). A strictly ascending index (a filter, a window) goes through
+// extract_row, word by word; any other is gathered bit by bit, by the same code in every backend.
 void select_sites(const BitMatrixView& m, const std::int64_t* index, std::size_t num_selected,
-                  std::uint64_t* out, std::size_t threads);
+                  std::uint64_t* out, const Kernels& kernels, std::size_t threads);
 
 }  // namespace hapforge::pack

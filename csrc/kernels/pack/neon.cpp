@@ -62,7 +62,8 @@ void unpack_row(const std::uint64_t* words, std::size_t num_sites, std::uint8_t*
 
 }  // namespace
 
-// The transpose is the scalar one: whole-word swaps, which the compiler already turns into NEON.
-const Kernels neon_kernels{pack_row, unpack_row, transpose_block_scalar};
+// The transpose is the scalar one: whole-word swaps, which the compiler already turns into NEON. So
+// is the extraction: NEON has no pext.
+const Kernels neon_kernels{pack_row, unpack_row, transpose_block_scalar, extract_row_scalar};
 
 }  // namespace hapforge::pack

@@ -1,4 +1,5 @@
 // pack on plain 64-bit words: eight bytes move at a time through a multiplication.
+#include <bit>
 #include <cstring>
 
 #include "kernels/pack/isa.h"
@@ -53,6 +54,22 @@ void transpose_block_scalar(const std::uint64_t in[64], std::uint64_t out[64]) n
   }
 }
 
-const Kernels scalar_kernels{pack_row, unpack_row, transpose_block_scalar};
+void extract_row_scalar(const std::uint64_t* row, std::span<const MaskedWord> from,
+                        std::uint64_t* out) noexcept {
+  std::uint64_t word = 0;
+  unsigned filled = 0;
+  for (const MaskedWord& one : from) {
+    for (std::uint64_t mask = one.mask; mask != 0; mask &= mask - 1) {
+      word |= (row[one.word] >> std::countr_zero(mask) & 1) << filled;
+      if (++filled < kBitsPerWord) continue;
+      *out++ = word;
+      word = 0;
+      filled = 0;
+    }
+  }
+  if (filled != 0) *out = word;
+}
+
+const Kernels scalar_kernels{pack_row, unpack_row, transpose_block_scalar, extract_row_scalar};
 
 }  // namespace hapforge::pack
