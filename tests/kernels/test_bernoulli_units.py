@@ -102,7 +102,7 @@ def test_the_threshold_is_the_logistic_function_and_monotone():
     for x in range(-10 * 2**k, 10 * 2**k, 4099):
         e = reference.decay(abs(x), k) / reference.ONE
         probability = 1 / (1 + e) if x >= 0 else e / (1 + e)
-        assert abs(probability - 1 / (1 + math.exp(-x * 2.0**-k))) < 3e-8  # GIBBS: 2.1e-8 measured
+        assert abs(probability - 1 / (1 + math.exp(-x * 2.0**-k))) < 3e-8  # 2.1e-8 measured
     decays = [reference.decay(y, k) for y in range(0, 2**19, 61)]
     assert decays == sorted(decays, reverse=True)
 

@@ -1,4 +1,7 @@
-"""Draws of binary units in fixed point, in Python integers: points 3 to 5 of the contract of the Gibbs kernel."""
+"""Draws of binary units in fixed point, in Python integers: which uniform, which threshold, which comparison.
+
+The contract is stated in csrc/kernels/bernoulli_units/kernel.h.
+"""
 
 import numpy as np
 
@@ -21,14 +24,14 @@ def philox4x32(counter, key):
 
 
 def uniform(unit, chain, step, layer, seed):
-    """Point 3: the 32-bit uniform of one unit."""
+    """The 32-bit uniform of one unit."""
     block = (unit >> 5) * 8 + ((unit & 15) >> 1)
     word = ((unit >> 4) & 1) * 2 + (unit & 1)
     return philox4x32((block, chain, step, layer), (seed & MASK32, seed >> 32))[word]
 
 
 def decay(y, k):
-    """Point 4: exp(-y 2^-k) in units of 2^-30, from the integer y alone."""
+    """exp(-y 2^-k) in units of 2^-30, from the integer y alone."""
     z = (y * 3098164009) >> (k - 1)
     n, f = z >> 32, z & MASK32
     p = EXP2[5]
@@ -38,7 +41,7 @@ def decay(y, k):
 
 
 def draw_unit(x, u, k):
-    """Point 5: the unit's value, from its integer field and its uniform."""
+    """The unit's value, from its integer field and its uniform."""
     if x < 0:
         u = ~u & MASK32
     accepted = u * (ONE + decay(abs(x), k)) < 2**62
