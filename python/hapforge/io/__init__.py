@@ -90,8 +90,8 @@ def format_of_content(path: str | os.PathLike[str]) -> str:
             try:
                 with zipfile.ZipFile(handle) as archive:
                     names = hapt.members(archive)
-            except (zipfile.BadZipFile, EOFError) as error:
-                raise FormatError(path, "a whole zip file", f"a cut or damaged one ({error})") from None
+            except hapt.ZIP_ERRORS as error:
+                raise FormatError(path, "a whole zip file", f"a cut or damaged one ({str(error)[:80]})") from None
             return "npz" if any(name.endswith(".npy") for name in names) else "hapt"
     if head.startswith(b"\x93NUMPY"):
         return "npz"

@@ -11,15 +11,16 @@ of the form ``contig:position`` or ``contig:position_a0_a1``, and is "1" where t
 from __future__ import annotations
 
 import gzip
-import io
 import os
 import re
+import struct
 import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,18 @@ _CHUNK = 4 << 20
 _LEVEL = 4  # of deflate
 _LEGEND_ID = re.compile(r"([^:\s]+):(\d+)(?:_([^_\s]+)_([^_\s]+))?")
 _GZIP_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
+ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    OSError,
+    ValueError,
+    KeyError,
+)
+"""What reading a damaged zip raises."""
 
 
 def members(archive: zipfile.ZipFile) -> list[str]:
@@ -72,6 +85,8 @@ def read(
     num_sites = -1
     for number, lines in _line_blocks(path, progress or (lambda count: None)):
         if num_sites < 0:
+            if lines[0].startswith(b"\xef\xbb\xbf"):
+                raise FormatError(path, "plain text", "a byte order mark", "line 1")
             num_sites = _num_values(path, lines[0])
         dense = np.empty((len(lines), 2 * num_sites), np.uint8)
         for k, line in enumerate(lines):
@@ -111,6 +126,8 @@ def _line_blocks(path: str | os.PathLike[str], advance: Advance) -> Iterator[tup
             yield number, lines
             number += len(lines)
     if rest.strip():
+        if number == 1:  # of a single line, nothing tells whether it was cut
+            raise FormatError(path, "a line that ends in a line feed", "none: the file is cut", "line 1")
         yield number, [rest]
 
 
@@ -124,8 +141,6 @@ def _chunks(path: str | os.PathLike[str], advance: Advance) -> Iterator[bytes]:
             advance(size)
             return
         packed = head[:2] == b"\x1f\x8b"
-        if head[:3] == b"\xef\xbb\xbf":
-            raise FormatError(path, "plain text", "a byte order mark", "byte 0")
         at = 0
         try:
             with gzip.GzipFile(fileobj=handle) if packed else handle as stream:
@@ -148,8 +163,10 @@ def _zipped(path: str | os.PathLike[str], handle: BinaryIO) -> Iterator[bytes]:
             with archive.open(names[0]) as stream:
                 while chunk := stream.read(_CHUNK):
                     yield chunk
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise FormatError(path, "a whole zip file", f"a cut or damaged one ({error})") from None
+    except FormatError:
+        raise
+    except ZIP_ERRORS as error:
+        raise FormatError(path, "a whole zip file", f"a cut or damaged one ({str(error)[:80]})") from None
 
 
 def _columns(path: str | os.PathLike[str], line: bytes, where: str) -> tuple[str, str, bytes]:
@@ -293,10 +310,8 @@ def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Ad
     ids = matrix.samples.haplotype_id.tolist()
     groups = [str(value) for value in matrix.samples.labels.get("group", np.full(n, ".")).tolist()]
     for what, names in (("haplotype ids", ids), ("groups", groups)):
-        if bad := next((name for name in names if not name or re.search(r"\s", name)), None):
-            raise ValueError(f"{path}: expected {what} without spaces to write as HAPT, found {bad!r}")
-        if "" in names:
-            raise ValueError(f"{path}: expected {what} that are not empty to write as HAPT, found one")
+        if bad := [name for name in names if not re.fullmatch(r"\S+", name)]:
+            raise ValueError(f"{path}: expected {what} without spaces to write as HAPT, found {bad[0]!r}")
     beside = legend_path(target)
     known = matrix.sites.position_known
     if not known and (old := next((p for p in (beside, Path(f"{beside}.gz")) if p.exists()), None)):
@@ -312,18 +327,17 @@ def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Ad
 
 
 def _write_lines(matrix: HaplotypeMatrix, path: Path, groups: list[str], ids: list[str], advance: Advance) -> None:
-    packing = path.suffix
     rows = max(1, _CHUNK // (2 * matrix.num_sites))
-    with open(path, "wb") as handle:
-        archive = zipfile.ZipFile(handle, "w") if packing == ".zip" else None
-        if archive is not None:
+    with ExitStack() as stack:
+        handle = stack.enter_context(path.open("wb"))
+        sink: BinaryIO = handle
+        if path.suffix == ".zip":
+            archive = stack.enter_context(zipfile.ZipFile(handle, "w"))
             stamp = zipfile.ZipInfo(path.name.removesuffix(".zip"))  # of 1980: the same bytes at any time
             stamp.compress_type = zipfile.ZIP_DEFLATED
-            sink: io.IOBase | BinaryIO = archive.open(stamp, "w", force_zip64=True)  # type: ignore[assignment]
-        elif packing == ".gz":
-            sink = gzip.GzipFile("", "wb", _LEVEL, handle, mtime=0)
-        else:
-            sink = handle
+            sink = cast(BinaryIO, stack.enter_context(archive.open(stamp, "w", force_zip64=True)))
+        elif path.suffix == ".gz":
+            sink = cast(BinaryIO, stack.enter_context(gzip.GzipFile("", "wb", _LEVEL, handle, mtime=0)))
         for start in range(0, matrix.num_haplotypes, rows):
             dense = _backend.unpack(matrix.words[start : start + rows], matrix.num_sites)
             text = np.full((len(dense), 2 * matrix.num_sites), 32, np.uint8)
@@ -332,10 +346,6 @@ def _write_lines(matrix: HaplotypeMatrix, path: Path, groups: list[str], ids: li
             for k, line in enumerate(text, start):
                 sink.write(f"{groups[k]} {ids[k]} ".encode() + line.tobytes())
             advance(len(dense))
-        if sink is not handle:
-            sink.close()
-        if archive is not None:
-            archive.close()
 
 
 def _legend_text(sites: Sites, path: str | os.PathLike[str]) -> str:

@@ -19,7 +19,6 @@ import hashlib
 import io
 import os
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from numpy.typing import NDArray
 from hapforge.errors import ChecksumError, FormatError
 from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites
 from hapforge.io.atomic import atomic_file
+from hapforge.io.hapt import ZIP_ERRORS
 from hapforge.io.selection import sample_ids_of
 
 Advance = Callable[[int], object]
@@ -95,11 +95,15 @@ def _arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
+            if any(info.comment or (info.extra and len(data) < 1 << 32) for info in archive.infolist()):
+                raise FormatError(path, "a zip directory without comments", "some: the file is damaged")
             if len(set(names)) < len(names) or not all(name.endswith(".npy") for name in names):
                 raise FormatError(path, "a zip of .npy files", ", ".join(names[:6]))
             return {name.removesuffix(".npy"): _array(path, archive.read(name), name) for name in names}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        raise FormatError(path, "a whole .npz file", f"a cut or damaged one ({error})") from None
+    except FormatError:
+        raise
+    except ZIP_ERRORS as error:
+        raise FormatError(path, "a whole .npz file", f"a cut or damaged one ({str(error)[:80]})") from None
 
 
 def _array(path: str | os.PathLike[str], data: bytes, name: str) -> Array:
@@ -107,7 +111,7 @@ def _array(path: str | os.PathLike[str], data: bytes, name: str) -> Array:
     try:
         array = np.lib.format.read_array(stream, allow_pickle=False)
     except (ValueError, EOFError, SyntaxError, TypeError) as error:
-        found = "pickled objects, which are never loaded" if "pickle" in str(error) else f"a damaged one ({error})"
+        found = "pickled objects, which are never loaded" if "pickle" in str(error) else "a damaged one"
         raise FormatError(path, "a NumPy array", found, name) from None
     if stream.read(1):
         raise FormatError(path, "the end of the array", "more bytes", name)

@@ -7,6 +7,8 @@ is passed over. ``0/0`` is refused too: a slash says that the file was not phase
 Text and BCF are taken apart here and not by htslib, which hands the calls of a line with a missing column to the next
 persons and reads a cut file without an error. Memory is that of the packed result twice, and a few MiB.
 
+A cut in plain text is seen unless it falls right behind a line; in BGZF and gzip it is always seen. Line ends are LF.
+
 Sites whose alleles are not known (``.`` in `Sites`) are written as ``N`` and ``<ALT>``, declared in the header, and
 that pair is read back as ``.``. Positions that are only a count are declared by ``##hapforge_positions=unknown``.
 
@@ -120,8 +122,11 @@ class _Order:
 
 
 def _check_alleles(path: str | os.PathLike[str], block: _Block) -> None:
+    bases = "".join(block.ref + block.alt)
+    if bases.isalpha() and bases.isascii() and all(block.ref) and all(block.alt):
+        return
     for j, (ref, alt) in enumerate(zip(block.ref, block.alt, strict=True)):
-        if (ref.isalpha() and alt.isalpha() and ref.isascii() and alt.isascii()) or (ref, alt) == _UNKNOWN:
+        if (_BASES.fullmatch(ref) and _BASES.fullmatch(alt)) or (ref, alt) == _UNKNOWN:
             continue
         where = f"site {block.contig[j]}:{block.position[j]}"
         if "," in alt:
@@ -165,7 +170,7 @@ class _Cohort:
             if not kept.all():
                 words, block = words[kept], block.select(np.flatnonzero(kept).tolist())
         for mine, new in zip(self.records.columns(), block.columns(), strict=True):
-            cast(list[object], mine).extend(new)
+            cast(list[object], mine).extend(cast(list[object], new))
         self.waiting.append(words)
         self.num_waiting += len(words)
         if self.num_waiting >= _TRANSPOSED:
@@ -424,7 +429,7 @@ def _calls_of_line(path: str | os.PathLike[str], where: str, keys: bytes, tail: 
         raise FormatError(path, "genotypes (FORMAT starts with GT)", repr(keys[:40].decode(errors="replace")), where)
     starts = np.concatenate([[0], tabs + 1])
     stops = np.concatenate([tabs, [len(data)]])
-    padded = np.concatenate([data, np.full(3, 58, np.uint8)])
+    padded = np.concatenate([data, np.full(4, 58, np.uint8)])
     result = np.full((n, 4), 9, np.uint8)
     for k in range(3):
         result[:, k] = padded[starts + k]
@@ -437,7 +442,7 @@ def _calls_of_line(path: str | os.PathLike[str], where: str, keys: bytes, tail: 
 
 
 def _bad_call(path: str | os.PathLike[str], where: str, name: str, call: str) -> FormatError:
-    call = call[:20]
+    call = call.split(":")[0][:20]
     alleles = re.split(r"[|/]", call)
     kind = ""
     expected = _CALLS
@@ -542,7 +547,7 @@ def _bcf_block(
     fixed = bytes_[starts[:, None] + np.arange(24)].view(_FIXED).reshape(-1)
     block = _Block(position=(fixed["start"].astype(np.int64) + 1).tolist())
     try:
-        block.contig = [contigs[k] for k in fixed["contig"].tolist()]
+        block.contig = list(map(contigs.__getitem__, fixed["contig"].tolist()))
     except KeyError as error:
         raise FormatError(path, "a contig that the header declares", f"number {error}", str(order)) from None
     _take_texts(path, data, bytes_, starts, calls, fixed["alleles"], block)
@@ -601,8 +606,10 @@ def _take_texts(
             texts = [data[a:b].decode("latin-1") if b > a else "." for a, b in zip(first.tolist(), last, strict=True)]
         columns.append(texts)
     block.id, block.ref, block.alt = columns
-    high = [j for j, name in enumerate(block.id) if not name.isascii()]
-    for j in [*np.flatnonzero(~usual).tolist(), *high]:
+    slow = np.flatnonzero(~usual).tolist()
+    if not "".join(block.id).isascii():
+        slow += [j for j, name in enumerate(block.id) if not name.isascii()]
+    for j in slow:
         where = f"site {block.contig[j]}:{block.position[j]}"
         try:
             block.id[j], cursor = _text(data, int(starts[j]) + 24)
