@@ -1,0 +1,115 @@
+"""hapforge convert, as a process: what it writes, what it says, exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hapforge as hf
+
+
+def hapforge(*arguments: object) -> subprocess.CompletedProcess[str]:
+    code = "from hapforge.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+@pytest.fixture
+def store(small_cohort: hf.HaplotypeMatrix, tmp_path: Path) -> Path:
+    hf.write(small_cohort, tmp_path / "in.hapz")
+    return tmp_path / "in.hapz"
+
+
+def test_convert_and_part(store: Path, tmp_path: Path, small_cohort: hf.HaplotypeMatrix) -> None:
+    target = tmp_path / "out.bcf"
+    result = hapforge("convert", store, target, "--threads", 1)
+    assert result.returncode == 0
+    assert result.stdout.startswith(f"{store} -> {target}: 20 haplotypes of 10 persons x 130 sites; ")
+    assert result.stdout.endswith(" written\n")
+    assert result.stdout.count("\n") == 1
+    assert result.stderr == f"warning: {target}: labels (population) are lost, a VCF has no place for them\n"
+    np.testing.assert_array_equal(hf.read(target).words, small_cohort.words)
+    people = tmp_path / "people.txt"
+    people.write_text("P3\nP7\n")
+    labels = tmp_path / "labels.tsv"
+    labels.write_text("id\tside\n" + "".join(f"P{i}\t{'left' if i < 5 else 'right'}\n" for i in range(10)))
+    part = tmp_path / "part.npz"
+    options = ["-r", "2:100-2,000", "--samples", people, "--labels", labels, "--maf", 0.25]
+    assert hapforge("convert", target, part, "-q", *options).stdout == ""
+    back = hf.read(part)
+    dense = small_cohort.to_dense()[[6, 7, 14, 15]][:, 71:110]
+    kept = np.minimum(dense.sum(axis=0), 4 - dense.sum(axis=0)) >= 1
+    np.testing.assert_array_equal(back.to_dense(), dense[:, kept])
+    assert back.samples.labels["side"].tolist() == ["left", "left", "right", "right"]
+
+
+def test_quiet_says_nothing(store: Path, tmp_path: Path) -> None:
+    result = hapforge("convert", store, tmp_path / "out.vcf.gz", "-q")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_nothing_is_replaced_without_force(store: Path, tmp_path: Path) -> None:
+    for name, there in (("out.vcf.gz", "out.vcf.gz"), ("out.vcf.gz", "out.vcf.gz.tbi"), ("out.hapt", "out.legend")):
+        (tmp_path / there).write_text("mine")
+        result = hapforge("convert", store, tmp_path / name)
+        assert result.returncode == 2
+        assert result.stderr == f"hapforge: {tmp_path / there}: there already; -f replaces it\n"
+        assert (tmp_path / there).read_text() == "mine"
+        assert hapforge("convert", store, tmp_path / name, "-f", "-q").returncode == 0
+        assert hf.read(tmp_path / name).shape == (20, 130)
+        for path in tmp_path.glob("out*"):
+            path.unlink()
+
+
+def test_mappable(store: Path, tmp_path: Path) -> None:
+    assert hapforge("convert", store, tmp_path / "m.hapz", "--mappable").returncode == 0
+    assert hf.io.hapz.open(tmp_path / "m.hapz").mappable
+
+
+def test_legend(tmp_path: Path) -> None:
+    (tmp_path / "x.hapt").write_text("g a 0 1\ng b 1 1\n")
+    (tmp_path / "sites.legend").write_text("id position a0 a1\n9:5_A_C 5 A C\n9:6_A_C 6 A C\n")
+    target = tmp_path / "y.vcf"
+    command = ["convert", tmp_path / "x.hapt", target, "-q", "--legend", tmp_path / "sites.legend"]
+    assert hapforge(*command).returncode == 0
+    assert target.read_text().splitlines()[-1].split("\t") == [
+        "9", "6", "9:6_A_C", "A", "C", ".", ".", ".", "GT", "1|1",
+    ]  # fmt: skip
+
+
+def test_bad_input_is_one_line_and_exit_code_2(store: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.bcf"
+    hapforge("convert", store, tmp_path / "whole.bcf", "-q")
+    cut.write_bytes((tmp_path / "whole.bcf").read_bytes()[:-10])
+    names = sorted(path.name for path in tmp_path.iterdir())
+    out = tmp_path / "out.npz"
+    for arguments, message in (
+        ((cut, out), "expected the empty block that ends a BGZF file"),
+        ((tmp_path / "none.vcf", out), "none.vcf: No such file or directory"),
+        ((store, tmp_path / "out.txt"), "expected a name that ends in one of .vcf"),
+        ((store, tmp_path / "no" / "out.npz"), "expected an existing folder to write to"),
+        ((store, out, "-r", "5"), "expected a site on contig '5'"),
+        ((store, out, "-r", "1:x-"), "1:x-"),
+        ((store, out, "--maf", "0.9"), "maf: expected a frequency from 0 to 0.5, found 0.9"),
+        ((store, out, "--mappable"), "--mappable: expected a .hapz file for it"),
+        ((store, out, "--legend", store), "legend: expected none"),
+        ((store, out, "--samples", tmp_path / "none"), "none: No such file or directory"),
+    ):
+        result = hapforge("convert", *arguments)
+        assert result.returncode == 2, arguments
+        assert result.stderr.startswith("hapforge: ")
+        assert message in result.stderr
+        assert result.stderr.count("\n") == 1
+        assert result.stdout == ""
+        assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+def test_real_chr20(shared_data: Path, tmp_path: Path) -> None:
+    source = shared_data / "eur_chr20_ref300.vcf.gz"
+    assert hapforge("convert", source, tmp_path / "x.hapz", "-r", "20:1,000,341-1,000,788").returncode == 0
+    assert hf.read(tmp_path / "x.hapz").sites.position.tolist() == [1000341, 1000716, 1000788]
