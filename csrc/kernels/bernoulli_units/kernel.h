@@ -1,4 +1,4 @@
-// bernoulli_units: draws binary units from their fixed-point fields, the sampling half of a Gibbs step.
+// bernoulli_units: binary units from their fixed-point fields, the sampling half of a Gibbs step.
 //
 // Unit j of chain c is 1 with probability sigmoid(x 2^-k), where x is its integer field. The
 // uniform is word ((j >> 4) & 1) 2 + (j & 1) of Philox4x32-10 at counter (unit block, chain, step,
