@@ -40,6 +40,8 @@ def command(
     from hapforge import io, models
 
     kind = models.by_name(model)
+    if resume and not _is_trained(kind):
+        raise ValueError(f"--resume: {kind.name} is counted at once, there is nothing to resume")
     if not data.exists():
         raise ValueError(f"{data}: expected a file to read, found none")
     if resume and not output.is_dir():
@@ -57,8 +59,6 @@ def command(
     if run_settings.get("validation"):
         cohort, validation = cohort.split(run_settings["validation"], seed)
     if not _is_trained(kind):
-        if resume:
-            raise ValueError(f"--resume: {kind.name} is counted at once, there is nothing to resume")
         _clear(output)
         made.fit(cohort, seed=seed, device=device).save(output)
     else:

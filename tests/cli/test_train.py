@@ -1,0 +1,160 @@
+"""`hapforge train`: settings, run folders, interruption."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import hapforge as hf
+from hapforge.cli import train
+
+pytest.importorskip("torch")
+SMALL = ["num_hidden=8", "epochs=3", "gibbs_steps=2", "num_chains=20", "batch_size=10"]
+
+
+@pytest.fixture
+def data(small_cohort: hf.HaplotypeMatrix, tmp_path: Path) -> Path:
+    hf.write(small_cohort, tmp_path / "data.hapz")
+    return tmp_path / "data.hapz"
+
+
+@pytest.mark.parametrize("name", ["bernoulli", "Markov", "RBM"])
+def test_every_model(data: Path, tmp_path: Path, name: str) -> None:
+    run = tmp_path / "run"
+    train.command(name, data, run, settings=SMALL if name == "RBM" else None, seed=7, quiet=True)
+    model = hf.models.load(run)
+    assert model.name == name.lower()
+    assert model.training["data_sha256"] == hf.read(data).sha256()
+    settings = {"num_hidden": 8, "epochs": 3, "gibbs_steps": 2, "num_chains": 20, "batch_size": 10}
+    again = hf.models.by_name(name)(**(settings if name == "RBM" else {})).fit(hf.read(data), seed=7)
+    assert model.sample(9).sha256() == again.sample(9).sha256()
+
+
+def test_preset_file_and_set_in_that_order(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(hf.models.RBM.PRESETS, "demo", {"num_hidden": 5, "epochs": 9, "gibbs_steps": 3})
+    (tmp_path / "a.toml").write_text("epochs = 2\nlearning_rate = 1\nnum_chains = 20\n")
+    run = tmp_path / "run"
+    train.command("rbm", data, run, settings=["num_chains=30"], preset="demo", config=tmp_path / "a.toml", quiet=True)
+    config = hf.models.load(run).config
+    assert (config.num_hidden, config.gibbs_steps, config.epochs, config.num_chains) == (5, 3, 2, 30)
+    assert config.learning_rate == 1.0
+
+
+def test_validation_holds_out_persons(data: Path, tmp_path: Path) -> None:
+    train.command("rbm", data, tmp_path / "run", settings=[*SMALL, "validation=0.3"], quiet=True)
+    model = hf.models.load(tmp_path / "run")
+    assert model.training["num_haplotypes"] == 14
+    last = json.loads((tmp_path / "run" / "train.jsonl").read_text().splitlines()[-1])
+    assert {"free_energy_train", "free_energy_validation"} <= set(last)
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "message"),
+    [
+        (
+            "rbm",
+            ["epoch=3"],
+            "--set: rbm knows num_hidden, .*epochs, .*batch_size, .*checkpoint_every, validation, found 'epoch'",
+        ),
+        ("markov", ["epochs=3"], "--set: markov knows window, found 'epochs'"),
+        ("bernoulli", ["x=3"], "--set: bernoulli knows no settings, found 'x'"),
+        ("rbm", ["epochs=many"], "--set: epochs: expected a whole number, found 'many'"),
+        ("rbm", ["epochs=1.5"], "--set: epochs: expected a whole number, found '1.5'"),
+        ("rbm", ["learning_rate=fast"], "--set: learning_rate: expected a number, found 'fast'"),
+        ("rbm", ["epochs"], "--set: expected KEY=VALUE, found 'epochs'"),
+        ("rbm", ["epochs=0"], "epochs: expected 1 or more, found 0"),
+        ("rbm", ["validation=1"], "validation: expected a share"),
+        ("rbm", ["validation=nan"], "validation: expected a share"),
+        ("rbm", ["checkpoint_every=0"], "checkpoint_every: expected 1 or more"),
+        ("gan", [], "model: expected one of bernoulli, markov, rbm, found 'gan'"),
+    ],
+)
+def test_bad_settings(data: Path, tmp_path: Path, model: str, settings: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        train.command(model, data, tmp_path / "run", settings=settings, quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epochs = ", "expected TOML"),
+        ("epochs = 2.5", "epochs: expected a whole number, found 2.5"),
+        ("epochs = true", "epochs: expected a whole number, found True"),
+        ("[training]\nepochs = 2", "rbm knows .* found 'training'"),
+    ],
+)
+def test_bad_files(data: Path, tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "a.toml").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        train.command("rbm", data, tmp_path / "run", config=tmp_path / "a.toml", quiet=True)
+
+
+def test_what_is_replaced(data: Path, tmp_path: Path) -> None:
+    run, other = tmp_path / "run", tmp_path / "other"
+    train.command("bernoulli", data, run, quiet=True)
+    with pytest.raises(ValueError, match="-f replaces it"):
+        train.command("rbm", data, run, settings=SMALL, quiet=True)
+    train.command("rbm", data, run, settings=SMALL, force=True, quiet=True)
+    assert hf.models.load(run).name == "rbm"
+    train.command("markov", data, run, force=True, quiet=True)
+    assert sorted(p.name for p in run.iterdir()) == ["model.json", "weights.safetensors"]
+    other.mkdir()
+    (other / "thesis.tex").write_text("years")
+    with pytest.raises(ValueError, match="-f leaves it alone"):
+        train.command("markov", data, other, force=True, quiet=True)
+    assert (other / "thesis.tex").exists()
+
+
+def test_labels_are_read_and_checked(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels.tsv").write_text("id\tgroup\nP0\tx\n")
+    with pytest.raises(ValueError, match="a line for every haplotype"):
+        train.command("markov", data, tmp_path / "run", labels=tmp_path / "labels.tsv", quiet=True)
+
+
+def test_interrupted_and_resumed(data: Path, tmp_path: Path) -> None:
+    """Ctrl-C as the terminal sends it: exit code 130, a folder, a line on how to go on; then the same weights."""
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    # long chains, so that an epoch takes long enough to be interrupted
+    more = ("epochs=20", "gibbs_steps=500", "num_chains=300", "batch_size=100", "checkpoint_every=1", "validation=0.2")
+    pairs = [f"--set={s}" for s in (*SMALL, *more)]
+    arguments = ["train", "rbm", data, "--seed", "5", "-o", run, *pairs]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from hapforge.cli import main; main()", *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    log = run / "train.jsonl"
+    for _ in range(600):
+        if log.exists() and log.read_text().count("\n") >= 2:
+            break
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 130, message
+    assert re.search(r"interrupted; to go on: hapforge train rbm .* --resume --seed 5", message)
+    assert not (run / "model.json").exists()
+    assert (run / "checkpoint" / "state.json").exists()
+
+    with pytest.raises(ValueError, match="expected to resume with the same num_hidden, 8, found 9"):
+        train.command("rbm", data, run, settings=["num_hidden=9"], resume=True, seed=5, quiet=True)
+    train.command("rbm", data, run, resume=True, seed=5, quiet=True)
+    train.command("rbm", data, whole, settings=[*SMALL, *more], seed=5, quiet=True)
+    assert (run / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
+    with pytest.raises(ValueError, match="found one that has ended"):
+        train.command("rbm", data, run, resume=True, seed=5, quiet=True)
+
+
+def test_resume_needs_a_run(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="expected a run folder to resume, found none"):
+        train.command("rbm", data, tmp_path / "run", resume=True)
+    with pytest.raises(ValueError, match="nothing to resume"):
+        train.command("markov", data, tmp_path / "run", resume=True)
