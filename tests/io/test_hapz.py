@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -265,3 +267,22 @@ def test_progress(rng: np.random.Generator, tmp_path: Path, small_chunks: None, 
     size = sum(p.stat().st_size for p in (path / "genotypes" / "c").rglob("*") if p.is_file())
     assert sum(written) == 45
     assert 0.5 * size < sum(read) <= size
+
+
+def test_labels_of_other_number_types_are_refused(tmp_path: Path) -> None:
+    labels = {"x": np.zeros(2, np.longdouble)}
+    with pytest.raises(ValueError, match="labels of a number type that zarr has, found float"):
+        hf.write(hf.HaplotypeMatrix.from_dense([[0], [1]], labels=labels), tmp_path / "x.hapz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reading_in_a_forked_child(rng: np.random.Generator, tmp_path: Path) -> None:
+    """Blosc's threads do not survive a fork: the child must not wait for them."""
+    matrix = random_cohort(rng)
+    hf.write(matrix, tmp_path / "x.hapz")
+    hf.read(tmp_path / "x.hapz")
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        os._exit(0 if np.array_equal(hf.read(tmp_path / "x.hapz").words, matrix.words) else 1)
+    assert os.waitpid(child, 0)[1] == 0

@@ -163,6 +163,17 @@ def test_wide_integers_in_bcf(tmp_path: Path) -> None:
     np.testing.assert_array_equal(hf.read(changed).to_dense()[:, 0], [0, 1, 1, 1, 0, 0])
 
 
+def test_bcf_header_without_numbers(tmp_path: Path) -> None:
+    """Dictionaries are then numbered in the order of the lines, PASS first."""
+    data = gzip.decompress(as_bcf(vcf_text(), tmp_path).read_bytes())
+    size = int.from_bytes(data[5:9], "little")
+    text = re.sub(rb",IDX=\d+", b"", data[9 : 9 + size])
+    assert len(text) < size
+    path = tmp_path / "unnumbered.bcf"
+    path.write_bytes(data[:5] + len(text).to_bytes(4, "little") + text + data[9 + size :])
+    cohorts.assert_same(hf.read(path), hf.read(tmp_path / "in.vcf"))
+
+
 def test_long_texts_in_bcf(tmp_path: Path) -> None:
     long = "ACGT" * 10000
     lines = [

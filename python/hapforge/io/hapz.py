@@ -12,11 +12,12 @@ A folder with
 - attributes: ``hapforge_format`` (1), ``num_sites``, ``position_known``, ``labels`` (names), ``sha256`` (of each
   array's uncompressed bytes; of text, of its vlen-utf8 encoding) and ``metadata_sha256`` of all metadata.
 
-All of it is checked when it is read: CRC-32C of every inner chunk always, SHA-256 of an array when the whole of it is
-read, the metadata on opening. A missing chunk is an error and never a fill value.
+All of it is checked when it is read: the metadata on opening, CRC-32C of every inner chunk always, SHA-256 of an array
+when the whole of it is read. A missing chunk is an error and never a fill value.
 
 The mappable form has the genotypes in one uncompressed chunk; `Store.read` hands them out as a read-only
-`numpy.memmap`. They are then checked by one pass through the file unless ``verify=False``.
+`numpy.memmap`. Read as a whole they are checked by one pass through the file unless ``verify=False``; a region or
+some persons of them are not checked.
 
 The files are read and written here directly: zarr alone takes longer to import than a 5008 x 10,000 store to read,
 gives fill values for missing chunks, and holds a whole shard in memory to write it. It is the independent reader of
@@ -60,6 +61,13 @@ _STR = np.dtypes.StringDType()
 _BLOSC = {"cname": "zstd", "clevel": 5, "shuffle": "noshuffle", "typesize": 1, "blocksize": 0}
 _CODECS: list[dict[str, Any]] = [{"name": "blosc", "configuration": _BLOSC}, {"name": "crc32c"}]
 _BYTES: dict[str, Any] = {"name": "bytes"}
+_DTYPES = {
+    "bool",
+    "float16",
+    "float32",
+    "float64",
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+}
 _LITTLE = {"name": "bytes", "configuration": {"endian": "little"}}
 
 
@@ -349,6 +357,7 @@ class Store:
 
     def _decompressed(self, rows: Array, first: int, width: int, advance: Advance) -> NDArray[np.uint64]:
         """Words of `rows` (ascending), `width` bytes from byte `first` on."""
+        _blosc().set_nthreads(_backend.get_threads())
         out = np.zeros((len(rows), width), np.uint8)
         high, wide = self._chunk
         per_row = -(-self._metadata["genotypes"]["shape"][1] // wide)
@@ -453,7 +462,7 @@ class Writer:
         self._sha256: dict[str, str] = {}
 
     def __enter__(self) -> Writer:
-        self._blosc = _blosc()
+        _blosc().set_nthreads(_backend.get_threads())
         self._folder = self._stack.enter_context(atomic_folder(self.path))
         return self
 
@@ -604,6 +613,8 @@ class Writer:
             dtype, codecs = "string", [{"name": "vlen-utf8"}, *_CODECS]
         else:
             dtype = values.dtype.name
+            if dtype not in _DTYPES:
+                raise ValueError(f"{self.path}: expected labels of a number type that zarr has, found {dtype}")
             data = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
             codecs = [_BYTES if values.dtype.itemsize == 1 else _LITTLE, *_CODECS]
             fill = False if dtype == "bool" else 0 if values.dtype.kind in "iu" else 0.0

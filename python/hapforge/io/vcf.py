@@ -519,7 +519,7 @@ def _bcf_blocks(
             at += single
         if starts:
             yield _bcf_block(
-                path, data[:at], np.array(starts), np.array([*calls, at + 8]), names, contigs, gt_key, region, order
+                path, data, np.array(starts), np.array([*calls, at + 8]), names, contigs, gt_key, region, order
             )
         stream.data = data[at:]
         if not stream.more():
