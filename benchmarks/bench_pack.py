@@ -31,6 +31,17 @@ def main() -> None:
             lambda answer: np.array_equal(answer, dense),
         ),
     ]
+    index = np.sort(np.random.default_rng(1).choice(SITES, 10_000, replace=False))
+    chosen = np.packbits(dense[:, index], axis=1, bitorder="little")
+    entries.append(
+        measure(
+            f"select 10000 of {SITES} sites of {N}, ascending",
+            every_backend("pack", lambda b: core.select_sites(words, SITES, index, b, 1))
+            | {"numpy dense gather, packbits": lambda: np.packbits(dense[:, index], axis=1, bitorder="little")},
+            lambda answer: np.array_equal(answer.view(np.uint8)[:, : chosen.shape[1]], chosen),
+            repeats=3,
+        )
+    )
     small = np.ascontiguousarray(dense[:, :20_000])
     small_words = core.pack(small, 0, "scalar", 1)
     flipped = np.packbits(small.T, axis=1, bitorder="little")
