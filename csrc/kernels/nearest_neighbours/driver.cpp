@@ -9,7 +9,7 @@
 namespace hapforge::nearest_neighbours {
 namespace {
 
-constexpr std::size_t kQueries = 64;   // rows of a tile
+constexpr std::size_t kQueries = 64;   // most rows of a tile
 constexpr std::size_t kTargets = 128;  // columns of a tile
 constexpr std::uint64_t kNone = std::numeric_limits<std::uint64_t>::max();
 
@@ -37,19 +37,27 @@ void offer_row(std::uint64_t* heap, std::size_t k, const std::uint32_t* distance
   }
 }
 
+// Fewer rows to a task where there are too few queries to keep all threads busy; a multiple of the
+// register blocks' four.
+std::size_t queries_per_task(std::size_t num_queries, std::size_t threads) noexcept {
+  const std::size_t share = num_queries / std::max<std::size_t>(threads, 1) + 1;
+  return std::min(kQueries, (share + 3) / 4 * 4);
+}
+
 }  // namespace
 
 void search(const BitMatrixView& queries, const BitMatrixView& targets, std::size_t k,
             bool exclude_self, std::int64_t* index, std::uint32_t* distance,
             const popcount_tile::Kernels& kernels, std::size_t threads) {
-  const std::size_t tasks = (queries.num_rows + kQueries - 1) / kQueries;
+  const std::size_t rows_per_task = queries_per_task(queries.num_rows, threads);
+  const std::size_t tasks = (queries.num_rows + rows_per_task - 1) / rows_per_task;
   std::vector<std::uint64_t> heaps(num_slots(tasks, threads) * kQueries * k);
   parallel_for(tasks, threads, [&](std::size_t task, std::size_t slot) noexcept {
     std::uint32_t tile[kQueries * kTargets];
     std::uint64_t* heap = heaps.data() + slot * kQueries * k;
     std::fill(heap, heap + kQueries * k, kNone);
-    const std::size_t first = task * kQueries;
-    const std::size_t rows = std::min(kQueries, queries.num_rows - first);
+    const std::size_t first = task * rows_per_task;
+    const std::size_t rows = std::min(rows_per_task, queries.num_rows - first);
     for (std::size_t t = 0; t < targets.num_rows; t += kTargets) {
       const std::size_t columns = std::min(kTargets, targets.num_rows - t);
       kernels.differences({queries.row(first), rows, targets.row(t), columns, queries.words_per_row,
