@@ -1,8 +1,9 @@
 """What the kernel benchmarks share: seeded cohorts, interleaved timing, and the result files.
 
 A workload runs all its candidates in turn, round after round, so that a busy moment of the machine hits all alike.
-Every candidate's answer is checked before its time is taken. Times are CPU seconds of the process, which a busy neighbour
-disturbs least (all candidates run on one thread); wall seconds stand beside them. Read the ratios, not the times.
+Every candidate's answer is checked before its time is taken. Times are CPU seconds of the process, which a busy
+neighbour disturbs least (all candidates run on one thread); wall seconds stand beside them. Read the ratios, not the
+times.
 """
 
 from __future__ import annotations
