@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch")
 def small_demo(monkeypatch: pytest.MonkeyPatch) -> None:
     cohort = hf.datasets.load("ooa").select_haplotypes(range(400))
     monkeypatch.setattr("hapforge.datasets.load", lambda _name: cohort)
-    monkeypatch.setattr(demo, "NUM_SITES", 80)
+    monkeypatch.setattr(demo, "SITES", range(0, 160, 2))
     small = {"num_hidden": 16, "epochs": 4, "gibbs_steps": 5, "batch_size": 100, "num_chains": 50}
     monkeypatch.setitem(hf.models.RBM.PRESETS, "demo", small)
 

@@ -11,8 +11,11 @@ import typer
 from hapforge.cli import evaluate, generate, train
 from hapforge.cli._common import Force, Quiet, Seed, Threads, set_threads, stdout
 
-NUM_SITES = 1000
+SITES = range(0, 2000, 2)
+"""The slice of the embedded cohort: every second of its first 2,000 sites."""
+
 HOLDOUT = 0.2
+"""Share of the persons that the model never sees."""
 
 
 def command(
@@ -37,29 +40,40 @@ def command(
         if output.exists() and not force and (not output.is_dir() or any(output.iterdir())):
             raise ValueError(f"{output}: expected a new or empty folder, found something in it; -f replaces it")
         output.mkdir(exist_ok=True)
-        cohort = datasets.load("ooa").select_sites(range(NUM_SITES))
+        cohort = datasets.load("ooa").select_sites(SITES)
         parts = cohort.split(HOLDOUT, seed)
         for part, path in zip(parts, (data, holdout), strict=True):
             io.write(part, path)
         _say(
             quiet,
-            f"The embedded cohort's first {NUM_SITES} sites: {parts[0].num_haplotypes} haplotypes to train on, "
-            f"{parts[1].num_haplotypes} of other persons held out.",
+            f"The embedded cohort, every second of its first {SITES.stop} sites: {parts[0].num_haplotypes} haplotypes "
+            f"to train on, {parts[1].num_haplotypes} of other persons held out.",
         )
-    options = {"threads": threads, "seed": seed, "quiet": quiet}
     if not (run / "model.json").is_file() or not resume:
         _say(quiet, f"\n$ hapforge train rbm {data} -o {run} --preset demo --seed {seed}")
-        train.command("rbm", data, output=run, preset="demo", resume=resume, force=force, **options)
+        train.command(
+            "rbm", data, run, preset="demo", resume=resume, threads=threads, seed=seed, force=force, quiet=quiet
+        )
     n = io.read(data).num_haplotypes
     _say(quiet, f"\n$ hapforge generate {run} -n {n} -o {synthetic} --seed {seed}")
-    generate.command(run, n, output=synthetic, force=True, **options)
+    generate.command(run, n, synthetic, threads=threads, seed=seed, force=True, quiet=quiet)
     controls = "real_half,bernoulli,markov"
     report = output / "report"
     _say(
         quiet,
         f"\n$ hapforge evaluate {data} {synthetic} --holdout {holdout} --controls {controls} -o {report} --seed {seed}",
     )
-    evaluate.command(data, [synthetic], output=report, holdout=holdout, controls=controls, force=True, **options)
+    evaluate.command(
+        data,
+        [synthetic],
+        report,
+        holdout=holdout,
+        controls=controls,
+        threads=threads,
+        seed=seed,
+        force=True,
+        quiet=quiet,
+    )
     _say(quiet, f"\nDone in {time.perf_counter() - began:.0f} s. Open {report.with_suffix('.html')} in a browser.")
 
 
