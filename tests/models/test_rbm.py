@@ -276,6 +276,7 @@ def test_presets(name: str) -> None:
     ("settings", "message"),
     [
         ({"num_hidden": 0}, "num_hidden: expected 1 or more"),
+        ({"extra_steps": -1}, "extra_steps: expected 0 or more, found -1"),
         ({"learning_rate": 0.0}, "learning_rate: expected a positive number"),
         ({"learning_rate": float("nan")}, "learning_rate: expected a positive number"),
         ({"hold": 1.5}, "hold: expected 0 to 1"),
@@ -286,6 +287,16 @@ def test_presets(name: str) -> None:
 def test_bad_settings(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         hf.models.RBM(**settings)
+
+
+def test_extra_steps_go_on_with_the_same_chains(cohort: hf.HaplotypeMatrix) -> None:
+    model = fit(cohort)
+    longer = hf.models.RBM(**TINY, extra_steps=4).fit(cohort, seed=3)
+    assert all(np.array_equal(a, b) for a, b in zip(parameters(model), parameters(longer), strict=True))
+    machine = model._machine()
+    for trained, steps in ((model, 5), (longer, 9)):
+        expected = machine.chains(30, steps, 11).numpy()
+        assert np.array_equal(trained.sample(30, seed=11).to_dense(), expected)
 
 
 def test_bad_arguments(cohort: hf.HaplotypeMatrix) -> None:

@@ -39,7 +39,9 @@ class RBMConfig:
     Attributes
     ----------
     num_hidden : int, hidden units
-    gibbs_steps : int, k: steps from the uniform start, the same at training and at sampling
+    gibbs_steps : int, k: steps from the uniform start at training
+    extra_steps : int, steps that sampling takes beyond k. 0 is Rdm-k as published: the distribution that was trained.
+        More bring rows closer to the haplotypes learnt, and to those of the training set: look at the privacy score
     epochs : int, passes over the training rows
     batch_size : int, training rows per update (batches of an epoch are as equal as can be)
     num_chains : int, chains per update
@@ -54,6 +56,7 @@ class RBMConfig:
 
     num_hidden: int = 400
     gibbs_steps: int = 10
+    extra_steps: int = 0
     epochs: int = 600
     batch_size: int = 500
     num_chains: int = 300
@@ -68,6 +71,8 @@ class RBMConfig:
         for name in ("num_hidden", "gibbs_steps", "epochs", "batch_size", "num_chains"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected 1 or more, found {getattr(self, name)}")
+        if self.extra_steps < 0:
+            raise ValueError(f"extra_steps: expected 0 or more, found {self.extra_steps}")
         for name in ("batch_size", "num_chains"):
             if getattr(self, name) > _MAX_ROWS:
                 raise ValueError(f"{name}: expected at most {_MAX_ROWS}, found {getattr(self, name)}")
@@ -83,9 +88,10 @@ class RBM(Model):
     """Restricted Boltzmann machine with binary units, trained out of equilibrium (Rdm-k).
 
     E(v, h) = -v.W.h - a.v - b.h. Chains start uniformly at random and take exactly k steps (h given v, then v given h),
-    at training and at sampling alike; the gradient is <v h>_data - <v h>_chains with P(h | v) for h in both terms. What
-    is learnt is the distribution after k steps, which needs no equilibrium. The gradient is centred (Melchior et al.
-    2016): moments are taken of v - mean(v) and h - mean(h), with running means for h.
+    at training and, unless `extra_steps` asks for more, at sampling alike; the gradient is <v h>_data - <v h>_chains
+    with P(h | v) for h in both terms. What is learnt is the distribution after k steps, which needs no equilibrium. The
+    gradient is centred (Melchior et al. 2016): moments are taken of v - mean(v) and h - mean(h), with running means
+    for h.
 
     Weights and biases act as multiples of 2**-12, in training too, and every random number is counter-based: the same
     seed gives the same weights and draws on any number of threads, resumed or not.
@@ -107,8 +113,14 @@ class RBM(Model):
     summary: ClassVar[str] = "Restricted Boltzmann machine trained out of equilibrium (Yelmen et al. 2023)."
     config_type: ClassVar[type] = RBMConfig
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        # about 1,000 sites, about 4,500 rows: three minutes on two cores
-        "demo": {},
+        # 1,000 sites, 4,008 rows: benchmarks/results/demo.json has its time and scores
+        "demo": {
+            "epochs": 700,
+            "extra_steps": 10,
+            "learning_rate": 0.3,
+            "warmup": 0.15,
+            "final_rate": 0.02,
+        },
         # Yelmen et al. 2023, 10,000 sites: k = 200, hidden units "about the same order as the number of visible ones";
         # the rate "such that the eigenvalues of the weight matrix are smoothly increasing", without a number
         "oe_10k": {
@@ -287,12 +299,13 @@ class RBM(Model):
     def _draw(self, n: int, seed: int) -> NDArray[np.uint64]:
         words = np.zeros((n, words_per_row(len(self.sites))), np.uint64)
         machine = self._machine()
+        steps = self.config.gibbs_steps + self.config.extra_steps
         with _Workers(self._device) as workers:
 
             def chains(first: int, last: int) -> None:
                 for start in range(first, last, _ROWS):
                     rows = min(_ROWS, last - start)
-                    visible = machine.chains(rows, self.config.gibbs_steps, seed, first_chain=start)
+                    visible = machine.chains(rows, steps, seed, first_chain=start)
                     words[start : start + rows] = _backend.pack(visible.cpu().numpy().view(np.uint8))
 
             workers.share(n, chains)
