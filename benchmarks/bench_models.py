@@ -63,10 +63,10 @@ def chains() -> list[dict[str, Any]]:
     size = f"{NUM_CHAINS} x {NUM_SITES}, {NUM_HIDDEN} hidden, {STEPS} steps"
     dense = hf.datasets.load("ooa").select_sites(np.arange(NUM_SITES)).to_dense()[:500]
     batch = torch.from_numpy(dense.view(np.int8))
-    config = rbm.RBMConfig(num_hidden=NUM_HIDDEN, gibbs_steps=STEPS, num_chains=NUM_CHAINS)
+    config = rbm.RBMConfig(num_hidden=NUM_HIDDEN, num_chains=NUM_CHAINS)
     with rbm._Workers(torch.device("cpu")) as workers:
         learner = rbm._Learner(batch, config, 0, workers)
-        update = {"hapforge": lambda: learner.update(batch, 0.1, 3)}
+        update = {"hapforge": lambda: learner.update(batch, STEPS, 0.1, 3)}
         return [
             workloads.measure(f"RBM chains {size}", {"hapforge": ours, "torch float32": peer}, right, repeats=9),
             workloads.measure(f"RBM update {size}, batch 500", update, lambda gap: gap < 1, repeats=9),

@@ -19,7 +19,8 @@ TINY = {"num_hidden": 24, "gibbs_steps": 5, "epochs": 6, "batch_size": 100, "num
 
 
 def fit(cohort: hf.HaplotypeMatrix, seed: int = 3, **more: object) -> rbm.RBM:
-    settings = {key: more.pop(key, value) for key, value in TINY.items()}
+    fields = set(rbm.RBMConfig.__dataclass_fields__)
+    settings = {**TINY, **{key: more.pop(key) for key in list(more) if key in fields}}
     return hf.models.RBM(**settings).fit(cohort, seed=seed, **more)
 
 
@@ -267,6 +268,27 @@ def test_learning_rate_schedule() -> None:
     assert rbm._rate(rbm.RBMConfig(learning_rate=2.0, warmup=0, hold=1, final_rate=0.01), 1) == 2
 
 
+def test_early_chains_are_short(cohort: hf.HaplotypeMatrix, monkeypatch: pytest.MonkeyPatch) -> None:
+    """400 rows in batches of 100, 6 epochs: 24 updates, half of them early."""
+    steps = []
+    chains = rbm._Machine.chains
+
+    def recorded(self: rbm._Machine, n: int, k: int, seed: int, first_chain: int = 0) -> torch.Tensor:
+        if first_chain == 0:
+            steps.append(k)
+        return chains(self, n, k, seed, first_chain)
+
+    monkeypatch.setattr(rbm._Machine, "chains", recorded)
+    model = fit(cohort, gibbs_steps=5, early_gibbs_steps=2, early_share=0.5)
+    assert steps == [2] * 12 + [5] * 12
+    steps.clear()
+    model.sample(3)
+    assert steps == [5]
+    steps.clear()
+    fit(cohort, gibbs_steps=5, early_gibbs_steps=2)
+    assert steps == [5] * 24
+
+
 @pytest.mark.parametrize("name", sorted(rbm.RBM.PRESETS))
 def test_presets(name: str) -> None:
     assert hf.models.RBM(preset=name, epochs=1).config.epochs == 1
@@ -280,6 +302,8 @@ def test_presets(name: str) -> None:
         ({"learning_rate": 0.0}, "learning_rate: expected a positive number"),
         ({"learning_rate": float("nan")}, "learning_rate: expected a positive number"),
         ({"hold": 1.5}, "hold: expected 0 to 1"),
+        ({"early_share": 1.0}, "early_share: expected 0 or more and below 1"),
+        ({"early_gibbs_steps": 0}, "early_gibbs_steps: expected 1 or more"),
         ({"num_chains": 65_537}, "num_chains: expected at most 65536"),
         ({"preset": "none"}, "preset: expected one of demo"),
     ],

@@ -40,6 +40,9 @@ class RBMConfig:
     ----------
     num_hidden : int, hidden units
     gibbs_steps : int, k: steps from the uniform start at training
+    early_gibbs_steps : int, steps of the chains ...
+    early_share : float in [0, 1), ... over this share of the updates: short chains learn the coarse structure cheaply,
+        the last updates the distribution after k steps. 0 is Rdm-k as published: k steps throughout
     extra_steps : int, steps that sampling takes beyond k. 0 is Rdm-k as published: the distribution that was trained.
         More bring rows closer to the haplotypes learnt, and to those of the training set: look at the privacy score
     epochs : int, passes over the training rows
@@ -56,6 +59,8 @@ class RBMConfig:
 
     num_hidden: int = 400
     gibbs_steps: int = 10
+    early_gibbs_steps: int = 10
+    early_share: float = 0.0
     extra_steps: int = 0
     epochs: int = 600
     batch_size: int = 500
@@ -68,7 +73,7 @@ class RBMConfig:
     initial_scale: float = 0.001
 
     def __post_init__(self) -> None:
-        for name in ("num_hidden", "gibbs_steps", "epochs", "batch_size", "num_chains"):
+        for name in ("num_hidden", "gibbs_steps", "early_gibbs_steps", "epochs", "batch_size", "num_chains"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected 1 or more, found {getattr(self, name)}")
         if self.extra_steps < 0:
@@ -79,6 +84,8 @@ class RBMConfig:
         for name in ("warmup", "hold", "site_scaling"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: expected 0 to 1, found {getattr(self, name)}")
+        if not 0 <= self.early_share < 1:
+            raise ValueError(f"early_share: expected 0 or more and below 1, found {self.early_share}")
         for name in ("learning_rate", "initial_scale", "final_rate"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name}: expected a positive number, found {getattr(self, name)}")
@@ -258,7 +265,8 @@ class RBM(Model):
             for batch, rows in enumerate(order.tensor_split(batches)):
                 update = (epoch - 1) * batches + batch
                 chain_seed = stream_seed(seed, "chains", epoch, batch)
-                gap += learner.update(data[rows], _rate(config, update / num_updates), chain_seed)
+                steps = config.early_gibbs_steps if update < config.early_share * num_updates else config.gibbs_steps
+                gap += learner.update(data[rows], steps, _rate(config, update / num_updates), chain_seed)
             machine = learner.machine()
             self._take(machine)
             metrics = {
@@ -417,16 +425,16 @@ class _Learner:
             _fixed_point.quantised(self.hidden_bias, LARGEST_BIAS),
         )
 
-    def update(self, batch: Tensor, rate: float, chain_seed: int) -> float:
+    def update(self, batch: Tensor, steps: int, rate: float, chain_seed: int) -> float:
         """One step up the gradient; the mean difference of frequencies, data against chains."""
         machine = self.machine()
-        config = self._config
+        num_chains = self._config.num_chains
 
         def chains(first: int, last: int) -> _Moments:
-            return machine.sums(machine.chains(last - first, config.gibbs_steps, chain_seed, first_chain=first))
+            return machine.sums(machine.chains(last - first, steps, chain_seed, first_chain=first))
 
         data = _mean(self._workers.share(len(batch), lambda first, last: machine.sums(batch[first:last])), len(batch))
-        model = _mean(self._workers.share(config.num_chains, chains), config.num_chains)
+        model = _mean(self._workers.share(num_chains, chains), num_chains)
         gradient = centred_gradient(data, model, self.visible_centre, self.hidden_centre)
         self.weights += ((rate * self._site_rate)[:, None] * gradient.both).float()
         self.visible_bias += (rate * self._site_rate * gradient.visible).float()
