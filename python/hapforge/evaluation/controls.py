@@ -15,10 +15,10 @@ MODELS = {"bernoulli": "Bernoulli", "markov": "Markov"}
 NAMES = ("real_half", *MODELS)
 
 DESCRIPTIONS = {
-    REAL_HALF: "one half of the real persons against the other: what a perfect set scores",
-    HOLDOUT: "real persons that were held out, against the training set",
-    "Bernoulli": "sites drawn independently at the real frequencies",
-    "Markov": "sites drawn given the 10 before them, from the real haplotypes",
+    REAL_HALF: "One half of the real persons against the other: what a perfect set scores.",
+    HOLDOUT: "Real persons that were held out, against the training set.",
+    "Bernoulli": "Sites drawn independently at the real frequencies.",
+    "Markov": "Sites drawn given the 10 before them, from the real haplotypes.",
 }
 
 

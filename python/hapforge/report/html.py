@@ -66,7 +66,7 @@ def render(data: EvaluationData) -> str:
         data=data,
         style=style,
         columns=list(style),
-        score_rows=_score_rows(data, list(style)),
+        score_tables=_score_tables(data, list(style)),
         figures=figures,
         picture={figure.key: _data_uri(figure) for figure in figures},
         palettes=payload["schemes"],
@@ -243,12 +243,30 @@ def number(value: float, places: int) -> str:
     return f"{value:,.{places}f}".replace("-", "\u2212")
 
 
-def _score_rows(data: EvaluationData, names: list[str]) -> list[dict[str, Any]]:
-    """One row per score in the order of its labels; `n` stands beside the label where it is the same in every cell."""
+_EQUAL_N = "_equal_n"
+
+
+def _score_tables(data: EvaluationData, names: list[str]) -> list[dict[str, Any]]:
+    """The scores that can be compared across columns, then those that are at each set's own size."""
     used = {key for scores in data.scores.values() for key in scores}
+    keys = [*(key for key in data.score_labels if key in used), *sorted(used - set(data.score_labels))]
+    own = [key for key in keys if key + _EQUAL_N in used]
+    if not own:
+        return [{"title": "", "rows": _score_rows(data, names, keys)}]
+    equal = [key + _EQUAL_N if key in own else key for key in keys if not key.endswith(_EQUAL_N)]
+    return [
+        {"title": "All at equal n", "rows": _score_rows(data, names, equal)},
+        {"title": "Each set at its own size", "rows": _score_rows(data, names, own)},
+    ]
+
+
+def _score_rows(data: EvaluationData, names: list[str], keys: list[str]) -> list[dict[str, Any]]:
+    """One row per score; `n` stands beside the label where it is the same in every cell."""
     rows = []
-    for key in [*(key for key in data.score_labels if key in used), *sorted(used - set(data.score_labels))]:
+    for key in keys:
         heading, reading = data.score_labels.get(key, (key, ""))
+        if key.endswith(_EQUAL_N):
+            heading = heading.removesuffix(" (equal n)")
         scores = [data.scores.get(name, {}).get(key) for name in names]
         finite = [score for score in scores if score is not None and math.isfinite(score.value)]
         sizes = {score.n for score in finite}
