@@ -50,7 +50,14 @@ class PairwiseDifferences:
 
 @dataclass(frozen=True)
 class PrincipalComponents:
-    """PCA of real and one set together: coordinates float64 (n, 2) (of at most 5,000 rows) and explained variance ratios (2,)."""
+    """PCA of real and one set together.
+
+    Attributes
+    ----------
+    real, synthetic : float64 (n, 2), coordinates of at most 5,000 rows of each
+    explained : float64 (2,), share of the variance along each component
+    """
+
 
     real: NDArray[np.float64]
     synthetic: NDArray[np.float64]
