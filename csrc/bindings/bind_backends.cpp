@@ -7,6 +7,7 @@
 
 #include "bindings/register.h"
 #include "kernels/allele_counts/kernel.h"
+#include "kernels/bcf_calls/kernel.h"
 #include "kernels/bernoulli_units/kernel.h"
 #include "kernels/pack/kernel.h"
 #include "kernels/popcount_tile/kernel.h"
@@ -21,6 +22,7 @@ const std::map<std::string, std::function<Names()>>& backends() {
   static const auto tile = [] { return backend_names(popcount_tile::implementations()); };
   static const std::map<std::string, std::function<Names()>> all = {
       {"pack", [] { return backend_names(pack::implementations()); }},
+      {"bcf_calls", [] { return backend_names(bcf_calls::implementations()); }},
       {"hamming", tile},
       {"nearest_neighbours", tile},
       {"joint_counts", tile},

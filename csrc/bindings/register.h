@@ -6,6 +6,7 @@
 namespace hapforge {
 
 void register_pack(pybind11::module_& m);
+void register_bcf_calls(pybind11::module_& m);
 void register_hamming(pybind11::module_& m);
 void register_nearest_neighbours(pybind11::module_& m);
 void register_allele_counts(pybind11::module_& m);

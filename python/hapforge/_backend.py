@@ -66,7 +66,8 @@ def available_backends(name: str) -> list[str]:
     Parameters
     ----------
     name : str
-        A kernel: "allele_counts", "hamming", "joint_counts", "nearest_neighbours", "pack".
+        A kernel: "allele_counts", "bcf_calls", "bernoulli_units", "hamming", "joint_counts", "nearest_neighbours",
+        "pack".
 
     Returns
     -------
@@ -190,6 +191,38 @@ def select_sites(words: Words, num_sites: int, index: NDArray[np.int64], threads
 def transpose(words: Words, num_sites: int, threads: int | None = None) -> Words:
     """Packed (n, num_sites) to packed (num_sites, n)."""
     return core.transpose(words, num_sites, resolve("pack"), get_threads(threads))
+
+
+def find_bcf_records(
+    data: NDArray[np.uint8],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int, bool]:
+    """Where the BCF records stand that follow each other in `data`.
+
+    Returns
+    -------
+    start, calls, stop : int64 (num_records,)
+        Of every whole record: the byte behind its two lengths, the first of its calls, the first behind it.
+    size : int
+        Bytes that the whole records take up.
+    damaged : bool
+        Whether the bytes behind them cannot start a record, as they name less than its 24 fixed bytes.
+    """
+    return core.find_bcf_records(data)
+
+
+def pack_bcf_calls(
+    data: NDArray[np.uint8], start: NDArray[np.int64], num_persons: int
+) -> tuple[Words, tuple[int, int] | None]:
+    """Pack phased diploid calls of BCF records, two bytes a person, those of record j from data[start[j]] on.
+
+    Returns
+    -------
+    (uint64 (num_records, words_per_row), None)
+        Bits 2 i and 2 i + 1 of a row are the alleles of person i; padding bits are zero.
+    (words that mean nothing, (record, person))
+        The first call that is none of 0|0, 0|1, 1|0, 1|1.
+    """
+    return core.pack_bcf_calls(data, start, num_persons, resolve("bcf_calls"))
 
 
 def allele_counts(words: Words, num_sites: int, threads: int | None = None) -> NDArray[np.int64]:

@@ -14,6 +14,7 @@
 #include "core/philox.h"
 #include "core/thread_pool.h"
 #include "kernels/allele_counts/kernel.h"
+#include "kernels/bcf_calls/kernel.h"
 #include "kernels/bernoulli_units/kernel.h"
 #include "kernels/hamming/kernel.h"
 #include "kernels/joint_counts/kernel.h"
@@ -179,6 +180,28 @@ Bytes run_draws(const bernoulli_units::Kernels& kernels, Shape s) {
   return out;
 }
 
+Bytes run_bcf_calls(bcf_calls::Kernel kernel, Shape s) {
+  const auto dense = random_dense({s.rows, 2 * s.sites});
+  const Packed expected = reference_pack(dense, s.rows, 2 * s.sites);
+  std::vector<std::uint8_t> calls(dense.size());
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    const std::size_t phased = i % 2 == 1 ? 1 : i / 2 % 2;  // of a first allele, it says nothing
+    calls[i] = static_cast<std::uint8_t>(2 + 2 * dense[i] + phased);
+  }
+  std::vector<std::int64_t> start(s.rows);
+  for (std::size_t j = 0; j < s.rows; ++j) start[j] = static_cast<std::int64_t>(j * 2 * s.sites);
+  std::vector<std::uint64_t> words(expected.words.size());
+  Bytes out;
+  out.push_back(
+      bcf_calls::pack(calls.data(), start.data(), s.rows, s.sites, words.data(), kernel).found);
+  out.push_back(words == expected.words);
+  calls.back() = 2;  // not phased
+  const bcf_calls::BadCall bad =
+      bcf_calls::pack(calls.data(), start.data(), s.rows, s.sites, words.data(), kernel);
+  out.push_back(bad.found && bad.row == s.rows - 1 && bad.person == s.sites - 1);
+  return out;
+}
+
 std::uint64_t digest = 14695981039346656037U;  // FNV-1a
 
 bool failed = false;
@@ -212,6 +235,7 @@ int main() {
   check("pack", pack::implementations(), run_pack);
   check("popcount_tile", popcount_tile::implementations(), run_tile);
   check("allele_counts", allele_counts::implementations(), run_counts);
+  check("bcf_calls", bcf_calls::implementations(), run_bcf_calls);
   check("bernoulli_units", bernoulli_units::implementations(), run_draws);
   std::printf("allele_counts: cuda, emulated\n");
   for (const Shape s : kShapes) {
