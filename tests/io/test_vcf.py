@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import cohorts
@@ -306,7 +307,77 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {path.name: path for path in folder.iterdir() if path.suffix in (".vcf", ".gz", ".bcf")}
 
 
+@pytest.fixture(params=["isal", "zlib"])
+def inflated_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Reading with isal and as if that were not installed."""
+    if request.param == "isal":
+        pytest.importorskip("isal")
+    else:
+        monkeypatch.setitem(sys.modules, "isal", None)
+    bgzf._reader.cache_clear()
+    assert (bgzf._reader()[0] is gzip.GzipFile) == (request.param == "zlib")
+    yield request.param
+    bgzf._reader.cache_clear()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.usefixtures("inflated_by")
+def test_chunks_are_the_bytes_of_gzip(large: dict[str, Path], monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    monkeypatch.setenv("HAPFORGE_THREADS", str(threads))
+    for name in ("x.vcf.gz", "x.bcf", "plain.vcf.gz"):
+        with gzip.open(large[name]) as stream:
+            assert b"".join(bgzf.read_chunks(large[name])) == stream.read()
+
+
+def blocks_of(data: bytes) -> list[tuple[int, int]]:
+    """(first byte, one past the last) of every BGZF block."""
+    places, at = [], 0
+    while at < len(data):
+        places.append((at, at + int.from_bytes(data[at + 16 : at + 18], "little") + 1))
+        at = places[-1][1]
+    return places
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("field", ["body", "checksum", "length"])
+@pytest.mark.usefixtures("inflated_by")
+def test_a_damaged_block_is_named(
+    large: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str, threads: int
+) -> None:
+    monkeypatch.setenv("HAPFORGE_THREADS", str(threads))
+    data = large["x.vcf.gz"].read_bytes()
+    places = blocks_of(data)
+    monkeypatch.setattr(bgzf, "_BATCH", 4)
+    assert len(places) > 8
+    for start, stop in (places[0], places[3], places[4], places[-2]):
+        changed = bytearray(data)
+        changed[{"body": (start + stop) // 2, "checksum": stop - 8, "length": stop - 4}[field]] ^= 0x10
+        path = tmp_path / "x.vcf.gz"
+        path.write_bytes(changed)
+        with pytest.raises(FormatError, match=rf"z, byte {start}: expected a whole BGZF block, found a damaged one"):
+            hf.read(path)
+
+
+@pytest.mark.usefixtures("inflated_by")
+def test_blocks_that_make_up_for_each_other_are_refused(large: dict[str, Path], tmp_path: Path) -> None:
+    data = large["x.vcf.gz"].read_bytes()
+    (_, first), (_, second), *_ = blocks_of(data)
+    path = tmp_path / "x.vcf.gz"
+    changed = bytearray(data)
+    for end, change in ((first, 16), (second, -16)):  # lengths of two blocks that are wrong, their sum right
+        length = int.from_bytes(data[end - 4 : end], "little") + change
+        changed[end - 4 : end] = length.to_bytes(4, "little")
+    padded = bytearray(data[:first] + bytes(8) + data[first:])  # a block that ends in zeros, which gzip passes over
+    padded[16:18] = (first + 7).to_bytes(2, "little")
+    assert gzip.decompress(padded) == gzip.decompress(data)
+    for content in (changed, padded):
+        path.write_bytes(content)
+        with pytest.raises(FormatError, match="BGZF block"):
+            hf.read(path)
+
+
 @pytest.mark.parametrize("name", ["x.vcf", "x.vcf.gz", "x.bcf", "plain.vcf.gz", "raw.bcf"])
+@pytest.mark.usefixtures("inflated_by")
 def test_cut_files_are_refused(large: dict[str, Path], tmp_path: Path, name: str) -> None:
     data = large[name].read_bytes()
     block_end = 0
@@ -324,6 +395,7 @@ def test_cut_files_are_refused(large: dict[str, Path], tmp_path: Path, name: str
 
 
 @pytest.mark.parametrize("name", ["x.vcf.gz", "x.bcf", "plain.vcf.gz"])
+@pytest.mark.usefixtures("inflated_by")
 def test_changed_bytes_are_refused(large: dict[str, Path], tmp_path: Path, name: str) -> None:
     data = large[name].read_bytes()
     for offset in np.linspace(30, len(data) - 40, 25, dtype=int):

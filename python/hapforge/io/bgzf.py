@@ -11,12 +11,14 @@ SAM/BAM specification, section 4.1, "The BGZF compression format".
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import struct
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -26,12 +28,24 @@ from hapforge.errors import FormatError
 
 EOF_BLOCK = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _MAX_BLOCK = 65280  # uncompressed bytes of a block, as htslib writes them
-_BATCH = 32  # blocks inflated by one task: 2 MiB
-_RAW = 1 << 20
+_MOST = 65536  # uncompressed bytes that a block may hold
+_BATCH = 16  # blocks inflated by one task: 1 MiB
+_READ = 1 << 20  # bytes read at once
 _HEADER = struct.Struct("<4sIBBH2sHH")  # magic and flags, time, extra flags, system, extra length, "BC", 2, size - 1
 _MAGIC = b"\x1f\x8b\x08\x04"
 
 Advance = Callable[[int], object]
+
+
+@cache
+def _reader() -> tuple[type[gzip.GzipFile], tuple[type[Exception], ...]]:
+    """The class that reads gzip, and what it raises: that of ISA-L where it is installed, or else Python's own."""
+    errors = (EOFError, gzip.BadGzipFile, zlib.error)
+    try:
+        from isal import igzip, isal_zlib
+    except ImportError:
+        return gzip.GzipFile, errors
+    return igzip.IGzipFile, (*errors, isal_zlib.error)  # type: ignore[return-value]  # declared as an instance
 
 
 def is_bgzf(head: bytes) -> bool:
@@ -40,7 +54,7 @@ def is_bgzf(head: bytes) -> bool:
 
 
 def read_chunks(path: str | os.PathLike[str], advance: Advance | None = None) -> Iterator[bytes]:
-    """The uncompressed bytes of a file, in pieces of about 2 MiB.
+    """The uncompressed bytes of a file, in pieces of about 1 MiB.
 
     Parameters
     ----------
@@ -60,20 +74,21 @@ def read_chunks(path: str | os.PathLike[str], advance: Advance | None = None) ->
         elif head[:2] == b"\x1f\x8b":
             yield from _gunzipped(path, handle, advance)
         else:
-            while chunk := handle.read(2 << 20):
+            while chunk := handle.read(_READ):
                 advance(len(chunk))
                 yield chunk
 
 
 def _gunzipped(path: str | os.PathLike[str], handle: BinaryIO, advance: Advance) -> Iterator[bytes]:
     at = 0
+    file, errors = _reader()
     try:
-        with gzip.GzipFile(fileobj=handle) as stream:
-            while chunk := stream.read(2 << 20):
+        with file(fileobj=handle) as stream:
+            while chunk := stream.read(_READ):
                 advance(handle.tell() - at)
                 at = handle.tell()
                 yield chunk
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except errors as error:
         raise FormatError(path, "a whole gzip file", f"a cut or damaged one ({error})") from None
 
 
@@ -83,13 +98,18 @@ def _inflated(path: str | os.PathLike[str], handle: BinaryIO, advance: Advance) 
     if handle.read() != EOF_BLOCK:
         raise FormatError(path, "the empty block that ends a BGZF file", "none: the file is cut or still being written")
     handle.seek(0)
-    threads = _backend.get_threads()
-    with ThreadPoolExecutor(min(threads, 4)) as pool:
+    workers = min(_backend.get_threads() - 1, 4)  # this thread is the one that takes the bytes apart
+    if not workers:
+        for start, blocks, length in _batches(path, handle):
+            advance(length)
+            yield _inflate(path, start, blocks)
+        return
+    with ThreadPoolExecutor(workers) as pool:
         pending: deque[tuple[int, Future[bytes]]] = deque()
         try:
             for start, blocks, length in _batches(path, handle):
                 pending.append((length, pool.submit(_inflate, path, start, blocks)))
-                if len(pending) > threads:
+                if len(pending) > workers:
                     length, task = pending.popleft()
                     advance(length)
                     yield task.result()
@@ -106,7 +126,7 @@ def _batches(path: str | os.PathLike[str], handle: BinaryIO) -> Iterator[tuple[i
     offset, blocks, length, data, at = 0, [], 0, b"", 0
     while True:
         if at + 18 > len(data) or at + (size := int.from_bytes(data[at + 16 : at + 18], "little") + 1) > len(data):
-            more = handle.read(_RAW)
+            more = handle.read(_READ)
             data, at = data[at:] + more, 0
             if not data:
                 break
@@ -126,18 +146,27 @@ def _batches(path: str | os.PathLike[str], handle: BinaryIO) -> Iterator[tuple[i
 
 
 def _inflate(path: str | os.PathLike[str], start: int, blocks: list[bytes]) -> bytes:
-    parts = []
-    for block in blocks:
-        crc, length = struct.unpack_from("<II", block, len(block) - 8)
-        try:
-            part = zlib.decompress(memoryview(block)[18:-8], -15, max(length, 1) if length <= 65536 else 65536)
-        except zlib.error as error:
-            raise FormatError(path, "a whole BGZF block", f"a damaged one ({error})", f"byte {start}") from None
-        if len(part) != length or zlib.crc32(part) != crc:
-            raise FormatError(path, "a BGZF block with the checksum it names", "another", f"byte {start}")
-        start += len(block)
-        parts.append(part)
-    return b"".join(parts)
+    """What blocks hold, the first of which starts at byte `start`.
+
+    All in one call, so that it runs beside the thread that takes the bytes apart; one by one if that fails, so that
+    the damaged one is named.
+    """
+    length = sum(int.from_bytes(block[-4:], "little") for block in blocks)
+    file, errors = _reader()
+    try:
+        with file(fileobj=io.BytesIO(b"".join(blocks))) as stream:
+            # A byte more is asked for than there is, so that the last checksum is looked at too.
+            data = stream.read(min(length, _MOST * len(blocks)) + 1)
+        if len(data) == length:
+            return data
+        found = "another length than it names"
+    except errors as error:
+        found = str(error)
+    if len(blocks) > 1:
+        for block in blocks:
+            _inflate(path, start, [block])
+            start += len(block)
+    raise FormatError(path, "a whole BGZF block", f"a damaged one ({found})", f"byte {start}")
 
 
 class BgzfWriter:

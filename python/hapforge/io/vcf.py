@@ -19,6 +19,7 @@ The Variant Call Format Specification, VCFv4.5 and BCFv2.2.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import struct
@@ -47,6 +48,7 @@ _BASES = re.compile("[A-Za-z]+")
 _PHASED = "phased diploid calls (0|0, 0|1, 1|0, 1|1); phase the file first, for example with SHAPEIT or Beagle"
 _CALLS = "diploid calls without missing alleles (0|0, 0|1, 1|0, 1|1)"
 _TRANSPOSED = 4096  # sites that are turned to haplotype-major words at once
+_CHUNKS = 2  # pieces of a file that are taken in at once
 _WRITTEN = 1024  # sites that are written at once
 
 
@@ -255,11 +257,10 @@ class _Stream:
         self.path, self.data, self.chunks = path, data, chunks
 
     def more(self) -> bool:
-        """Take in another chunk; False at the end."""
-        chunk = next(self.chunks, None)
-        if chunk is not None:
-            self.data += chunk
-        return chunk is not None
+        """Take in the next chunks; False at the end."""
+        chunks = list(itertools.islice(self.chunks, _CHUNKS))
+        self.data = b"".join([self.data, *chunks])
+        return bool(chunks)
 
     def take(self, count: int, what: str) -> bytes:
         """The next `count` bytes, which are `what`."""
@@ -489,8 +490,7 @@ def _packed(nonzero: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
 # -------------------------------------------------------------------------------------------------------------- BCF
 
-_LENGTHS = struct.Struct("<II")
-# what follows the two lengths; the numbers of INFOs and alleles share a word, and those of FORMATs and samples
+# what follows a record's two lengths; the numbers of INFOs and alleles share a word, and those of FORMATs and samples
 _FIXED = np.dtype([("contig", "<i4"), ("start", "<i4"), ("rlen", "<i4"), ("qual", "<f4"), ("info", "<u2"),
                    ("alleles", "<u2"), ("samples", "<u4")])  # fmt: skip
 
@@ -505,23 +505,13 @@ def _bcf_blocks(
 ) -> Iterator[_Block]:
     order = _Order(path)
     while True:
-        data, at = stream.data, 0
-        starts, calls = [], []
-        while len(data) - at >= 8:
-            shared, single = _LENGTHS.unpack_from(data, at)
-            if shared < 24:
-                raise FormatError(path, "a BCF record", "other bytes", str(order))
-            if at + 8 + shared + single > len(data):
-                break
-            starts.append(at + 8)
-            at += 8 + shared
-            calls.append(at)
-            at += single
-        if starts:
-            yield _bcf_block(
-                path, data, np.array(starts), np.array([*calls, at + 8]), names, contigs, gt_key, region, order
-            )
-        stream.data = data[at:]
+        data = np.frombuffer(stream.data, np.uint8)
+        start, calls, stop, size, damaged = _backend.find_bcf_records(data)
+        if len(start):
+            yield _bcf_block(path, stream.data, data, start, calls, stop, names, contigs, gt_key, region, order)
+        if damaged:
+            raise FormatError(path, "a BCF record", "other bytes", str(order))
+        stream.data = stream.data[size:]
         if not stream.more():
             break
     if stream.data:
@@ -531,19 +521,18 @@ def _bcf_blocks(
 def _bcf_block(
     path: str | os.PathLike[str],
     data: bytes,
+    bytes_: NDArray[np.uint8],
     starts: NDArray[np.int64],
     calls: NDArray[np.int64],
+    stops: NDArray[np.int64],
     names: list[str],
     contigs: dict[int, str],
     gt_key: int,
     region: Region | None,
     order: _Order,
 ) -> _Block:
-    """The records at `starts`, whose calls start at `calls` and end 8 bytes before the next record starts."""
+    """The records at `starts`, whose calls start at `calls` and end before `stops`; `bytes_` is a view of `data`."""
     n = len(names)
-    stops = np.concatenate([starts[1:], calls[-1:]]) - 8
-    calls = calls[:-1]
-    bytes_ = np.frombuffer(data, np.uint8)
     fixed = bytes_[starts[:, None] + np.arange(24)].view(_FIXED).reshape(-1)
     block = _Block(position=(fixed["start"].astype(np.int64) + 1).tolist())
     try:
@@ -561,18 +550,24 @@ def _bcf_block(
         j, found = int(wrong[0]), int(fixed["samples"][wrong[0]]) & 0xFFFFFF
         where = f"site {block.contig[j]}:{block.position[j]}"
         raise FormatError(path, f"{n} samples, as the header has", f"{found}", where)
-    view = memoryview(data)
-    parts = []
-    usual = bytes((0x11, gt_key, 0x21)) if gt_key < 128 else b"-"
-    for j, (start, stop, packed) in enumerate(
-        zip(calls.tolist(), stops.tolist(), fixed["samples"].tolist(), strict=True)
-    ):
-        if packed >> 24 and stop - start >= 3 + 2 * n and data.startswith(usual, start):
-            parts.append(view[start + 3 : start + 3 + 2 * n])
-        else:
+    usual = (fixed["samples"] >> 24 > 0) & (stops - calls >= 3 + 2 * n) & (gt_key < 128)
+    for k, byte in enumerate((0x11, gt_key, 0x21)):  # GT comes first, as two bytes a sample
+        usual &= bytes_[np.where(usual, calls + k, 0)] == byte
+    start = calls + 3
+    if not usual.all():
+        parts = []
+        for j, (first, stop, packed) in enumerate(
+            zip(calls.tolist(), stops.tolist(), fixed["samples"].tolist(), strict=True)
+        ):
             where = f"site {block.contig[j]}:{block.position[j]}"
-            parts.append(_bcf_calls(path, where, view[start:stop], packed >> 24, gt_key, names))
-    block.words = _bcf_words(path, block, np.frombuffer(b"".join(parts), "<u2").reshape(-1, n), names)
+            parts.append(_bcf_calls(path, where, memoryview(data)[first:stop], packed >> 24, gt_key, names))
+        bytes_ = np.frombuffer(b"".join(parts), np.uint8)
+        start = np.arange(len(parts)) * (2 * n)
+    block.words, bad = _backend.pack_bcf_calls(bytes_, start, n)
+    if bad is not None:
+        j, i = bad
+        call = bytes_[start[j] + 2 * i :][:2].view(np.int8)
+        raise _bad_call(path, f"site {block.contig[j]}:{block.position[j]}", names[i], _spelled(call.tolist()))
     return block
 
 
@@ -702,25 +697,6 @@ def _spelled(values: Iterable[int]) -> str:
         text += ("|" if value & 1 else "/") if k else ""
         text += str((value >> 1) - 1) if value > 1 else "."
     return text
-
-
-def _bcf_words(
-    path: str | os.PathLike[str], block: _Block, calls: NDArray[np.uint16], names: list[str]
-) -> NDArray[np.uint64]:
-    """Site-major words of calls that are two bytes each, (allele + 1) << 1 | phased."""
-    # REF becomes 0, ALT 6; the first allele's phase bit says nothing about the pair and is left out.
-    lanes = (calls & np.uint16(0xFFFE)) ^ np.uint16(0x0302)
-    words = _packed(lanes.view(np.uint8))
-    # Each byte is 0 or 6 where no bit but 2 and 4 is set, and adding 2 (to 2 or 8) sets no 4.
-    stray = np.bitwise_or.reduce(lanes, axis=None) & np.uint16(0xF9F9)
-    lanes += np.uint16(0x0202)
-    if stray or np.bitwise_or.reduce(lanes, axis=None) & np.uint16(0x0404):
-        lanes -= np.uint16(0x0202)
-        good = (lanes == 0) | (lanes == 6) | (lanes == 0x0600) | (lanes == 0x0606)
-        j, i = (int(k[0]) for k in np.nonzero(~good))
-        where = f"site {block.contig[j]}:{block.position[j]}"
-        raise _bad_call(path, where, names[i], _spelled(calls[j, i : i + 1].view(np.int8).tolist()))
-    return words
 
 
 # ---------------------------------------------------------------------------------------------------------- writing
