@@ -53,6 +53,7 @@ def test_from_dense_dtypes(rng: np.random.Generator, dtype: type) -> None:
         (np.array([[0, 256]], np.int64), ValueError, "from 0 to 256"),
         (np.zeros(3, np.uint8), ValueError, "1 dimensions"),
         (np.zeros((2, 3)), TypeError, "found float64"),
+        (np.ma.zeros((2, 3), np.uint8), TypeError, "masked"),
     ],
 )
 def test_from_dense_refuses(array: np.ndarray, error: type[Exception], message: str) -> None:
@@ -186,8 +187,19 @@ def test_split_is_stable() -> None:
     assert set(m.split(0.3, 7)[1].samples.sample_id.tolist()) == held
     with pytest.raises(ValueError, match="fraction"):
         m.split(1.5, 0)
-    with pytest.raises(ValueError, match="seed"):
-        m.split(0.5, -1)
+    for seed in (-1, 2**64):
+        with pytest.raises(ValueError, match="seed: expected 0 to"):
+            m.split(0.5, seed)
+    with pytest.raises(TypeError, match="found float"):
+        m.split(0.5, 1.5)  # type: ignore[arg-type]
+    assert m.split(0.3, np.int64(7))[1].sha256() == m.split(0.3, 7)[1].sha256()
+    assert len({tuple(seeded_order(50, 2**63 + i).tolist()) for i in range(20)}) == 20
+
+
+@pytest.mark.parametrize("percent", [1, 7, 28, 29, 57, 58, 99, 100])
+def test_split_rounds_down_what_was_written(percent: int) -> None:
+    m = hf.HaplotypeMatrix.from_dense(np.zeros((200, 1), np.uint8))
+    assert m.split(percent / 100, 0)[1].samples.num_persons == percent
 
 
 def test_concat_haplotypes(small_cohort: hf.HaplotypeMatrix, rng: np.random.Generator) -> None:
@@ -268,6 +280,31 @@ def test_intersect_without_positions(rng: np.random.Generator) -> None:
         hf.intersect([a, b.select_sites(range(5))])
 
 
+def test_intersect_uses_a_record_once(rng: np.random.Generator) -> None:
+    def cohort(n: int, alleles: str, contig: object = "1") -> hf.HaplotypeMatrix:
+        ref, alt = [a[0] for a in alleles.split()], [a[1] for a in alleles.split()]
+        return hf.HaplotypeMatrix.from_dense(dense(rng, n, len(ref)), [5] * len(ref), contig, ref=ref, alt=alt)
+
+    both, one = cohort(4, "AT TA"), cohort(2, "AT")
+    left, right = hf.intersect([both, one])
+    assert left.sites.ref.tolist() == ["A"]
+    assert np.array_equal(right.words, one.words)
+    unknown = cohort(4, ".. ..")
+    assert hf.intersect([unknown]).num_dropped == [0]
+    assert hf.intersect([unknown, cohort(2, ".. .. ..")])[0].num_sites == 2
+    with pytest.raises(ValueError, match="found both in one cohort"):
+        hf.intersect([cohort(4, "AT AT", ["1", "chr1"]), one])
+
+
+def test_counted_positions_are_counted_anew(rng: np.random.Generator) -> None:
+    a = dense(rng, 4, 100)
+    parts = [hf.HaplotypeMatrix.from_dense(a[:, s:e]) for s, e in [(0, 70), (70, 100)]]
+    joined = hf.concat(parts, axis="sites")
+    assert joined.sites.position.tolist() == list(range(1, 101))
+    assert not joined.sites.position_known
+    assert np.array_equal(joined.to_dense(), a)
+
+
 def test_labels_from_tsv(small_cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
     path = tmp_path / "labels.tsv"
     persons = [f"P{i}" for i in range(10)]
@@ -297,6 +334,8 @@ def test_labels_from_tsv(small_cohort: hf.HaplotypeMatrix, tmp_path: Path) -> No
         ("id\n", "two tab-separated columns"),
         ("", "two tab-separated columns"),
         ("id\tx\nP\xff\t1\n", "UTF-8"),
+        ("id\tx\nP0\t" + "a" * 200_000, "tab-separated text"),
+        ("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x00", "a whole gzip file"),
     ],
 )
 def test_bad_label_files(small_cohort: hf.HaplotypeMatrix, tmp_path: Path, text: str, message: str) -> None:

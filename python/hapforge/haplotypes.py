@@ -6,9 +6,12 @@ import csv
 import gzip
 import hashlib
 import itertools
+import operator
 import os
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
@@ -361,6 +364,10 @@ class HaplotypeMatrix:
         TypeError
             Not of a boolean or integer dtype.
         """
+        if isinstance(array01, np.ma.MaskedArray):
+            raise TypeError(
+                "array01: expected an array without a mask, found a masked one: missing calls are not taken"
+            )
         array = np.asarray(array01)
         if array.ndim != 2:
             raise ValueError(f"array01: expected a matrix (haplotypes x sites), found {array.ndim} dimensions")
@@ -368,7 +375,7 @@ class HaplotypeMatrix:
             raise TypeError(
                 f"array01: expected bool or integers 0 and 1, found {array.dtype}; convert with .astype(bool)"
             )
-        if array.dtype.itemsize > 1 and array.size:
+        if (array.dtype.kind == "i" or array.dtype.itemsize > 1) and array.size:  # packing checks bool and uint8
             low, high = array.min(), array.max()
             if low < 0 or high > 1:
                 raise ValueError(f"array01: expected values 0 and 1, found values from {low} to {high}")
@@ -480,7 +487,8 @@ class HaplotypeMatrix:
             raise ValueError(f"fraction: expected a share between 0 and 1, found {fraction}")
         num_persons = self.samples.num_persons
         held = np.zeros(num_persons, bool)
-        held[seeded_order(num_persons, seed)[: int(fraction * num_persons)]] = True
+        num_held = int(Fraction(str(fraction)) * num_persons)  # 0.29 of 100 is 29, which 0.29 * 100 is not
+        held[seeded_order(num_persons, seed)[:num_held]] = True
         mask = held[self.samples.person]
         return self.select_haplotypes(~mask), self.select_haplotypes(mask)
 
@@ -491,11 +499,31 @@ def words_per_row(num_sites: int) -> int:
 
 
 def seeded_order(n: int, seed: int, stream: int = 0) -> NDArray[np.int64]:
-    """A random order of 0..n-1: ranks of raw Philox words, the same on every platform and numpy version."""
-    if seed < 0:
-        raise ValueError(f"seed: expected 0 or more, found {seed}")
-    raw = np.random.Philox(key=[seed & (2**64 - 1), stream]).random_raw(n) if n else np.empty(0, np.uint64)
+    """A random order of 0..n-1: ranks of raw Philox words, the same on every platform and numpy version.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A seed that is no integer, or not in [0, 2**64).
+    """
+    raw = philox(seed, stream).random_raw(n) if n else np.empty(0, np.uint64)
     return np.argsort(raw, kind="stable")
+
+
+def philox(seed: int, stream: int = 0) -> np.random.Philox:
+    """The generator of random words that belongs to a seed, an integer in [0, 2**64), and one of its streams."""
+    return np.random.Philox(key=np.array([check_seed(seed), stream], dtype=np.uint64))
+
+
+def check_seed(seed: int) -> int:
+    """The seed as a Python integer; TypeError where it is none, ValueError outside [0, 2**64)."""
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        raise TypeError(f"seed: expected an integer, found {type(seed).__name__}") from None
+    if not 0 <= number < 2**64:
+        raise ValueError(f"seed: expected 0 to 2**64 - 1, found {number}")
+    return number
 
 
 def _as_index(index_or_mask: ArrayLike, length: int, what: str) -> NDArray[np.int64]:
@@ -542,6 +570,10 @@ def _labels_from_tsv(path: str | os.PathLike[str], samples: Samples) -> dict[str
                 table[line[0]] = line[1:]
     except UnicodeDecodeError:
         raise FormatError(where, "UTF-8 text", "other bytes") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise FormatError(where, "a whole gzip file", f"a cut or damaged one ({error})") from None
+    except csv.Error as error:
+        raise FormatError(where, "tab-separated text", str(error)) from None
     by_haplotype = [table.get(name) for name in samples.haplotype_id.tolist()]
     by_sample = [table.get(name) for name in samples.sample_id.tolist()]
     rows = [a if a is not None else b for a, b in zip(by_haplotype, by_sample, strict=True)]
@@ -638,13 +670,14 @@ def _concat_sites(matrices: list[HaplotypeMatrix]) -> HaplotypeMatrix:
         elif rows != list(range(len(rows))):
             other = other.select_haplotypes(np.argsort(np.array(rows)))
         parts.append(other)
+    known = all(m.sites.position_known for m in parts)  # positions that are only a count are counted anew
     sites = Sites(
-        np.concatenate([m.sites.position for m in parts]),
+        np.concatenate([m.sites.position for m in parts]) if known else None,
+        num_sites=sum(m.num_sites for m in parts),
         contig=np.concatenate([m.sites.contig for m in parts]),
         id=np.concatenate([m.sites.id for m in parts]),
         ref=np.concatenate([m.sites.ref for m in parts]),
         alt=np.concatenate([m.sites.alt for m in parts]),
-        position_known=all(m.sites.position_known for m in parts),
     )
     words = np.zeros((first.num_haplotypes, words_per_row(len(sites))), np.uint64)
     at = 0
@@ -718,6 +751,11 @@ def intersect(matrices: Sequence[HaplotypeMatrix]) -> Intersection:
         raise ValueError("matrices: expected at least one, found none")
     first = matrices[0]
     result = Intersection()
+    if all(_same_records(first.sites, m.sites) and m.sites.position_known for m in matrices):
+        result.extend(matrices)
+        result.num_flipped = [0] * len(matrices)
+        result.num_dropped = [0] * len(matrices)
+        return result
     if not all(m.sites.position_known for m in matrices):
         for i, m in enumerate(matrices):
             if m.num_sites != first.num_sites:
@@ -735,18 +773,17 @@ def intersect(matrices: Sequence[HaplotypeMatrix]) -> Intersection:
         result.num_dropped = [0] * len(matrices)
         return result
     where = [_site_index(m.sites) for m in matrices]
-    keys = list(where[0])
     index: list[list[int]] = [[] for _ in matrices]
     flipped: list[list[bool]] = [[] for _ in matrices]
-    for key in keys:
-        contig, position, ref, alt = key
+    for key in where[0]:
+        contig, position, ref, alt, nth = key
+        swapped = (contig, position, alt, ref, nth)
         found = []
         for table in where:
-            j = table.get(key)
-            if j is None and (j := table.get((contig, position, alt, ref))) is not None:
-                found.append((j, True))
-            elif j is not None:
+            if (j := table.get(key)) is not None:
                 found.append((j, False))
+            elif swapped not in where[0] and (j := table.get(swapped)) is not None:  # a record is used once
+                found.append((j, True))
         if len(found) == len(matrices):
             for k, (j, flip) in enumerate(found):
                 index[k].append(j)
@@ -764,11 +801,18 @@ def intersect(matrices: Sequence[HaplotypeMatrix]) -> Intersection:
     return result
 
 
-def _site_index(sites: Sites) -> dict[tuple[str, int, str, str], int]:
-    contigs = [name.removeprefix("chr") for name in sites.contig.tolist()]
-    return {
-        key: j
-        for j, key in enumerate(
-            zip(contigs, sites.position.tolist(), sites.ref.tolist(), sites.alt.tolist(), strict=True)
-        )
-    }
+def _site_index(sites: Sites) -> dict[tuple[str, int, str, str, int], int]:
+    """Where a record stands, by contig without "chr", position, alleles, and its number among those alike (unknown)."""
+    contigs: dict[str, str] = {}
+    for name, _, _ in sites.contig_blocks():
+        if (plain := name.removeprefix("chr")) in contigs.values():
+            raise ValueError(f"sites: expected {plain!r} and 'chr{plain}' to be one contig, found both in one cohort")
+        contigs[name] = plain
+    columns = (sites.contig.tolist(), sites.position.tolist(), sites.ref.tolist(), sites.alt.tolist())
+    index: dict[tuple[str, int, str, str, int], int] = {}
+    for j, (contig, position, ref, alt) in enumerate(zip(*columns, strict=True)):
+        nth = 0
+        while (key := (contigs[contig], position, ref, alt, nth)) in index:
+            nth += 1
+        index[key] = j
+    return index

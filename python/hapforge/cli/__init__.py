@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import signal
 import sys
 import warnings
 from typing import Annotated, Any
@@ -48,23 +49,35 @@ def _one_line(message: Any) -> str:
     return " ".join(str(message).split())
 
 
+_UsageError: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+
+
 def main() -> None:
     """Entry point. Exit codes: 0 done, 2 bad input (one line says what), 130 interrupted."""
     warnings.showwarning = _warning_line
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends us as it ends any other tool
     try:
-        app()
-    except (HapforgeError, ValueError, TypeError, OSError, MemoryError) as error:
+        code = app(standalone_mode=False)
+    except _UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error, file=sys.stderr)
+        else:
+            _fail(error.format_message())  # type: ignore[attr-defined]
+        sys.exit(2)
+    except (HapforgeError, ValueError, TypeError, OverflowError, OSError, EOFError, MemoryError) as error:
         if os.environ.get("HAPFORGE_TRACEBACK"):
             raise
-        if isinstance(error, BrokenPipeError):
-            sys.stderr.close()
-            sys.exit(141)
         if isinstance(error, OSError) and error.strerror:
-            text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+            _fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
         else:
-            text = str(error) or type(error).__name__
-        print(f"hapforge: {_one_line(text)}", file=sys.stderr)
+            _fail(str(error) or type(error).__name__)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("hapforge: interrupted", file=sys.stderr)
-        sys.exit(130)
+    except (typer.Abort, KeyboardInterrupt):
+        code = 130
+    if code == 130:
+        _fail("interrupted")
+    sys.exit(code)
+
+
+def _fail(message: str) -> None:
+    print(f"hapforge: {_one_line(message)}", file=sys.stderr)

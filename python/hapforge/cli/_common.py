@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from hapforge import _backend
 
 Threads = Annotated[
-    int | None, typer.Option("--threads", min=1, help="Threads for everything; default HAPFORGE_THREADS or all cores.")
+    int | None, typer.Option("--threads", min=1, max=4096, help="Threads for everything; default HAPFORGE_THREADS or all cores.")
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]
 Force = Annotated[bool, typer.Option("-f", "--force", help="Replace what is there.")]

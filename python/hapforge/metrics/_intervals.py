@@ -7,10 +7,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from hapforge.haplotypes import philox
+
 Interval = tuple[float, float]
 
 Z = 1.959963984540054  # 97.5 % point of the normal distribution
 NUM_RESAMPLES = 1000
+_BOOTSTRAP = 0xB10C  # stream of the resampled blocks
 
 
 def wilson(share: float, n: int) -> Interval:
@@ -41,7 +44,7 @@ def combine(value: float, parts: list[tuple[float, float, Interval]]) -> Interva
 
 def block_weights(num_blocks: int, seed: int) -> NDArray[np.int64]:
     """How often each block is drawn, int64 (1000, num_blocks): as many blocks with replacement as there are."""
-    rng = np.random.Generator(np.random.Philox(key=[seed & (2**64 - 1), 0xB10C]))
+    rng = np.random.Generator(philox(seed, _BOOTSTRAP))
     return rng.multinomial(num_blocks, np.full(num_blocks, 1 / num_blocks), size=NUM_RESAMPLES)
 
 
