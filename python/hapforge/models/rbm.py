@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hapforge import _backend
-from hapforge.haplotypes import HaplotypeMatrix, seeded_order, words_per_row
+from hapforge.haplotypes import HaplotypeMatrix, check_seed, seeded_order, words_per_row
 from hapforge.models import _fixed_point, _store
 from hapforge.models._fixed_point import BITS, LARGEST_BIAS, LARGEST_WEIGHT
-from hapforge.models._model import Model, check_data, check_seed
+from hapforge.models._model import Model, check_data
 from hapforge.models._training import Run, TrainingState, stream_seed
 
 _Part = TypeVar("_Part")
@@ -31,6 +31,7 @@ _MAX_ROWS = 65_536
 _ONE = 1 << 14  # hidden probabilities are counted in units of 2**-14 ...
 _TABLE_BITS, _TABLE_RANGE = 10, 12  # ... read at fields rounded to 2**-10 within +-12
 _CENTRE_STEP = 0.01
+_DIVERGED = 1000.0  # no field of a machine that learns comes near
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,10 @@ class RBMConfig:
     Attributes
     ----------
     num_hidden : int, hidden units
-    gibbs_steps : int, k: steps from the uniform start at training
+    gibbs_steps : int, k: steps from the uniform start, the same at training and at sampling
     early_gibbs_steps : int, steps of the chains ...
     early_share : float in [0, 1), ... over this share of the updates: short chains learn the coarse structure cheaply,
         the last updates the distribution after k steps. 0 is Rdm-k as published: k steps throughout
-    extra_steps : int, steps that sampling takes beyond k. 0 is Rdm-k as published: the distribution that was trained.
-        More bring rows closer to the haplotypes learnt, and to those of the training set: look at the privacy score
     epochs : int, passes over the training rows
     batch_size : int, training rows per update (batches of an epoch are as equal as can be)
     num_chains : int, chains per update
@@ -61,7 +60,6 @@ class RBMConfig:
     gibbs_steps: int = 10
     early_gibbs_steps: int = 10
     early_share: float = 0.0
-    extra_steps: int = 0
     epochs: int = 600
     batch_size: int = 500
     num_chains: int = 300
@@ -76,8 +74,6 @@ class RBMConfig:
         for name in ("num_hidden", "gibbs_steps", "early_gibbs_steps", "epochs", "batch_size", "num_chains"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected 1 or more, found {getattr(self, name)}")
-        if self.extra_steps < 0:
-            raise ValueError(f"extra_steps: expected 0 or more, found {self.extra_steps}")
         for name in ("batch_size", "num_chains"):
             if getattr(self, name) > _MAX_ROWS:
                 raise ValueError(f"{name}: expected at most {_MAX_ROWS}, found {getattr(self, name)}")
@@ -89,16 +85,17 @@ class RBMConfig:
         for name in ("learning_rate", "initial_scale", "final_rate"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name}: expected a positive number, found {getattr(self, name)}")
+        if self.initial_scale > 1:
+            raise ValueError(f"initial_scale: expected at most 1, found {self.initial_scale}")
 
 
 class RBM(Model):
     """Restricted Boltzmann machine with binary units, trained out of equilibrium (Rdm-k).
 
     E(v, h) = -v.W.h - a.v - b.h. Chains start uniformly at random and take exactly k steps (h given v, then v given h),
-    at training and, unless `extra_steps` asks for more, at sampling alike; the gradient is <v h>_data - <v h>_chains
-    with P(h | v) for h in both terms. What is learnt is the distribution after k steps, which needs no equilibrium. The
-    gradient is centred (Melchior et al. 2016): moments are taken of v - mean(v) and h - mean(h), with running means
-    for h.
+    at training and at sampling alike; the gradient is <v h>_data - <v h>_chains with P(h | v) for h in both terms. What
+    is learnt is the distribution after k steps, which needs no equilibrium. The gradient is centred (Melchior et al.
+    2016): moments are taken of v - mean(v) and h - mean(h), with running means for h.
 
     Weights and biases act as multiples of 2**-12, in training too, and every random number is counter-based: the same
     seed gives the same weights and draws on any number of threads, resumed or not.
@@ -122,11 +119,17 @@ class RBM(Model):
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         # 1,000 sites, 4,008 rows: benchmarks/results/demo.json has its time and scores
         "demo": {
-            "epochs": 700,
-            "extra_steps": 10,
+            "num_hidden": 400,
+            "gibbs_steps": 40,
+            "early_gibbs_steps": 10,
+            "early_share": 0.85,
+            "epochs": 800,
+            "batch_size": 500,
+            "num_chains": 300,
             "learning_rate": 0.3,
             "warmup": 0.15,
-            "final_rate": 0.02,
+            "hold": 0.6,
+            "final_rate": 0.05,
         },
         # Yelmen et al. 2023, 10,000 sites: k = 200, hidden units "about the same order as the number of visible ones";
         # the rate "such that the eigenvalues of the weight matrix are smoothly increasing", without a number
@@ -183,6 +186,7 @@ class RBM(Model):
         device: str = "auto",
         run: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        overwrite: bool = False,
         checkpoint_every: int = 10,
         notes: Mapping[str, Any] | None = None,
     ) -> Self:
@@ -198,6 +202,7 @@ class RBM(Model):
         device : "auto" (CUDA where there is one), "cpu", "cuda"
         run : folder for checkpoints, log and, at the end, the model; None keeps everything in memory
         resume : whether to go on from the checkpoint in `run`; the result is that of an uninterrupted run
+        overwrite : whether a run or model that is in `run` is replaced
         checkpoint_every : int, epochs
         notes : plain values that ``run.json`` keeps as they are (where the data came from ...)
 
@@ -211,7 +216,7 @@ class RBM(Model):
             Nothing to fit, a bad argument, a run folder of something else.
         """
         check_data(H)
-        check_seed(seed)
+        seed = check_seed(seed)
         if checkpoint_every < 1:
             raise ValueError(f"checkpoint_every: expected 1 or more, found {checkpoint_every}")
         if validation is not None and validation.num_sites != H.num_sites:
@@ -225,8 +230,7 @@ class RBM(Model):
             "data_sha256": H.sha256(),
             "config": dataclasses.asdict(self.config),
         }
-        folder = None if run is None else Run(run, record, notes or {}, resume=resume)
-        self._describe_training(H, seed)
+        folder = None if run is None else Run(run, record, notes or {}, resume=resume, overwrite=overwrite)
         with _Workers(self._device) as workers:
             self._train(H, seed, validation, callback, folder, resume, checkpoint_every, workers)
         if folder is not None:
@@ -248,13 +252,15 @@ class RBM(Model):
         data = torch.from_numpy(H.to_dense().view(np.int8)).to(self._device)  # (rows, sites)
         held = None if validation is None else torch.from_numpy(validation.to_dense().view(np.int8)).to(self._device)
         learner = _Learner(data, config, seed, workers)
+        self._take(learner.machine())
+        self._describe_training(H, seed)
         first_epoch, seconds = 0, 0.0
         if folder is not None and resume:
             tensors, state = folder.load_checkpoint()
             first_epoch, seconds = int(state["epoch"]), float(state["seconds"])
             learner.restore(tensors)
         elif folder is not None:
-            folder.save_checkpoint(learner.tensors(), {"epoch": 0, "seconds": 0.0})
+            folder.start(learner.tensors())
         batches = max(1, round(len(data) / config.batch_size))
         num_updates = config.epochs * batches
         epoch, checked = first_epoch, first_epoch
@@ -267,6 +273,12 @@ class RBM(Model):
                 chain_seed = stream_seed(seed, "chains", epoch, batch)
                 steps = config.early_gibbs_steps if update < config.early_share * num_updates else config.gibbs_steps
                 gap += learner.update(data[rows], steps, _rate(config, update / num_updates), chain_seed)
+            largest = float(learner.weights.abs().max())
+            if not largest < _DIVERGED:
+                raise ValueError(
+                    f"learning_rate: expected one at which training converges, found weights of {largest:.3g} in epoch "
+                    f"{epoch} at {config.learning_rate}"
+                )
             machine = learner.machine()
             self._take(machine)
             metrics = {
@@ -285,9 +297,14 @@ class RBM(Model):
                 if epoch % checkpoint_every == 0:
                     folder.save_checkpoint(learner.tensors(), {"epoch": epoch, "seconds": seconds})
                     checked = epoch
-            if callback is not None and callback(TrainingState(epoch, config.epochs, seconds, metrics, self)):
-                break
-        if epoch == first_epoch:
+            try:
+                if callback is not None and callback(TrainingState(epoch, config.epochs, seconds, metrics, self)):
+                    break
+            except KeyboardInterrupt:
+                if folder is not None and checked != epoch:
+                    folder.save_checkpoint(learner.tensors(), {"epoch": epoch, "seconds": seconds})
+                raise
+        if epoch == first_epoch:  # resumed behind the last epoch
             self._take(learner.machine())
         if folder is not None and checked != epoch:
             folder.save_checkpoint(learner.tensors(), {"epoch": epoch, "seconds": seconds})
@@ -307,13 +324,12 @@ class RBM(Model):
     def _draw(self, n: int, seed: int) -> NDArray[np.uint64]:
         words = np.zeros((n, words_per_row(len(self.sites))), np.uint64)
         machine = self._machine()
-        steps = self.config.gibbs_steps + self.config.extra_steps
         with _Workers(self._device) as workers:
 
             def chains(first: int, last: int) -> None:
                 for start in range(first, last, _ROWS):
                     rows = min(_ROWS, last - start)
-                    visible = machine.chains(rows, steps, seed, first_chain=start)
+                    visible = machine.chains(rows, self.config.gibbs_steps, seed, first_chain=start)
                     words[start : start + rows] = _backend.pack(visible.cpu().numpy().view(np.uint8))
 
             workers.share(n, chains)
