@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -54,7 +55,12 @@ def test_quiet_says_nothing(store: Path, tmp_path: Path) -> None:
 
 
 def test_nothing_is_replaced_without_force(store: Path, tmp_path: Path) -> None:
-    for name, there in (("out.vcf.gz", "out.vcf.gz"), ("out.vcf.gz", "out.vcf.gz.tbi"), ("out.hapt", "out.legend")):
+    for name, there in (
+        ("out.vcf.gz", "out.vcf.gz"),
+        ("out.vcf.gz", "out.vcf.gz.tbi"),
+        ("out.hapt", "out.legend"),
+        ("out.hapt", "out.legend.gz"),
+    ):
         (tmp_path / there).write_text("mine")
         result = hapforge("convert", store, tmp_path / name)
         assert result.returncode == 2
@@ -64,6 +70,28 @@ def test_nothing_is_replaced_without_force(store: Path, tmp_path: Path) -> None:
         assert hf.read(tmp_path / name).shape == (20, 130)
         for path in tmp_path.glob("out*"):
             path.unlink()
+
+
+@pytest.mark.parametrize(("name", "folder"), [("o.vcf", "o.vcf"), ("o.bcf", "o.bcf.csi"), ("o.hapz", "o.hapz")])
+def test_force_does_not_replace_a_folder_of_something_else(store: Path, tmp_path: Path, name: str, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "mine.txt").write_text("dear")
+    result = hapforge("convert", store, tmp_path / name, "-f")
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"hapforge: {tmp_path / folder}: expected ")
+    assert result.stderr.count("\n") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"in.hapz", folder}
+    assert (tmp_path / folder / "mine.txt").read_text() == "dear"
+
+
+def test_names_that_are_no_utf8(store: Path, tmp_path: Path) -> None:
+    target = tmp_path / os.fsdecode(b"a\xff.npz")
+    result = hapforge("convert", store, target)
+    if "Illegal byte" in result.stderr:
+        pytest.skip("this file system takes UTF-8 names only")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "a\\xff.npz: 20 haplotypes" in result.stdout
+    assert hapforge("info", target).returncode == 0
 
 
 def test_mappable(store: Path, tmp_path: Path) -> None:
@@ -98,7 +126,8 @@ def test_bad_input_is_one_line_and_exit_code_2(store: Path, tmp_path: Path) -> N
         ((store, out, "--maf", "0.9"), "maf: expected a frequency from 0 to 0.5, found 0.9"),
         ((store, out, "--mappable"), "--mappable: expected a .hapz file for it"),
         ((store, out, "--legend", store), "legend: expected none"),
-        ((store, out, "--samples", tmp_path / "none"), "none: No such file or directory"),
+        ((store, out, "--samples", tmp_path / "none"), "none: expected a file to read, found none"),
+        ((store, out, "--labels", tmp_path / "none"), "none: expected a file to read, found none"),
     ):
         result = hapforge("convert", *arguments)
         assert result.returncode == 2, arguments

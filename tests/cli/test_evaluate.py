@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import warnings
 from pathlib import Path
 
@@ -95,6 +96,10 @@ def test_legend(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (("real.npz", "none.npz", "-o", "out"), "none.npz: expected a file to read, found none"),
         (("real.npz", "syn.npz", "-o", "nowhere/out"), "nowhere/out.json: expected an existing folder"),
         (("real.npz", "syn.npz", "-o", "out", "--metrics", "af"), "metrics: expected names from"),
+        (("real.npz", "syn.npz", "-o", "out", "--metrics", ""), "metrics: expected names from"),
+        (("real.npz", "syn.npz", "-o", "."), "-o: expected a prefix of file names, found the folder ."),
+        (("real.npz", "syn.npz", "-o", "e8/"), "expected a prefix of file names, found the folder e8/"),
+        (("real.npz", "syn.npz", "-f", "-o", "dd"), "dd.json: expected a file or nothing there, found a folder"),
         (("real.npz", "syn.npz", "-o", "out", "--controls", "gan"), "controls: expected names from"),
         (("real.npz", "real.npz", "--holdout", "real.npz", "-o", "out"), "expected other persons"),
         (
@@ -113,6 +118,7 @@ def test_bad_input(
 ) -> None:
     (folder / "notes.txt").write_text("not haplotypes\n")
     (folder / "short.legend").write_text("id position a0 a1\n1:5_A_G 5 A G\n")
+    (folder / "dd.json").mkdir()
     before = set(folder.iterdir())
     assert run(monkeypatch, *arguments) == 2
     captured = capsys.readouterr()
@@ -146,6 +152,22 @@ def test_a_failure_while_writing_leaves_nothing(folder: Path, monkeypatch: pytes
     before = set(folder.iterdir())
     assert run(monkeypatch, "real.npz", "syn.npz", "-o", "out", "-q", "--metrics", "allele_frequency") == 2
     assert set(folder.iterdir()) == before
+
+
+def test_names_that_are_no_utf8(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, prefix = os.fsdecode(b"s\xff.npz"), os.fsdecode(b"o\xff")
+    try:
+        (folder / "syn.npz").rename(folder / name)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    assert run(monkeypatch, "real.npz", name, "-o", prefix, "--metrics", "allele_frequency") == 0
+    payload = json.loads((folder / f"{prefix}.json").read_text())
+    assert payload["provenance"]["inputs"]["s\\xff"]["file"] == "s\\xff.npz"
+    assert "s\\xff.npz" in payload["provenance"]["command"]
+    assert "from s\\xff.npz" in (folder / f"{prefix}.log").read_text()
+    assert "report: o\\xff.html" in capsys.readouterr().out
 
 
 def test_set_names() -> None:

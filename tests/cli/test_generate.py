@@ -27,10 +27,30 @@ def test_a_label_needs_a_model_with_labels(run: Path, tmp_path: Path) -> None:
         generate.command(run, 2, tmp_path / "ag.hapz", label="YRI", quiet=True)
 
 
-def test_an_odd_number_is_no_diploid_file(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"odd|even|diploid"):
-        generate.command(run, 3, tmp_path / "ag.vcf", quiet=True)
-    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("ag.vcf", "expected an even number of haplotypes for diploid VCF, found 3"),
+        ("ag.bcf", "expected an even number of haplotypes for diploid VCF, found 3"),
+        ("ag.txt", r"expected a name that ends in one of \.vcf"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_the_model_is_read(tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        generate.command(tmp_path / "no run", 3, tmp_path / name, quiet=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:.*site ids are lost")
+@pytest.mark.parametrize(("name", "beside"), [("g.hapt", "g.legend"), ("g.vcf.gz", "g.vcf.gz.tbi")])
+def test_what_goes_beside_is_not_replaced_without_force(run: Path, tmp_path: Path, name: str, beside: str) -> None:
+    (tmp_path / beside).write_text("mine")
+    with pytest.raises(ValueError, match=f"{beside}: there already; -f replaces it"):
+        generate.command(run, 2, tmp_path / name, quiet=True)
+    assert {p.name for p in tmp_path.iterdir()} == {"run", beside}
+    assert (tmp_path / beside).read_text() == "mine"
+    generate.command(run, 2, tmp_path / name, force=True, quiet=True)
+    assert hf.read(tmp_path / name).num_haplotypes == 2
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:

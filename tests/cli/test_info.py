@@ -86,12 +86,40 @@ def test_a_run_folder(tmp_path: Path) -> None:
         "data.path": "x",
         "n": "null",
     }
-    for text in ("{", "[]"):
+    for text in ("{", "[]", "[" * 100_000):
         (tmp_path / "model.json").write_text(text)
         result = info(tmp_path)
         assert result.returncode == 2
         assert result.stderr.startswith(f"hapforge: {tmp_path / 'model.json'}: expected ")
         assert result.stderr.count("\n") == 1
+
+
+def test_an_unfinished_run(tmp_path: Path) -> None:
+    record = {"format": "hapforge-run", "model": "rbm", "config": {"epochs": 9}, "seed": 4, "notes": {"data": "x.npz"}}
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    expected = {
+        "run": f"{tmp_path} (not finished)",
+        "epochs done": "0",
+        "format": "hapforge-run",
+        "model": "rbm",
+        "config.epochs": "9",
+        "seed": "4",
+        "notes.data": "x.npz",
+    }
+    assert table(info(tmp_path).stdout) == expected
+    (tmp_path / "train.jsonl").write_text('{"epoch": 1}\n{"epoch": 2}\n{"epo')
+    assert table(info(tmp_path).stdout) == {**expected, "epochs done": "2"}
+
+
+def test_a_store_whose_metadata_nests_too_deep(small_cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
+    hf.write(small_cohort, tmp_path / "x.hapz")
+    (tmp_path / "x.hapz" / "zarr.json").write_text("[" * 100_000)
+    result = info(tmp_path / "x.hapz")
+    assert result.returncode == 2
+    assert result.stderr == (
+        f"hapforge: {tmp_path / 'x.hapz' / 'zarr.json'}: expected the metadata of a hapforge store, "
+        "found other content\n"
+    )
 
 
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path) -> None:

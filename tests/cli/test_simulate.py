@@ -32,6 +32,19 @@ def test_nothing_is_replaced_without_force(tmp_path: Path) -> None:
     assert out.read_text() == "mine"
 
 
+def test_what_goes_beside_is_not_replaced_without_force(tmp_path: Path) -> None:
+    (tmp_path / "a.legend").write_text("mine")
+    with pytest.raises(ValueError, match=r"a\.legend: there already; -f replaces it"):
+        simulate.command(tmp_path / "a.hapt", 4, 5)
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a.legend", "mine")]
+
+
+def test_an_unknown_ending_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hapforge.datasets.simulate", None)  # calling it would be a TypeError
+    with pytest.raises(ValueError, match=r"expected a name that ends in one of \.vcf"):
+        simulate.command(tmp_path / "a.txt", 4, 5)
+
+
 def test_odd_numbers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected an even number"):
         simulate.command(tmp_path / "a.npz", 5, 5, quiet=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 import hapforge as hf
 from hapforge import io
 from hapforge.errors import FormatError
-from hapforge.io.atomic import atomic_files
+from hapforge.io.atomic import atomic_files, sha256_file
 from hapforge.io.selection import Region
 
 NAMES = ["x.vcf", "x.vcf.gz", "x.bcf", "x.hapt", "x.hapt.gz", "x.hapt.zip", "x.npz", "x.hapz"]
@@ -154,7 +156,7 @@ def test_folders_and_missing_files(tmp_path: Path) -> None:
 
 def test_companions() -> None:
     assert [p.name for p in io.companions("a/x.vcf.gz")] == ["x.vcf.gz.tbi", "x.vcf.gz.csi"]
-    assert [p.name for p in io.companions("a/x.hapt.zip")] == ["x.legend"]
+    assert [p.name for p in io.companions("a/x.hapt.zip")] == ["x.legend", "x.legend.gz"]
     assert io.companions("x.vcf") == io.companions("x.npz") == io.companions("x.hapz") == []
 
 
@@ -175,6 +177,56 @@ def test_files_that_appear_together(tmp_path: Path) -> None:
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"x": "before", "x.old": "before"}
     fill(None)
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"x": "new", "x.i": "index"}
+
+
+def test_old_companions_come_back_when_the_rename_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, index = tmp_path / "x", tmp_path / "x.i"
+    for path in (target, index):
+        path.write_text("before")
+
+    def refused(*_: object) -> None:
+        raise PermissionError("not yours")
+
+    def fill() -> None:
+        with atomic_files(target, index) as folder:
+            (folder / "x").write_text("new")
+            (folder / "x.i").write_text("index")
+            monkeypatch.setattr("os.replace", refused)
+
+    with pytest.raises(PermissionError, match="not yours"):
+        fill()
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"x": "before", "x.i": "before"}
+
+
+@pytest.mark.parametrize(("name", "folder"), [(n, n) for n in NAMES] + [("x.bcf", "x.bcf.csi"), ("x.hapt", "x.legend")])
+def test_a_folder_of_something_else_is_never_replaced(
+    plain_cohort: hf.HaplotypeMatrix, tmp_path: Path, name: str, folder: str
+) -> None:
+    mine = tmp_path / folder / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_text("dear")
+    (tmp_path / folder / "zarr.json").write_text('{"attributes": {}}')
+    with pytest.raises((ValueError, IsADirectoryError)) as error:
+        hf.write(plain_cohort, tmp_path / name)
+    assert str(tmp_path / folder) in str(error.value)
+    assert [p.name for p in tmp_path.iterdir()] == [folder]
+    assert mine.read_text() == "dear"
+
+
+def test_an_empty_folder_and_a_store_are_replaced_by_a_store(plain_cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
+    (tmp_path / "x.hapz").mkdir()
+    for part in (plain_cohort, plain_cohort.select_haplotypes([0, 1])):
+        hf.write(part, tmp_path / "x.hapz")
+        cohorts.assert_same(hf.read(tmp_path / "x.hapz"), part)
+
+
+def test_checksum_of_a_folder_with_names_that_are_no_utf8(tmp_path: Path) -> None:
+    name = b"a\xff"
+    try:
+        (tmp_path / os.fsdecode(name)).write_bytes(b"x")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    assert sha256_file(tmp_path) == hashlib.sha256(name + b"\0x").hexdigest()
 
 
 def test_real_chain(shared_data: Path, tmp_path: Path) -> None:

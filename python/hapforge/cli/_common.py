@@ -16,7 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from hapforge import _backend
 
 Threads = Annotated[
-    int | None, typer.Option("--threads", min=1, max=4096, help="Threads for everything; default HAPFORGE_THREADS or all cores.")
+    int | None,
+    typer.Option("--threads", min=1, max=4096, help="Threads for everything; default HAPFORGE_THREADS or all cores."),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]
 Force = Annotated[bool, typer.Option("-f", "--force", help="Replace what is there.")]
@@ -33,15 +34,39 @@ def set_threads(threads: int | None) -> None:
         _backend.set_threads(threads)
 
 
-def check_output(path: Path, force: bool) -> None:
-    """Fail before long work: the folder is there and writable, and nothing is replaced without -f."""
+def check_output(path: Path, force: bool, *, file: bool = False) -> None:
+    """Fail before long work: the folder is there and writable, and nothing is replaced without -f.
+
+    Where a `file` is to be written, a folder is never replaced.
+    """
     parent = path.absolute().parent
     if not parent.is_dir():
         raise ValueError(f"{path}: expected an existing folder to write to, found no {parent}")
     if not os.access(parent, os.W_OK):
         raise ValueError(f"{path}: expected a folder that can be written to, found {parent} read-only")
+    if file and path.is_dir():
+        raise ValueError(f"{path}: expected a file or nothing there, found a folder")
     if path.exists() and not force:
         raise ValueError(f"{path}: there already; -f replaces it")
+
+
+def check_cohort_output(path: Path, force: bool, num_haplotypes: int | None = None) -> str:
+    """Fail before long work where haplotypes cannot be written to `path`, or to what goes beside; the format."""
+    from hapforge import io
+
+    kind = io.format_of_name(path)
+    if kind == "vcf" and num_haplotypes is not None and num_haplotypes % 2:
+        raise ValueError(f"{path}: expected an even number of haplotypes for diploid VCF, found {num_haplotypes}")
+    if kind == "hapz":
+        io.hapz.check_replaceable(path)
+    for place in (path, *io.companions(path)):
+        check_output(place, force, file=kind != "hapz")
+    return kind
+
+
+def printable(text: str | os.PathLike[str]) -> str:
+    """A name that can be encoded: the bytes of it that are no UTF-8 as ``\\xff``."""
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 @contextmanager

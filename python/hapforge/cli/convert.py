@@ -45,11 +45,12 @@ def command(
     """
     from hapforge import io
 
-    kind = io.format_of_name(target)
+    kind = _common.check_cohort_output(target, force)
     if mappable and kind != "hapz":
         raise ValueError(f"--mappable: expected a .hapz file for it, found {target}")
-    for path in (target, *io.companions(target)):
-        _common.check_output(path, force)
+    for path in (samples, labels, legend):
+        if path is not None and not path.exists():
+            raise ValueError(f"{path}: expected a file to read, found none")
     _common.set_threads(threads)
     if quiet:
         warnings.simplefilter("ignore")
@@ -62,7 +63,8 @@ def command(
         io.write(matrix, target, mappable=mappable, progress=start(f"writing {target.name}", total))
     if not quiet:
         n, num_sites = matrix.shape
+        names = f"{_common.printable(source)} -> {_common.printable(target)}"
         print(
-            f"{source} -> {target}: {n} haplotypes of {matrix.samples.num_persons} persons x {num_sites} sites; "
+            f"{names}: {n} haplotypes of {matrix.samples.num_persons} persons x {num_sites} sites; "
             f"{in_units(size)} read, {in_units(io.size_of(target))} written"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import logging
 import math
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +14,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from hapforge.cli._common import Force, Quiet, Seed, Threads, check_output, progress, set_threads, stdout
+from hapforge.cli._common import Force, Quiet, Seed, Threads, check_output, printable, progress, set_threads, stdout
 
 if TYPE_CHECKING:
     from hapforge.evaluation import Evaluation
@@ -23,11 +24,20 @@ if TYPE_CHECKING:
 ENDINGS = (".json", ".tsv", ".html", ".log")
 
 
+def _prefix(text: str) -> Path:
+    if text.endswith(("/", os.sep)):
+        raise typer.BadParameter(f"expected a prefix of file names, found the folder {text}")
+    return Path(text)
+
+
 def command(
     real: Annotated[Path, typer.Argument(metavar="REAL", help="Real haplotypes; the training set with --holdout.")],
     synthetic: Annotated[list[Path], typer.Argument(metavar="SYN...", help="One or more sets of artificial genomes.")],
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="PREFIX", help="Writes PREFIX.json, .tsv, .html and .log.")
+        Path,
+        typer.Option(
+            "-o", "--output", metavar="PREFIX", parser=_prefix, help="Writes PREFIX.json, .tsv, .html and .log."
+        ),
     ],
     holdout: Annotated[
         Path | None, typer.Option("--holdout", metavar="FILE", help="Real persons no model has seen: privacy score.")
@@ -51,14 +61,14 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Measure artificial genomes against real ones, with controls beside."""
-    from contextlib import ExitStack
-
     from hapforge import evaluation, io
-    from hapforge.io.atomic import atomic_file, sha256_file
+    from hapforge.io.atomic import atomic_files, sha256_file
 
+    if output.is_dir():
+        raise ValueError(f"-o: expected a prefix of file names, found the folder {output}")
     outputs = [output.with_name(output.name + ending) for ending in ENDINGS]
     for path in outputs:
-        check_output(path, force)
+        check_output(path, force, file=True)
     for path in (real, *synthetic, *(p for p in (holdout, legend, labels) if p is not None)):
         if not path.exists():
             raise ValueError(f"{path}: expected a file to read, found none")
@@ -72,7 +82,7 @@ def command(
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
-        command_line = " ".join(["hapforge", *sys.argv[1:]])
+        command_line = printable(" ".join(["hapforge", *sys.argv[1:]]))
         logger.info("%s", command_line)
         names = set_names(synthetic)
         files = {"real": real, **dict(zip(names, synthetic, strict=True))}
@@ -82,14 +92,14 @@ def command(
         for name, path in files.items():
             cohort = io.read(path, labels=labels if name == "real" else None)
             cohorts[name] = cohort if legend is None else _with_sites(cohort, legend, path)
-            inputs[name] = {"file": path.name, "file_sha256": sha256_file(path)}
-            logger.info("read %s from %s: %r", name, path, cohorts[name])
+            inputs[name] = {"file": printable(path.name), "file_sha256": sha256_file(path)}
+            logger.info("read %s from %s: %r", name, printable(path), cohorts[name])
         with progress(quiet) as start:
             result = evaluation.evaluate(
                 cohorts["real"],
                 {name: cohorts[name] for name in names},
                 holdout=cohorts.get("holdout"),
-                metrics=metrics.split(",") if metrics else None,
+                metrics=None if metrics is None else metrics.split(","),
                 seed=seed,
                 controls=controls.split(","),
                 progress=start,
@@ -102,14 +112,14 @@ def command(
         logger.removeHandler(handler)
 
     texts = [result.json(), result.tsv(), result.html(), "\n".join(log) + "\n"]
-    with ExitStack() as stack:  # all are written beside their places before the first takes its own
+    with atomic_files(*outputs) as folder:
         for path, text in zip(outputs, texts, strict=True):
-            stack.enter_context(atomic_file(path)).write_text(text, encoding="utf-8")
+            (folder / path.name).write_text(text, encoding="utf-8")
     stdout.print(score_table(result, stdout.width))
     if not quiet:
         for note in result.data.notes:
             stdout.print(note, markup=False)
-        stdout.print(f"report: {outputs[2]}", markup=False)
+        stdout.print(f"report: {printable(outputs[2])}", markup=False)
 
 
 def _with_sites(cohort: HaplotypeMatrix, legend: Path, path: Path) -> HaplotypeMatrix:
@@ -130,7 +140,7 @@ def set_names(paths: list[Path]) -> list[str]:
     taken = {"real", "real half", "holdout", "Bernoulli", "Markov"}
     names = []
     for path in paths:
-        stem = path.name
+        stem = printable(path.name)
         for ending in (".zip", ".gz", ".bgz"):
             stem = stem.removesuffix(ending)
         stem = Path(stem).stem if Path(stem).suffix else stem

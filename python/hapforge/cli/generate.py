@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hapforge.cli._common import Force, Quiet, Seed, Threads, check_output, set_threads, stderr
+from hapforge.cli._common import Force, Quiet, Seed, Threads, check_cohort_output, set_threads, stderr
 
 
 def command(
@@ -25,9 +25,9 @@ def command(
     """Draw artificial genomes."""
     from hapforge import io, models
 
-    check_output(output, force)
+    check_cohort_output(output, force, number)
     set_threads(threads)
     drawn = models.load(run).sample(number, seed=seed, labels=label)
     io.write(drawn, output)
     if not quiet:
-        stderr.print(f"{output}: {drawn.num_haplotypes} haplotypes x {drawn.num_sites} sites")
+        stderr.print(f"{output}: {drawn.num_haplotypes} haplotypes x {drawn.num_sites} sites", markup=False)

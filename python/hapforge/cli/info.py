@@ -1,4 +1,4 @@
-"""`hapforge info`: what is in a file of haplotypes or in the folder of a trained model."""
+"""`hapforge info`: what is in a file of haplotypes, or in the folder of a model, trained or in training."""
 
 from __future__ import annotations
 
@@ -33,7 +33,12 @@ def command(
     A .hapz file is not decompressed for it; other files are read.
     """
     _common.set_threads(threads)
-    lines = _run_lines(path) if (path / "model.json").is_file() else _file_lines(path, quiet)
+    if (path / "model.json").is_file():
+        lines = [("run", _common.printable(path)), *_described(path / "model.json")]
+    elif (path / "run.json").is_file():
+        lines = [("run", f"{_common.printable(path)} (not finished)"), *_epochs(path), *_described(path / "run.json")]
+    else:
+        lines = _file_lines(path, quiet)
     width = max(len(key) for key, _ in lines)
     for key, value in lines:
         print(f"{key:<{width}}  {value}".rstrip())
@@ -49,15 +54,25 @@ def in_units(size: int) -> str:
     return f"{size} bytes" if unit == "bytes" else f"{value:.3g} {unit}"
 
 
-def _run_lines(folder: Path) -> list[tuple[str, str]]:
-    file = folder / "model.json"
+def _described(file: Path) -> list[tuple[str, str]]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+        lines = _flat(content) if isinstance(content, dict) else None
+    except (ValueError, RecursionError) as error:
         raise FormatError(file, "JSON", f"other content ({error})") from None
-    if not isinstance(content, dict):
+    if lines is None:
         raise FormatError(file, "a JSON object", type(content).__name__)
-    lines = [("run", str(folder))]
+    return lines
+
+
+def _epochs(folder: Path) -> list[tuple[str, str]]:
+    """How many epochs the log of a run has, a line each; the last line may be torn."""
+    log = folder / "train.jsonl"
+    return [("epochs done", str(log.read_bytes().count(b"}\n") if log.is_file() else 0))]
+
+
+def _flat(content: dict[str, Any]) -> list[tuple[str, str]]:
+    lines = []
     for key, value in content.items():
         if isinstance(value, dict):
             lines += [(f"{key}.{name}", _short(inner)) for name, inner in value.items()]
@@ -88,7 +103,7 @@ def _file_lines(path: Path, quiet: bool) -> list[tuple[str, str]]:
         sites, samples = matrix.sites, matrix.samples
         counts = _backend.allele_counts(matrix.words, matrix.num_sites)
     return [
-        ("file", str(path)),
+        ("file", _common.printable(path)),
         ("format", name),
         ("size", in_units(size)),
         *_sample_lines(samples),

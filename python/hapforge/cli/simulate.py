@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hapforge.cli._common import Force, Quiet, Seed, Threads, check_output, progress, set_threads, stderr
+from hapforge.cli._common import Force, Quiet, Seed, Threads, check_cohort_output, progress, set_threads, stderr
 
 
 def command(
@@ -23,10 +23,10 @@ def command(
     """Simulate haplotypes of AFR, EUR and EAS persons (Gutenkunst et al. 2009) with msprime."""
     from hapforge import datasets, io
 
-    check_output(output, force)
+    check_cohort_output(output, force, haplotypes)
     set_threads(threads)
     with progress(quiet) as start:
         cohort = datasets.simulate(haplotypes, sites, seed=seed, maf=maf, on_sites=start("sites", sites))
     io.write(cohort, output)
     if not quiet:
-        stderr.print(f"{output}: {cohort.num_haplotypes} haplotypes x {cohort.num_sites} sites")
+        stderr.print(f"{output}: {cohort.num_haplotypes} haplotypes x {cohort.num_sites} sites", markup=False)

@@ -41,6 +41,7 @@ def load(name: str) -> HaplotypeMatrix:
         raise ChecksumError(str(source), f"SHA-256 {_OOA_SHA256}", digest)
     num_haplotypes, num_sites = int(EMBEDDED["num_haplotypes"]), int(EMBEDDED["num_sites"])
     width = words_per_row(num_sites)
+    # the words of all haplotypes, then the positions, little-endian
     words = np.frombuffer(content, "<u8", num_haplotypes * width).astype(np.uint64, copy=False)
     position = np.frombuffer(content, "<i8", num_sites, offset=8 * num_haplotypes * width)
     return HaplotypeMatrix(
@@ -48,8 +49,3 @@ def load(name: str) -> HaplotypeMatrix:
         Sites(position, contig="1", ref="A", alt="G"),
         cohort_samples(num_haplotypes),
     )
-
-
-def pack_cohort(cohort: HaplotypeMatrix) -> bytes:
-    """What `load` reads, before compression: words (haplotype-major), then positions, little-endian."""
-    return cohort.words.astype("<u8").tobytes() + cohort.sites.position.astype("<i8").tobytes()

@@ -108,7 +108,10 @@ def companions(path: str | os.PathLike[str]) -> list[Path]:
     kind = format_of_name(path)
     if kind == "vcf" and not Path(path).name.endswith(".vcf"):
         return vcf.index_paths(path)
-    return [hapt.legend_path(path)] if kind == "hapt" else []
+    if kind == "hapt":
+        legend = hapt.legend_path(path)
+        return [legend, legend.with_name(f"{legend.name}.gz")]
+    return []
 
 
 def size_of(path: str | os.PathLike[str]) -> int:

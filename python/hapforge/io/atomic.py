@@ -1,7 +1,12 @@
-"""Outputs that appear whole or not at all: temporary name, fsync, rename, fsync of the folder."""
+"""Outputs that appear whole or not at all: temporary name, fsync, rename, fsync of the folder.
+
+A process that is killed without notice (SIGKILL, power) can leave hidden ``.NAME.xxxxxxxx.part`` and
+``.NAME.xxxxxxxx.old`` beside an output; nothing reads them, and they can be deleted.
+"""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -13,8 +18,15 @@ from pathlib import Path
 
 @contextmanager
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; on success it takes `path`'s place, on any error it is removed."""
+    """A temporary path beside `path` to write to; on success it takes `path`'s place, on any error it is removed.
+
+    Raises
+    ------
+    IsADirectoryError
+        A folder is in the place.
+    """
     target = Path(path)
+    _no_folder(target)
     temporary = _beside(target, "part")
     temporary.touch(exist_ok=False)
     try:
@@ -65,23 +77,46 @@ def atomic_files(target: str | os.PathLike[str], *companions: str | os.PathLike[
     """A temporary folder beside `target` for a file of its name and of the companions' (an index, a legend).
 
     On success the companions that were there go first, so that old ones never stand beside new data, then the files
-    take their places, `target` before the others. On any error the folder is removed and nothing else changes.
+    take their places, `target` before the others. On any error until then the folder is removed and nothing else
+    changes.
+
+    Raises
+    ------
+    IsADirectoryError
+        A folder is in one of the places.
     """
     places = [Path(path) for path in (target, *companions)]
+    _no_folder(*places)
     temporary = _beside(places[0], "part")
     temporary.mkdir()
+    before = temporary / ".before"
     try:
         yield temporary
         made = [place for place in places if (temporary / place.name).exists()]
         for place in made:
             _fsync(temporary / place.name)
-        for place in places[1:]:
-            place.unlink(missing_ok=True)
+        before.mkdir()
+        try:
+            for place in places[1:]:
+                if os.path.lexists(place):
+                    os.rename(place, before / place.name)
+            os.replace(temporary / places[0].name, places[0])
+        except BaseException:
+            for place in before.iterdir():
+                os.rename(place, places[0].parent / place.name)
+            raise
         for place in made:
-            os.replace(temporary / place.name, place)
+            if place != places[0]:
+                os.replace(temporary / place.name, place)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     _fsync(places[0].parent)
+
+
+def _no_folder(*places: Path) -> None:
+    for place in places:
+        if place.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "expected a file or nothing there, found a folder", str(place))
 
 
 def _beside(target: Path, ending: str) -> Path:
@@ -106,7 +141,7 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
     files = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
     for file in files:
         if file is not root:
-            digest.update(str(file.relative_to(root)).encode() + b"\0")
+            digest.update(os.fsencode(file.relative_to(root)) + b"\0")
         with open(file, "rb") as handle:
             while block := handle.read(1 << 20):
                 digest.update(block)

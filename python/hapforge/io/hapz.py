@@ -181,11 +181,12 @@ class Store:
             attributes = document["attributes"]
             version = attributes["hapforge_format"]
             stated = attributes["metadata_sha256"]
-        except (ValueError, KeyError, TypeError):
+            digest = _metadata_digest(document)
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise FormatError(file, "the metadata of a hapforge store", "other content") from None
         if version != FORMAT:
             raise FormatError(file, f"store format {FORMAT}", f"{version}; a newer hapforge wrote it")
-        if stated != _metadata_digest(document):
+        if stated != digest:
             raise ChecksumError(file, "metadata of the SHA-256 it names", "other: the file is damaged")
         self._attributes: dict[str, Any] = attributes
         self._metadata: dict[str, dict[str, Any]] = document["consolidated_metadata"]["metadata"]
@@ -193,7 +194,7 @@ class Store:
             own = self.path / name / "zarr.json"
             try:
                 same = json.loads(own.read_bytes()) == metadata
-            except (ValueError, OSError):
+            except (ValueError, OSError, RecursionError):
                 same = False
             if not same:
                 raise ChecksumError(own, "the metadata that the group has of this array", "other or none")
@@ -429,6 +430,25 @@ def read(
 # ---------------------------------------------------------------------------------------------------------- writing
 
 
+def check_replaceable(path: str | os.PathLike[str]) -> None:
+    """Refuse to put a store in the place of a folder that holds anything else.
+
+    Raises
+    ------
+    ValueError
+        A folder that is no store, and not empty, is in the place.
+    """
+    folder = Path(path)
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    try:
+        found = "hapforge_format" in json.loads((folder / "zarr.json").read_bytes())["attributes"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        found = False
+    if not found:
+        raise ValueError(f"{folder}: expected a .hapz store, an empty folder or nothing there, found another folder")
+
+
 class Writer:
     """Write a store from blocks of rows, holding no more than 512 of them.
 
@@ -439,6 +459,11 @@ class Writer:
     path : of the store; what is there is replaced
     sites, samples : of the whole cohort
     mappable : genotypes uncompressed in one chunk
+
+    Raises
+    ------
+    ValueError
+        A folder that is no store, and not empty, is in the place.
     """
 
     def __init__(self, path: str | os.PathLike[str], sites: Sites, samples: Samples, *, mappable: bool = False) -> None:
@@ -462,6 +487,7 @@ class Writer:
         self._sha256: dict[str, str] = {}
 
     def __enter__(self) -> Writer:
+        check_replaceable(self.path)
         _blosc().set_nthreads(_backend.get_threads())
         self._folder = self._stack.enter_context(atomic_folder(self.path))
         return self

@@ -67,7 +67,7 @@ def pca_overlap(
     Parameters
     ----------
     real, synthetic : HaplotypeMatrix with the same sites
-    rows : int, or None to take all rows of both, whose numbers may then differ (25 times slower at 5000 rows)
+    rows : int, or None to take all rows of both, whose numbers may then differ (costs grow with their product)
     seed : int >= 0
 
     Raises
