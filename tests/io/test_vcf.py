@@ -541,6 +541,8 @@ WRONG = [
     ({"array01": np.zeros((2, 0), int)}, "at least one haplotype and one site"),
     ({"array01": [[0], [1]], "ref": ["A"]}, r"site 1:1: expected REF and one ALT allele of bases.* found 'A' and '\.'"),
     ({"array01": [[0], [1]], "ref": ["A"], "alt": ["G,T"]}, "found 'A' and 'G,T'"),
+    ({"array01": [[0], [1]], "ref": ["A"], "alt": ["<DEL>"]}, "found 'A' and '<DEL>'"),
+    ({"array01": [[0], [1]], "ref": ["A"], "alt": ["*"]}, r"found 'A' and '\*'"),
     ({"array01": [[0], [1]], "ref": ["0"], "alt": ["1"]}, "found '0' and '1'"),
     ({"array01": [[0], [1]], "ids": ["a b"]}, "an id without spaces .* found 'a b'"),
     ({"array01": [[0], [1]], "contig": ["a,b"]}, "contig names without .* found 'a,b'"),
