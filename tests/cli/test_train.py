@@ -109,7 +109,7 @@ def test_what_is_replaced(data: Path, tmp_path: Path) -> None:
     assert sorted(p.name for p in run.iterdir()) == ["model.json", "weights.safetensors"]
     other.mkdir()
     (other / "thesis.tex").write_text("years")
-    with pytest.raises(ValueError, match="-f leaves it alone"):
+    with pytest.raises(ValueError, match="found something else"):
         train.command("markov", data, other, force=True, quiet=True)
     assert (other / "thesis.tex").exists()
 
@@ -140,7 +140,7 @@ def test_interrupted_and_resumed(data: Path, tmp_path: Path) -> None:
     os.kill(process.pid, signal.SIGINT)
     _, message = process.communicate(timeout=60)
     assert process.returncode == 130, message
-    assert re.search(r"interrupted; to go on: hapforge train rbm .* --resume --seed 5", message)
+    assert re.search(r"to go on: hapforge train rbm .* --resume --seed 5\nhapforge: interrupted\n$", message)
     assert not (run / "model.json").exists()
     assert (run / "checkpoint" / "state.json").exists()
 
@@ -158,3 +158,26 @@ def test_resume_needs_a_run(data: Path, tmp_path: Path) -> None:
         train.command("rbm", data, tmp_path / "run", resume=True)
     with pytest.raises(ValueError, match="nothing to resume"):
         train.command("markov", data, tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize("model", ["bernoulli", "rbm"])
+def test_replacing_a_run_removes_only_the_run(data: Path, tmp_path: Path, model: str) -> None:
+    run = tmp_path / "run"
+    settings = list(SMALL) if model == "rbm" else []
+    train.command("rbm", data, run, settings=list(SMALL), quiet=True)
+    (run / "notes.txt").write_text("mine")
+    before = {p.name: p.read_bytes() for p in run.iterdir()}
+    for bad in ({"device": "cuda"}, {"seed": 2**64}):
+        with pytest.raises(ValueError, match="expected"):
+            train.command(model, data, run, settings=settings, force=True, quiet=True, **bad)
+        assert {p.name: p.read_bytes() for p in run.iterdir()} == before
+    train.command(model, data, run, settings=settings, force=True, quiet=True)
+    assert (run / "notes.txt").read_text() == "mine"
+    assert json.loads((run / "model.json").read_text())["model"] == model
+    assert (run / "run.json").exists() == (model == "rbm")
+
+
+def test_a_share_without_persons_is_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="validation: expected persons on both sides"):
+        train.command("rbm", data, tmp_path / "run", settings=[*SMALL, "validation=0.001"], quiet=True)
+    assert not (tmp_path / "run").exists()

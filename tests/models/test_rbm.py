@@ -298,7 +298,7 @@ def test_presets(name: str) -> None:
     ("settings", "message"),
     [
         ({"num_hidden": 0}, "num_hidden: expected 1 or more"),
-        ({"extra_steps": -1}, "extra_steps: expected 0 or more, found -1"),
+        ({"initial_scale": 1e300}, "initial_scale: expected at most 1"),
         ({"learning_rate": 0.0}, "learning_rate: expected a positive number"),
         ({"learning_rate": float("nan")}, "learning_rate: expected a positive number"),
         ({"hold": 1.5}, "hold: expected 0 to 1"),
@@ -313,16 +313,6 @@ def test_bad_settings(settings: dict[str, object], message: str) -> None:
         hf.models.RBM(**settings)
 
 
-def test_extra_steps_go_on_with_the_same_chains(cohort: hf.HaplotypeMatrix) -> None:
-    model = fit(cohort)
-    longer = hf.models.RBM(**TINY, extra_steps=4).fit(cohort, seed=3)
-    assert all(np.array_equal(a, b) for a, b in zip(parameters(model), parameters(longer), strict=True))
-    machine = model._machine()
-    for trained, steps in ((model, 5), (longer, 9)):
-        expected = machine.chains(30, steps, 11).numpy()
-        assert np.array_equal(trained.sample(30, seed=11).to_dense(), expected)
-
-
 def test_bad_arguments(cohort: hf.HaplotypeMatrix) -> None:
     with pytest.raises(ValueError, match="validation: expected 120 sites"):
         fit(cohort, validation=cohort.select_sites(np.arange(5)))
@@ -332,3 +322,27 @@ def test_bad_arguments(cohort: hf.HaplotypeMatrix) -> None:
         fit(cohort, device="tpu")
     with pytest.raises(ValueError, match="checkpoint_every: expected 1 or more"):
         fit(cohort, checkpoint_every=0)
+
+
+def test_training_that_diverges_is_an_error(cohort: hf.HaplotypeMatrix) -> None:
+    with pytest.raises(ValueError, match="learning_rate: expected one at which training converges"):
+        hf.models.RBM(**TINY, learning_rate=1e30).fit(cohort)
+
+
+def test_another_models_run_is_left_alone(cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
+    fit(cohort, run=tmp_path / "run")
+    with pytest.raises(ValueError, match="expected a run of the model 'bernoulli', found one of 'rbm'"):
+        hf.models.Bernoulli().fit(cohort).save(tmp_path / "run")
+
+
+def test_seeds_are_integers_of_any_kind(cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
+    model = hf.models.Bernoulli().fit(cohort, seed=np.int64(3))
+    model.save(tmp_path / "model")
+    assert model.sample(4, seed=np.int64(5)).sha256() == model.sample(4, seed=5).sha256()
+    assert len({model.sample(4, seed=2**63 + i).sha256() for i in range(20)}) == 20
+    with pytest.raises(TypeError, match="seed: expected an integer, found float"):
+        model.sample(4, seed=1.5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="H: expected a HaplotypeMatrix, found ndarray"):
+        hf.models.Bernoulli().fit(cohort.to_dense())  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="call fit first"):
+        hf.models.RBM().save(tmp_path / "none")

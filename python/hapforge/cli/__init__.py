@@ -55,6 +55,8 @@ _UsageError: type[Exception] = next(base for base in typer.BadParameter.__mro__ 
 def main() -> None:
     """Entry point. Exit codes: 0 done, 2 bad input (one line says what), 130 interrupted."""
     warnings.showwarning = _warning_line
+    for stream in (sys.stdout, sys.stderr):  # names of files and samples can hold what a terminal cannot show
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends us as it ends any other tool
     try:
         code = app(standalone_mode=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
+import signal
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -58,13 +60,14 @@ def command(
     validation = None
     if run_settings.get("validation"):
         cohort, validation = cohort.split(run_settings["validation"], seed)
-    if not _is_trained(kind):
-        _clear(output)
-        made.fit(cohort, seed=seed, device=device).save(output)
+        if not cohort.num_haplotypes or not validation.num_haplotypes:
+            share = run_settings["validation"]
+            raise ValueError(f"validation: expected persons on both sides, found none at a share of {share}")
+    if _is_trained(kind):
+        _train(made, cohort, validation, output, resume, force, run_settings, device, seed, quiet, data)
     else:
-        if not resume:
-            _clear(output)
-        _train(made, cohort, validation, output, resume, run_settings, device, seed, quiet, data)
+        made.fit(cohort, seed=seed, device=device)
+        made.save(output, overwrite=force)
     if not quiet:
         stderr.print(f"{output}: {kind.name} of {cohort.num_haplotypes} haplotypes x {cohort.num_sites} sites")
 
@@ -75,6 +78,7 @@ def _train(
     validation: Any,
     output: Path,
     resume: bool,
+    force: bool,
     run_settings: dict[str, Any],
     device: str,
     seed: int,
@@ -82,14 +86,23 @@ def _train(
     data: Path,
 ) -> None:
     with progress(quiet) as start:
-        advance, done = start("epochs", made.config.epochs), 0
+        advance, done, stop = start("epochs", made.config.epochs), 0, False
+
+        def on_interrupt(*_: Any) -> None:
+            nonlocal stop
+            if stop:
+                raise KeyboardInterrupt
+            stop = True
 
         def on_epoch(state: Any) -> bool:
             nonlocal done
             advance(state.epoch - done)
             done = state.epoch
+            if stop:  # between epochs, so that nothing of this one is lost; a second Ctrl-C stops at once
+                raise KeyboardInterrupt
             return False
 
+        before = signal.signal(signal.SIGINT, on_interrupt)
         try:
             made.fit(
                 cohort,
@@ -99,13 +112,17 @@ def _train(
                 device=device,
                 run=output,
                 resume=resume,
+                overwrite=force,
                 checkpoint_every=run_settings["checkpoint_every"],
                 notes={"data": str(data), **run_settings},
             )
         except KeyboardInterrupt:
-            again = f"hapforge train {made.name} {data} -o {output} --resume" + (f" --seed {seed}" if seed else "")
-            stderr.print(f"{output}: interrupted; to go on: {again}", markup=False)
+            if (output / "run.json").is_file():
+                again = ["hapforge", "train", made.name, str(data), "-o", str(output), "--resume", "--seed", str(seed)]
+                stderr.print(f"{output}: to go on: {shlex.join(again)}", markup=False)
             raise
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 def _is_trained(kind: Any) -> bool:
@@ -125,12 +142,13 @@ def _settings(kind: Any, preset: str | None, config: Path | None, pairs: list[st
     if preset is not None:
         presets = getattr(kind, "PRESETS", {})
         if preset not in presets:
-            raise ValueError(f"--preset: expected one of {', '.join(presets) or 'none'}, found {preset!r}")
+            known_ones = f"one of {', '.join(presets)}" if presets else f"none, {kind.name} has no presets"
+            raise ValueError(f"--preset: expected {known_ones}, found {preset!r}")
         chosen.update(presets[preset])
     if config is not None:
         try:
             table = tomllib.loads(config.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ValueError(f"{config}: expected TOML, found {error}") from None
         for key, value in table.items():
             chosen[key] = _typed(kind, known, key, value, str(config))
@@ -171,14 +189,3 @@ def _settings_of(run: Path) -> dict[str, Any]:
 
     record = read_run(run)
     return {**record["config"], **{key: record["notes"][key] for key in _RUN_KEYS if key in record["notes"]}}
-
-
-def _clear(output: Path) -> None:
-    """With -f: remove the run or model that is there, and nothing else."""
-    import shutil
-
-    if not output.exists():
-        return
-    if not any((output / name).is_file() for name in ("run.json", "model.json")):
-        raise ValueError(f"{output}: expected a run folder or nothing there, found something else; -f leaves it alone")
-    shutil.rmtree(output)

@@ -129,6 +129,8 @@ def evaluate(
 
     Raises
     ------
+    TypeError
+        Something other than a HaplotypeMatrix.
     ValueError
         No common sites (or different numbers where positions are not known), unknown metrics or controls, fewer than
         4 real haplotypes of 2 persons, fewer than 2 in another set, the same persons in `real` and `holdout`, a set
@@ -138,6 +140,8 @@ def evaluate(
     chosen = _chosen(metrics, controls, sets, holdout)
     given = {"real": real, **sets, **({HOLDOUT: holdout} if holdout is not None else {})}
     for name, matrix in given.items():
+        if not isinstance(matrix, HaplotypeMatrix):
+            raise TypeError(f"{name}: expected a HaplotypeMatrix, found {type(matrix).__name__}")
         if matrix.num_haplotypes < 2:
             raise ValueError(f"{name}: expected at least 2 haplotypes, found {matrix.num_haplotypes}")
     record = describe_run(given, seed, provenance)

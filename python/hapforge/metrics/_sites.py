@@ -6,7 +6,10 @@ from hapforge.haplotypes import HaplotypeMatrix
 
 
 def check_same_sites(**cohorts: HaplotypeMatrix) -> None:
-    """Raise ValueError unless all cohorts have equally many sites (`hapforge.intersect` matches them)."""
+    """Raise TypeError or ValueError unless all are cohorts with equally many sites; `hapforge.intersect` matches them."""
+    for name, cohort in cohorts.items():
+        if not isinstance(cohort, HaplotypeMatrix):
+            raise TypeError(f"{name}: expected a HaplotypeMatrix, found {type(cohort).__name__}")
     (first, reference), *others = cohorts.items()
     for name, other in others:
         if other.num_sites != reference.num_sites:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge.errors import FormatError
-from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites
+from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites, check_seed
 from hapforge.models import _store
 
 
@@ -70,19 +70,24 @@ class Model(ABC):
             raise ValueError(f"labels: expected None, {type(self).__name__} is not conditional, found {labels!r}")
         if n < 0:
             raise ValueError(f"n: expected 0 or more, found {n}")
-        check_seed(seed)
+        seed = check_seed(seed)
         samples = Samples(n, sample_id=[f"AG{i}" for i in range((n + 1) // 2)])
         return HaplotypeMatrix(self._draw(n, seed), sites, samples)
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
+    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write what is needed to draw again: ``model.json`` and ``weights.safetensors``; a model there is replaced.
+
+        Parameters
+        ----------
+        folder : made where it is not there
+        overwrite : whether a run of another model that is there goes, too
 
         Raises
         ------
         ValueError
             Not fitted, or the folder holds something else.
         """
-        tensors = {**self._tensors(), **_store.sites_to_tensors(self.sites)}
+        tensors = {**_store.sites_to_tensors(self.sites), **self._tensors()}
         description = {
             "model": self.name,
             "hapforge": version("hapforge"),
@@ -95,13 +100,15 @@ class Model(ABC):
                 "privacy": "No formal guarantee: draws can come close to or repeat training haplotypes.",
             },
         }
-        _store.write_model(Path(folder), description, tensors)
+        _store.write_model(Path(folder), description, tensors, overwrite=overwrite)
 
     @classmethod
     def _from_folder(cls, path: Path, description: dict[str, Any], tensors: _store.Tensors) -> Self:
         try:
             model = cls(**description["config"])
             model.training = dict(description["training"])
+            if "num_haplotypes" not in model.training:
+                raise KeyError("num_haplotypes")
             model._sites = _store.sites_from_tensors(tensors)
             model._restore(tensors)
         except (KeyError, TypeError) as error:
@@ -145,17 +152,13 @@ class Model(ABC):
 
 
 def check_data(data: HaplotypeMatrix) -> None:
-    """Raise ValueError where there is nothing to fit."""
+    """Raise TypeError or ValueError where there is nothing to fit."""
+    if not isinstance(data, HaplotypeMatrix):
+        raise TypeError(f"H: expected a HaplotypeMatrix, found {type(data).__name__}")
     if data.num_haplotypes == 0 or data.num_sites == 0:
         raise ValueError(
             f"H: expected at least one haplotype and one site, found {data.num_haplotypes} x {data.num_sites}"
         )
-
-
-def check_seed(seed: int) -> None:
-    """Raise ValueError where `seed` is not a 64-bit number."""
-    if not 0 <= seed < 2**64:
-        raise ValueError(f"seed: expected 0 to 2**64 - 1, found {seed}")
 
 
 def check_device(device: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,21 +19,31 @@ from hapforge.io.atomic import atomic_file, atomic_folder, sha256_file
 FORMAT, FORMAT_VERSION = "hapforge-model", 1
 DESCRIPTION, TENSORS = "model.json", "weights.safetensors"
 RUN_DESCRIPTION = "run.json"
+CHECKPOINT, STATE, LOG = "checkpoint", "state.json", "train.jsonl"
 _STRING_FIELDS = ("contig", "id", "ref", "alt")
 
 Tensors = dict[str, NDArray[Any]]
 
 
-def write_model(folder: Path, description: dict[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
-    """Write a model folder: whole or not at all; in a run folder beside the run's files, the description last.
+def write_model(
+    folder: Path, description: dict[str, Any], tensors: Mapping[str, NDArray[Any]], *, overwrite: bool
+) -> None:
+    """Write a model folder, whole or not at all; where there is a model or its run, in place, the description last.
 
     Raises
     ------
     ValueError
-        Something is there that is neither a model nor a run folder nor empty.
+        Something is there that is neither a model nor (without `overwrite`) a run of this model nor empty.
     """
+    in_place = is_ours(folder)
+    if overwrite:
+        remove_run(folder)
     described = {"format": FORMAT, "format_version": FORMAT_VERSION, **description}
-    if (folder / RUN_DESCRIPTION).exists():
+    if (folder / RUN_DESCRIPTION).exists() and (run := read_json(folder / RUN_DESCRIPTION).get("model")) != (
+        model := description["model"]
+    ):
+        raise ValueError(f"{folder}: expected a run of the model {model!r}, found one of {run!r}")
+    if in_place:
         (folder / DESCRIPTION).unlink(missing_ok=True)
         with atomic_file(folder / TENSORS) as path:
             write_tensors(path, tensors)
@@ -40,12 +51,28 @@ def write_model(folder: Path, description: dict[str, Any], tensors: Mapping[str,
         with atomic_file(folder / DESCRIPTION) as path:
             path.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
         return
-    if folder.exists() and not (folder / DESCRIPTION).exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder}: expected a new folder or one that holds a model, found something else there")
     with atomic_folder(folder) as path:
         write_tensors(path / TENSORS, tensors)
         described["files"] = {TENSORS: sha256_file(path / TENSORS)}
         (path / DESCRIPTION).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether a folder holds a run, a model, or the beginning of a run."""
+    names = (RUN_DESCRIPTION, DESCRIPTION, f"{CHECKPOINT}/{STATE}")
+    return any((folder / name).is_file() for name in names)
+
+
+def remove_run(folder: Path) -> None:
+    """Remove a run or model from a folder, where there is one, and nothing else that is in it."""
+    if not is_ours(folder):
+        return
+    for name in (RUN_DESCRIPTION, DESCRIPTION, TENSORS, LOG):
+        (folder / name).unlink(missing_ok=True)
+    for part in (folder / CHECKPOINT, *folder.glob(f".{CHECKPOINT}.*")):
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def read_model(folder: Path) -> tuple[dict[str, Any], Tensors]:
@@ -79,7 +106,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FormatError(path, "JSON", str(error)) from None
     if not isinstance(value, dict):
         raise FormatError(path, "a JSON object", type(value).__name__)
@@ -99,7 +126,13 @@ def read_tensors(path: Path, sha256: str) -> Tensors:
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise ChecksumError(path, f"SHA-256 {sha256}", found)
-    tensors: Tensors = _safetensors().load(content)
+    safetensors = _safetensors()
+    from safetensors import SafetensorError
+
+    try:
+        tensors: Tensors = safetensors.load(content)
+    except SafetensorError as error:
+        raise FormatError(path, "safetensors", str(error)) from None
     return tensors
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge import kernels
-from hapforge.haplotypes import HaplotypeMatrix, words_per_row
+from hapforge.haplotypes import HaplotypeMatrix, check_seed, philox, words_per_row
 from hapforge.models import _store
-from hapforge.models._model import Model, check_data, check_device, check_seed
+from hapforge.models._model import Model, check_data, check_device
 
 _ROWS = 256
 
@@ -61,7 +61,7 @@ class Bernoulli(Model):
         self
         """
         check_data(H)
-        check_seed(seed)
+        seed = check_seed(seed)
         check_device(device)
         self._counts = np.asarray(kernels.allele_counts(H), dtype=np.int64)
         self._describe_training(H, seed)
@@ -76,7 +76,7 @@ class Bernoulli(Model):
         frequencies = self.frequencies
         words = np.zeros((n, words_per_row(len(frequencies))), np.uint64)
         for block, start in enumerate(range(0, n, _ROWS)):
-            stream = np.random.Generator(np.random.Philox(key=[seed, block]))
+            stream = np.random.Generator(philox(seed, block))
             rows = min(_ROWS, n - start)
             drawn = HaplotypeMatrix.from_dense(stream.random((rows, len(frequencies))) < frequencies)
             words[start : start + rows] = drawn.words

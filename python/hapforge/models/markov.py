@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge import _backend
-from hapforge.haplotypes import HaplotypeMatrix, Sites, words_per_row
+from hapforge.haplotypes import HaplotypeMatrix, Sites, check_seed, philox, words_per_row
 from hapforge.models import _store
-from hapforge.models._model import Model, check_data, check_device, check_seed
+from hapforge.models._model import Model, check_data, check_device
 
 _ROWS = 8192
 _MAX_WINDOW = 16
@@ -73,7 +73,7 @@ class Markov(Model):
         self
         """
         check_data(H)
-        check_seed(seed)
+        seed = check_seed(seed)
         check_device(device)
         lengths = _context_lengths(H.sites, self.config.window)
         site_major = _backend.transpose(H.words, H.num_sites)
@@ -113,7 +113,7 @@ class Markov(Model):
         by_code = np.empty(1 << self.config.window)
         words = np.zeros((n, words_per_row(num_sites)), np.uint64)
         for block, first_row in enumerate(range(0, n, _ROWS)):
-            stream = np.random.Generator(np.random.Philox(key=[seed, block]))
+            stream = np.random.Generator(philox(seed, block))
             rows = min(_ROWS, n - first_row)
             code = np.zeros(rows, np.uint16)
             alleles = np.empty((num_sites, rows), bool)
