@@ -6,7 +6,7 @@ from hapforge.haplotypes import HaplotypeMatrix
 
 
 def check_same_sites(**cohorts: HaplotypeMatrix) -> None:
-    """Raise TypeError or ValueError unless all are cohorts with equally many sites; `hapforge.intersect` matches them."""
+    """Raise TypeError or ValueError unless all are cohorts with equally many sites (see `hapforge.intersect`)."""
     for name, cohort in cohorts.items():
         if not isinstance(cohort, HaplotypeMatrix):
             raise TypeError(f"{name}: expected a HaplotypeMatrix, found {type(cohort).__name__}")

@@ -58,7 +58,6 @@ class PrincipalComponents:
     explained : float64 (2,), share of the variance along each component
     """
 
-
     real: NDArray[np.float64]
     synthetic: NDArray[np.float64]
     explained: NDArray[np.float64]
