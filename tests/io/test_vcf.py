@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -292,6 +293,17 @@ def test_text_that_is_refused(tmp_path: Path, text: str, message: str) -> None:
             hf.read(path)
         assert str(path) in str(error.value)
         assert "\n" not in str(error.value)
+
+
+def test_a_refused_file_leaves_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the error is still held: what is left to the garbage collector may be ended anywhere, in a lock too."""
+    monkeypatch.setenv("HAPFORGE_THREADS", "2")
+    path = as_bcf(vcf_text("1\t10\t.\tA\tG\t.\t.\t.\tGT\t0|1\t0/1\t0|0"), tmp_path)
+    before = set(threading.enumerate())
+    with pytest.raises(FormatError, match="not phased") as error:
+        hf.read(path)
+    assert set(threading.enumerate()) <= before
+    assert error.tb is not None
 
 
 @pytest.fixture(scope="module")

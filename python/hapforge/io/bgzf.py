@@ -16,7 +16,7 @@ import os
 import struct
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -53,8 +53,8 @@ def is_bgzf(head: bytes) -> bool:
     return head[:4] == _MAGIC and head[12:16] == b"BC\x02\x00"
 
 
-def read_chunks(path: str | os.PathLike[str], advance: Advance | None = None) -> Iterator[bytes]:
-    """The uncompressed bytes of a file, in pieces of about 1 MiB.
+def read_chunks(path: str | os.PathLike[str], advance: Advance | None = None) -> Generator[bytes]:
+    """The uncompressed bytes of a file, in pieces of about 1 MiB; to be closed by who does not take them all.
 
     Parameters
     ----------

@@ -19,6 +19,7 @@ The Variant Call Format Specification, VCFv4.5 and BCFv2.2.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
@@ -47,7 +48,7 @@ _UNKNOWN = ("N", "<ALT>")
 _BASES = re.compile("[A-Za-z]+")
 _PHASED = "phased diploid calls (0|0, 0|1, 1|0, 1|1); phase the file first, for example with SHAPEIT or Beagle"
 _CALLS = "diploid calls without missing alleles (0|0, 0|1, 1|0, 1|1)"
-_TRANSPOSED = 4096  # sites that are turned to haplotype-major words at once
+_TRANSPOSED = 1024  # sites that are turned to haplotype-major words at once
 _CHUNKS = 2  # pieces of a file that are taken in at once
 _WRITTEN = 1024  # sites that are written at once
 
@@ -234,19 +235,20 @@ def read(
         A file that is cut, damaged or not VCF; a record or call of another kind than the module's docstring names;
         nothing left to take.
     """
-    chunks = bgzf.read_chunks(path, progress)
-    first = next(chunks, b"")
-    stream = _Stream(path, first, chunks)
-    if first.startswith(b"BCF"):
-        names, contigs, gt_key, known = _bcf_header(path, stream)
-        cohort = _Cohort(path, names, region, samples, maf, known)
-        blocks = _bcf_blocks(path, stream, names, contigs, gt_key, region)
-    else:
-        names, known = _text_header(path, stream)
-        cohort = _Cohort(path, names, region, samples, maf, known)
-        blocks = _text_blocks(path, stream, names, region)
-    for block in blocks:
-        cohort.add(block)
+    # Closed here, also after an error: its threads must not be left to the garbage collector, which may run anywhere.
+    with contextlib.closing(bgzf.read_chunks(path, progress)) as chunks:
+        first = next(chunks, b"")
+        stream = _Stream(path, first, chunks)
+        if first.startswith(b"BCF"):
+            names, contigs, gt_key, known = _bcf_header(path, stream)
+            cohort = _Cohort(path, names, region, samples, maf, known)
+            blocks = _bcf_blocks(path, stream, names, contigs, gt_key, region)
+        else:
+            names, known = _text_header(path, stream)
+            cohort = _Cohort(path, names, region, samples, maf, known)
+            blocks = _text_blocks(path, stream, names, region)
+        for block in blocks:
+            cohort.add(block)
     return cohort.matrix()
 
 
@@ -511,6 +513,7 @@ def _bcf_blocks(
             yield _bcf_block(path, stream.data, data, start, calls, stop, names, contigs, gt_key, region, order)
         if damaged:
             raise FormatError(path, "a BCF record", "other bytes", str(order))
+        del data  # so that the next bytes come to lie where these are
         stream.data = stream.data[size:]
         if not stream.more():
             break
