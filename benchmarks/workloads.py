@@ -117,11 +117,11 @@ def write_results(kernel: str, entries: list[dict[str, Any]], peers: dict[str, s
     parser = argparse.ArgumentParser()
     parser.add_argument("-o", type=Path, default=HERE / "results" / f"{kernel}.json")
     path = parser.parse_args().o
-    result = {"kernel": kernel, "machine": _machine(), "peers": peers, "threads": 1, "results": entries}
+    result = {"kernel": kernel, "machine": machine(), "peers": peers, "threads": 1, "results": entries}
     path.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     cpu = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
     git = ["git", "-C", str(HERE)]
