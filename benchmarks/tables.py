@@ -56,8 +56,8 @@ def demo() -> str:
     machine = result["machine"]
     lines.append(
         f"\n{result['real_haplotypes']} training haplotypes x {result['num_sites']} sites. The whole demo took "
-        f"{result['wall_seconds']:.0f} s on {machine['cpus']} cores ({machine['cpu']}), {result['cpu_seconds']:.0f} CPU s and "
-        f"{result['peak_memory_mb']} MiB. A privacy score above the holdout's is a leak."
+        f"{result['wall_seconds']:.0f} s on {machine['cpus']} cores ({machine['cpu']}), {result['cpu_seconds']:.0f} CPU s "
+        f"and {result['peak_memory_mb']} MiB. A privacy score above the holdout's is a leak."
     )
     return "\n".join(lines)
 
