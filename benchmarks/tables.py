@@ -54,11 +54,10 @@ def demo() -> str:
             cells.append("" if score is None or score["value"] is None else f"{score['value']:.3f}")
         lines.append(f"| {heading} | {' | '.join(cells)} |")
     machine = result["machine"]
-    lines.append(
-        f"\n{result['real_haplotypes']} training haplotypes x {result['num_sites']} sites. The whole demo took "
-        f"{result['wall_seconds']:.0f} s on {machine['cpus']} cores ({machine['cpu']}), {result['cpu_seconds']:.0f} CPU s "
-        f"and {result['peak_memory_mb']} MiB. A privacy score above the holdout's is a leak."
-    )
+    size = f"{result['real_haplotypes']} training haplotypes x {result['num_sites']} sites"
+    time = f"{result['wall_seconds']:.0f} s on {machine['cpus']} cores ({machine['cpu']})"
+    used = f"{result['cpu_seconds']:.0f} CPU s and {result['peak_memory_mb']} MiB"
+    lines.append(f"\n{size}. The whole demo took {time}, {used}. A privacy score above the holdout's is a leak.")
     return "\n".join(lines)
 
 
