@@ -161,7 +161,43 @@ def check_data(data: HaplotypeMatrix) -> None:
         )
 
 
-def check_device(device: str) -> None:
-    """Raise ValueError where a model that only counts was asked to use an accelerator."""
-    if device not in ("auto", "cpu"):
-        raise ValueError(f"device: expected 'auto' or 'cpu', found {device!r}")
+class CountedModel(Model):
+    """A model that is counted in one pass over the cohort, without epochs."""
+
+    def fit(
+        self,
+        H: HaplotypeMatrix,
+        *,
+        seed: int = 0,
+        validation: HaplotypeMatrix | None = None,
+        callback: Callable[[Any], Any] | None = None,
+        device: str = "auto",
+    ) -> Self:
+        """Count.
+
+        Parameters
+        ----------
+        H : the training cohort
+        seed, validation, callback : taken for the sake of one signature; counting needs none of them
+        device : "auto" or "cpu"
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            Something other than a cohort, an empty one, a seed out of its range, another device.
+        """
+        check_data(H)
+        seed = check_seed(seed)
+        if device not in ("auto", "cpu"):
+            raise ValueError(f"device: expected 'auto' or 'cpu', found {device!r}")
+        self._count(H)
+        self._describe_training(H, seed)
+        return self
+
+    @abstractmethod
+    def _count(self, H: HaplotypeMatrix) -> None:
+        """Take the parameters from a cohort that is not empty."""

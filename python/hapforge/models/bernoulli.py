@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hapforge import kernels
-from hapforge.haplotypes import HaplotypeMatrix, check_seed, philox, words_per_row
+from hapforge.haplotypes import HaplotypeMatrix, philox, words_per_row
 from hapforge.models import _store
-from hapforge.models._model import Model, check_data, check_device
+from hapforge.models._model import CountedModel
 
 _ROWS = 256
 
@@ -22,7 +21,7 @@ class BernoulliConfig:
     """Nothing to choose."""
 
 
-class Bernoulli(Model):
+class Bernoulli(CountedModel):
     """P(h) = prod_j f_j^h_j (1 - f_j)^(1 - h_j), f_j the ALT frequency of site j: no site knows another.
 
     References
@@ -39,33 +38,8 @@ class Bernoulli(Model):
         super().__init__()
         self.config = BernoulliConfig()
 
-    def fit(
-        self,
-        H: HaplotypeMatrix,
-        *,
-        seed: int = 0,
-        validation: HaplotypeMatrix | None = None,
-        callback: Callable[[Any], Any] | None = None,
-        device: str = "auto",
-    ) -> Self:
-        """Count alleles.
-
-        Parameters
-        ----------
-        H : the training cohort
-        seed, validation, callback : taken for the sake of one signature; counting needs none of them
-        device : "auto" or "cpu"
-
-        Returns
-        -------
-        self
-        """
-        check_data(H)
-        seed = check_seed(seed)
-        check_device(device)
+    def _count(self, H: HaplotypeMatrix) -> None:
         self._counts = np.asarray(kernels.allele_counts(H), dtype=np.int64)
-        self._describe_training(H, seed)
-        return self
 
     @property
     def frequencies(self) -> NDArray[np.float64]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hapforge import _backend
-from hapforge.haplotypes import HaplotypeMatrix, Sites, check_seed, philox, words_per_row
+from hapforge.haplotypes import HaplotypeMatrix, Sites, philox, words_per_row
 from hapforge.models import _store
-from hapforge.models._model import Model, check_data, check_device
+from hapforge.models._model import CountedModel
 
 _ROWS = 8192
 _MAX_WINDOW = 16
@@ -29,7 +28,7 @@ class MarkovConfig:
     window: int = 10
 
 
-class Markov(Model):
+class Markov(CountedModel):
     """P(h) = prod_j P(h_j | h_{j-w} .. h_{j-1}), each factor counted in the training haplotypes.
 
     The window grows from 0 at the first site of a contig to w and starts again at the next contig. A drawn context is
@@ -51,30 +50,7 @@ class Markov(Model):
             raise ValueError(f"window: expected 1 to {_MAX_WINDOW}, found {window}")
         self.config = MarkovConfig(window)
 
-    def fit(
-        self,
-        H: HaplotypeMatrix,
-        *,
-        seed: int = 0,
-        validation: HaplotypeMatrix | None = None,
-        callback: Callable[[Any], Any] | None = None,
-        device: str = "auto",
-    ) -> Self:
-        """Count every context and the alleles that follow it.
-
-        Parameters
-        ----------
-        H : the training cohort
-        seed, validation, callback : taken for the sake of one signature; counting needs none of them
-        device : "auto" or "cpu"
-
-        Returns
-        -------
-        self
-        """
-        check_data(H)
-        seed = check_seed(seed)
-        check_device(device)
+    def _count(self, H: HaplotypeMatrix) -> None:
         lengths = _context_lengths(H.sites, self.config.window)
         site_major = _backend.transpose(H.words, H.num_sites)
         code = np.zeros(H.num_haplotypes, np.uint16)
@@ -92,8 +68,6 @@ class Markov(Model):
                 code |= allele
         self._first = np.concatenate([[0], np.cumsum([len(c) for c in contexts])]).astype(np.int64)
         self._context, self._seen, self._ones = (np.concatenate(parts) for parts in (contexts, seen, ones))
-        self._describe_training(H, seed)
-        return self
 
     def table(self, site: int) -> dict[tuple[int, ...], tuple[int, int]]:
         """What was counted at a site: {previous alleles, nearest last: (times seen, times followed by ALT)}."""
