@@ -29,6 +29,7 @@ BACKENDS = ("avx512", "avx2", "neon", "scalar", "cuda")
 
 _CUDA_KERNELS = frozenset({"allele_counts"})
 _PACK_BLOCK_BYTES = 64 << 20
+_MAX_THREADS = 4096
 
 _threads: int | None = None
 
@@ -117,8 +118,8 @@ def _positive(value: Any, source: str) -> int:
         threads = int(value) if isinstance(value, str) else operator.index(value)
     except (TypeError, ValueError):
         threads = 0
-    if threads < 1:
-        raise ValueError(f"{source}: expected a whole number of threads, 1 or more, found {value!r}")
+    if not 1 <= threads <= _MAX_THREADS:
+        raise ValueError(f"{source}: expected a whole number of threads from 1 to {_MAX_THREADS}, found {value!r}")
     return threads
 
 
@@ -137,7 +138,7 @@ def get_threads(threads: int | None = None) -> int:
     Raises
     ------
     ValueError
-        Not a whole number from 1 up; the message says whether the argument or the environment was wrong.
+        Not a whole number from 1 to 4096; the message says whether the argument or the environment was wrong.
     """
     if threads is not None:
         return _positive(threads, "threads")

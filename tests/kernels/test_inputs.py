@@ -96,3 +96,8 @@ class CudaInterface:
 def test_device_memory_is_refused(value):
     with pytest.raises(TypeError, match="expected host memory, found an array on a device"):
         as_packed(value, "m")
+
+
+def test_a_mask_is_not_dropped_silently() -> None:
+    with pytest.raises(TypeError, match="masked"):
+        hf.kernels.allele_counts(np.ma.masked_array(np.zeros((2, 3), np.uint8), mask=True))

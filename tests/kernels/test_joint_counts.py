@@ -197,3 +197,9 @@ def test_bad_calls():
             ld_decay(dense, edges)
     with pytest.raises(ValueError, match="max_pairs: expected 1 or more, found 0"):
         ld_decay(dense, [0, 1], max_pairs=0)
+
+
+def test_an_edge_beyond_any_position() -> None:
+    dense = np.random.default_rng(1).integers(0, 2, (20, 30), dtype=np.uint8)
+    far = hf.kernels.ld_decay(dense, [0, 1e19])
+    assert far.num_pairs.tolist() == hf.kernels.ld_decay(dense, [0, 100]).num_pairs.tolist()

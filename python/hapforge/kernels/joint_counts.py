@@ -24,6 +24,7 @@ from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.kernels._inputs import Packed, as_packed, refuse_large
 
 _SUBSAMPLE_SEED = 0
+_FARTHEST = 2.0**61  # no two positions are as far apart
 
 
 class LDDecay(NamedTuple):
@@ -192,7 +193,7 @@ def ld_decay(
     sites = _site_major(Packed(words, len(polymorphic)), budget)
 
     # Distances are whole, so [a, b) is [ceil(a), ceil(b)); bins between two whole numbers are empty.
-    whole, bin_of_edge = np.unique(np.ceil(edges).astype(np.int64), return_inverse=True)
+    whole, bin_of_edge = np.unique(np.ceil(edges.clip(max=_FARTHEST)).astype(np.int64), return_inverse=True)
     sums = np.zeros(len(edges) - 1)
     num_pairs = np.zeros(len(edges) - 1, dtype=np.int64)
     if len(whole) > 1:
