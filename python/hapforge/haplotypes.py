@@ -366,7 +366,7 @@ class HaplotypeMatrix:
         """
         if isinstance(array01, np.ma.MaskedArray):
             raise TypeError(
-                "array01: expected an array without a mask, found a masked one: missing calls are not taken"
+                "array01: expected an array without a mask, found a masked one (missing calls)"
             )
         array = np.asarray(array01)
         if array.ndim != 2:

@@ -67,7 +67,7 @@ def refuse_large(shape: tuple[int, ...], itemsize: int, result: str, instead: st
 
 def _host_array(value: Any, argument: str) -> NDArray[Any]:
     if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{argument}: expected an array without a mask, found a masked one: missing calls are not taken")
+        raise TypeError(f"{argument}: expected an array without a mask, found a masked one (missing calls)")
     if isinstance(value, np.ndarray):
         return value
     if hasattr(value, "__dlpack_device__"):
