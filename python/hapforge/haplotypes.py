@@ -365,9 +365,7 @@ class HaplotypeMatrix:
             Not of a boolean or integer dtype.
         """
         if isinstance(array01, np.ma.MaskedArray):
-            raise TypeError(
-                "array01: expected an array without a mask, found a masked one (missing calls)"
-            )
+            raise TypeError("array01: expected an array without a mask, found a masked one (missing calls)")
         array = np.asarray(array01)
         if array.ndim != 2:
             raise ValueError(f"array01: expected a matrix (haplotypes x sites), found {array.ndim} dimensions")
