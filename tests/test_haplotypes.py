@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -168,7 +169,7 @@ def test_split_holds_out_whole_persons(num_persons: int, fraction: float, seed: 
         np.arange(n)[:, None] % 2, sample_ids=[f"p{i % max(num_persons, 1)}" for i in range(n)]
     )
     train, holdout = m.split(fraction, seed)
-    assert holdout.samples.num_persons == int(fraction * num_persons)
+    assert holdout.samples.num_persons == int(Fraction(str(fraction)) * num_persons)
     assert not set(train.samples.sample_id.tolist()) & set(holdout.samples.sample_id.tolist())
     assert train.num_haplotypes + holdout.num_haplotypes == n
     order = {name: i for i, name in enumerate(m.samples.haplotype_id.tolist())}
