@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 
 from hapforge.cli import evaluate, generate, train
-from hapforge.cli._common import Force, Quiet, Seed, Threads, set_threads, stdout
+from hapforge.cli._common import Force, Quiet, Seed, Threads, set_threads, stderr, stdout
 
 SITES = range(0, 2000, 2)
 """The slice of the embedded cohort: every second of its first 2,000 sites."""
@@ -51,9 +52,14 @@ def command(
         )
     if not (run / "model.json").is_file() or not resume:
         _say(quiet, f"\n$ hapforge train rbm {data} -o {run} --preset demo --seed {seed}")
-        train.command(
-            "rbm", data, run, preset="demo", resume=resume, threads=threads, seed=seed, force=force, quiet=quiet
-        )
+        try:
+            train.command(
+                "rbm", data, run, preset="demo", resume=resume, threads=threads, seed=seed, force=force, quiet=quiet
+            )
+        except KeyboardInterrupt:
+            again = shlex.join(["hapforge", "demo", "-o", str(output), "--resume", "--seed", str(seed)])
+            stderr.print(f"{output}: to go on with the demo: {again}", markup=False)
+            raise
     n = io.read(data).num_haplotypes
     _say(quiet, f"\n$ hapforge generate {run} -n {n} -o {synthetic} --seed {seed}")
     generate.command(run, n, synthetic, threads=threads, seed=seed, force=True, quiet=quiet)
