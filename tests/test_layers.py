@@ -26,7 +26,22 @@ RANK = {name: row for row, names in enumerate(ROWS) for name in names}
 RANK["datasets"] = RANK["metrics"]  # a cohort that ships with the package: above io, below what uses it
 RANK["__main__"] = -1  # python -m hapforge
 TORCH_ALLOWED = {"models", "downstream"}
-OPTIONAL = {"torch", "numba", "cupy", "zarr", "plotly", "sklearn", "ot", "matplotlib", "cyvcf2", "pysam", "msprime"}
+OPTIONAL = {
+    "numcodecs",
+    "google_crc32c",
+    "isal",
+    "torch",
+    "numba",
+    "cupy",
+    "zarr",
+    "plotly",
+    "sklearn",
+    "ot",
+    "matplotlib",
+    "cyvcf2",
+    "pysam",
+    "msprime",
+}
 
 
 def _members(folder: Path) -> list[str]:

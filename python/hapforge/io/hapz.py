@@ -46,7 +46,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge import _backend
-from hapforge.errors import ChecksumError, FormatError, MissingDependencyError
+from hapforge.errors import ChecksumError, FormatError
 from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites, words_per_row
 from hapforge.io.atomic import atomic_folder
 from hapforge.io.selection import Region, frequent, no_site, rows_of, site_range
@@ -75,18 +75,14 @@ _LITTLE = {"name": "bytes", "configuration": {"endian": "little"}}
 
 
 def _crc32c(data: bytes | memoryview) -> bytes:
-    try:
-        import google_crc32c
-    except ImportError:
-        raise MissingDependencyError("google_crc32c", "io") from None
+    import google_crc32c
+
     return struct.pack("<I", google_crc32c.value(bytes(data)))
 
 
 def _blosc() -> Any:
-    try:
-        from numcodecs import blosc
-    except ImportError:
-        raise MissingDependencyError("numcodecs", "io") from None
+    from numcodecs import blosc
+
     return blosc
 
 
