@@ -8,7 +8,7 @@ import pytest
 
 import hapforge as hf
 from hapforge.cli import generate
-from hapforge.errors import FormatError
+from hapforge.errors import FormatError, MissingDependencyError
 
 
 @pytest.fixture
@@ -56,3 +56,9 @@ def test_what_goes_beside_is_not_replaced_without_force(run: Path, tmp_path: Pat
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="expected a model folder"):
         generate.command(tmp_path, 2, tmp_path / "ag.npz", quiet=True)
+
+
+def test_a_missing_writer_is_said_before_the_draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(MissingDependencyError, match=r"hapforge\[io\]"):
+        generate.command(tmp_path / "no run is looked for yet", 4, tmp_path / "x.bcf")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from hapforge import _backend
+from hapforge.errors import MissingDependencyError
 
 Threads = Annotated[
     int | None,
@@ -57,6 +59,8 @@ def check_cohort_output(path: Path, force: bool, num_haplotypes: int | None = No
     kind = io.format_of_name(path)
     if kind == "vcf" and num_haplotypes is not None and num_haplotypes % 2:
         raise ValueError(f"{path}: expected an even number of haplotypes for diploid VCF, found {num_haplotypes}")
+    if path.name.endswith((".vcf.gz", ".bcf")) and importlib.util.find_spec("pysam") is None:
+        raise MissingDependencyError("pysam", "io")
     if kind == "hapz":
         io.hapz.check_replaceable(path)
     for place in (path, *io.companions(path)):
