@@ -145,6 +145,17 @@ def test_selection(small_cohort: hf.HaplotypeMatrix, rng: np.random.Generator) -
         small_cohort.select_sites([3, 2])
 
 
+def test_labels_of_one_name_are_of_one_kind() -> None:
+    text, number = (
+        hf.HaplotypeMatrix.from_dense(np.zeros((2, 1), np.uint8), sample_ids=[i], labels={"x": values})
+        for i, values in (("a", ["u", "v"]), ("b", [1, 2]))
+    )
+    with pytest.raises(ValueError, match=r"labels\['x'\]: expected text or numbers in all"):
+        hf.concat([text, number])
+    with pytest.raises(TypeError, match="found others"):
+        hf.HaplotypeMatrix.from_dense(np.zeros((2, 1), np.uint8), labels={"x": ["u", None]})
+
+
 def test_phase_follows_persons() -> None:
     m = hf.HaplotypeMatrix(
         np.zeros((6, 1), np.uint64), hf.Sites(num_sites=1), hf.Samples(6, phased=[True, False, True])

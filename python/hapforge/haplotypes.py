@@ -282,6 +282,8 @@ def _per_row(values: Any, n: int, argument: str) -> Any:
 
 def _label_array(values: Any) -> NDArray[Any]:
     array = np.asarray(values)
+    if array.dtype.kind == "O" and not all(isinstance(value, str) for value in array.tolist()):
+        raise TypeError("labels: expected text or numbers for every haplotype, found others (or none) among them")
     if array.dtype.kind in "USTO":
         return array.astype(_STR)
     if array.dtype.kind in "biuf":
@@ -623,6 +625,9 @@ def _concat_haplotypes(matrices: list[HaplotypeMatrix]) -> HaplotypeMatrix:
                 f"{first.num_sites} of matrix 0; hapforge.intersect brings them to the same"
             )
     common = set.intersection(*(set(m.samples.labels) for m in matrices))
+    for name in sorted(common):
+        if len({m.samples.labels[name].dtype.kind in "biuf" for m in matrices}) > 1:
+            raise ValueError(f"labels[{name!r}]: expected text or numbers in all matrices, found both")
     labels = {
         name: np.concatenate([m.samples.labels[name] for m in matrices])
         for name in first.samples.labels

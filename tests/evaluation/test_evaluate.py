@@ -151,6 +151,14 @@ def test_copies_show(real: hf.HaplotypeMatrix) -> None:
     assert found.data.pairwise_differences is None
 
 
+def test_a_numpy_seed_is_a_seed(real: hf.HaplotypeMatrix, good: hf.HaplotypeMatrix) -> None:
+    one, other = (hf.evaluate(real, good, metrics=["adversarial_accuracy"], seed=seed) for seed in (np.int64(3), 3))
+    assert one.scores == other.scores
+    assert json.loads(one.json())["provenance"]["seed"] == 3
+    with pytest.raises(ValueError, match="seed: expected 0 to"):
+        hf.evaluate(real, good, seed=2**64)
+
+
 def test_curves(result: hf.evaluation.Evaluation, real: hf.HaplotypeMatrix, good: hf.HaplotypeMatrix) -> None:
     data = result.data
     assert data.sets == ["good", "bad"]

@@ -16,7 +16,7 @@ import hapforge as hf
 from hapforge import io
 from hapforge.errors import FormatError
 from hapforge.io.atomic import atomic_files, sha256_file
-from hapforge.io.selection import Region
+from hapforge.io.selection import Region, frequent
 
 NAMES = ["x.vcf", "x.vcf.gz", "x.bcf", "x.hapt", "x.hapt.gz", "x.hapt.zip", "x.npz", "x.hapz"]
 
@@ -242,3 +242,8 @@ def test_real_chain(shared_data: Path, tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="labels"):
         hf.write(hf.read(tmp_path / "b.npz"), tmp_path / "c.bcf")
     cohorts.assert_same(hf.read(tmp_path / "c.bcf"), first, labels=False)
+
+
+@pytest.mark.parametrize("percent", range(1, 51))
+def test_a_site_exactly_at_the_floor_is_kept(percent: int) -> None:
+    assert frequent(np.array([percent - 1, percent, 100 - percent]), 100, percent / 100).tolist() == [False, True, True]

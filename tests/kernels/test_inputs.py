@@ -101,3 +101,9 @@ def test_device_memory_is_refused(value):
 def test_a_mask_is_not_dropped_silently() -> None:
     with pytest.raises(TypeError, match="masked"):
         hf.kernels.allele_counts(np.ma.masked_array(np.zeros((2, 3), np.uint8), mask=True))
+
+
+def test_a_tensor_with_gradients_is_one_clear_error() -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(TypeError, match="m: expected an array that can be shared"):
+        hf.kernels.allele_counts(torch.zeros((2, 3), requires_grad=True))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -121,3 +123,35 @@ def test_names() -> None:
     assert hf.models.by_name("Markov") is hf.models.Markov
     with pytest.raises(ValueError, match="expected one of bernoulli, markov, rbm, found 'gan'"):
         hf.models.by_name("gan")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: {**text, "training": {}}, "expected the parts of a bernoulli model"),
+        (lambda text: {**text, "config": {"window": 3}}, "expected the parts of a bernoulli model"),
+    ],
+)
+def test_descriptions_that_lack_a_part(
+    small_cohort: hf.HaplotypeMatrix, tmp_path: Path, change: Callable[[dict], dict], message: str
+) -> None:
+    folder = tmp_path / "model"
+    hf.models.Bernoulli().fit(small_cohort).save(folder)
+    path = folder / "model.json"
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    with pytest.raises(FormatError, match=message):
+        hf.models.load(folder)
+
+
+def test_weights_that_are_none_and_json_without_end(small_cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    hf.models.Bernoulli().fit(small_cohort).save(folder)
+    (folder / "weights.safetensors").write_bytes(b"\xff" * 100)
+    text = json.loads((folder / "model.json").read_text())
+    text["files"]["weights.safetensors"] = hashlib.sha256(b"\xff" * 100).hexdigest()
+    (folder / "model.json").write_text(json.dumps(text))
+    with pytest.raises(FormatError, match="expected safetensors"):
+        hf.models.load(folder)
+    (folder / "model.json").write_text("[" * 100_000)
+    with pytest.raises(FormatError, match="expected JSON"):
+        hf.models.load(folder)

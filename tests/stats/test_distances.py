@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import wasserstein_distance
 
-import hapforge as hf
-from hapforge.stats import mean_difference, wasserstein_1d
+from hapforge.stats import wasserstein_1d
 
 histograms = st.lists(st.integers(0, 50), min_size=8, max_size=8).map(lambda h: np.array(h, np.int64))
 
@@ -29,12 +28,3 @@ def test_wasserstein_1d_is_scipys(a: np.ndarray, b: np.ndarray) -> None:
 def test_lengths_must_fit() -> None:
     with pytest.raises(ValueError, match=r"\(3,\) and \(4,\)"):
         wasserstein_1d(np.ones(3, np.int64), np.ones(4, np.int64))
-
-
-def test_mean_difference(rng: np.random.Generator) -> None:
-    a = rng.integers(0, 2, (9, 70), dtype=np.uint8)
-    pairs = [(a[i] != a[j]).sum() for i in range(9) for j in range(i)]
-    assert mean_difference(hf.kernels.hamming_histogram(hf.HaplotypeMatrix.from_dense(a))) == pytest.approx(
-        np.mean(pairs)
-    )
-    assert np.isnan(mean_difference(np.zeros(5, np.int64)))

@@ -18,7 +18,7 @@ from hapforge.evaluation.controls import DESCRIPTIONS, HOLDOUT, NAMES, REAL_HALF
 from hapforge.evaluation.output import Evaluation
 from hapforge.evaluation.provenance import describe_run
 from hapforge.evaluation.scores import EQUAL_N, METRICS, SCORES
-from hapforge.haplotypes import HaplotypeMatrix, intersect, seeded_order
+from hapforge.haplotypes import HaplotypeMatrix, check_seed, intersect, seeded_order
 from hapforge.metrics.adversarial_accuracy import AdversarialAccuracy, accuracy_over, equal_subsamples
 from hapforge.metrics.allele_frequency import LOW_FREQUENCY, compare_allele_frequencies, newly_fixed
 from hapforge.metrics.ld import compare_decay_sums, vary
@@ -137,6 +137,7 @@ def evaluate(
         named as a control.
     """
     sets = {"synthetic": synthetic} if isinstance(synthetic, HaplotypeMatrix) else dict(synthetic)
+    seed = check_seed(seed)
     chosen = _chosen(metrics, controls, sets, holdout)
     given = {"real": real, **sets, **({HOLDOUT: holdout} if holdout is not None else {})}
     for name, matrix in given.items():

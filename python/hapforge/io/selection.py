@@ -119,8 +119,8 @@ def check_maf(maf: float | None) -> None:
 
 
 def frequent(allele_count: NDArray[np.int64], num_haplotypes: int, maf: float) -> NDArray[np.bool_]:
-    """Which sites have a minor allele frequency of `maf` or more."""
-    return np.minimum(allele_count, num_haplotypes - allele_count) >= maf * num_haplotypes
+    """Which sites have a minor allele frequency of `maf` or more (a quotient: 0.07 * 100 is above 7)."""
+    return np.minimum(allele_count, num_haplotypes - allele_count) / num_haplotypes >= maf
 
 
 def apply(

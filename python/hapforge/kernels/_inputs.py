@@ -73,7 +73,12 @@ def _host_array(value: Any, argument: str) -> NDArray[Any]:
     if hasattr(value, "__dlpack_device__"):
         kind, _ = value.__dlpack_device__()
         if kind == _DLPACK_CPU:
-            return np.from_dlpack(value)
+            try:
+                return np.from_dlpack(value)
+            except BufferError as error:  # a tensor that requires gradients
+                raise TypeError(
+                    f"{argument}: expected an array that can be shared, found one that cannot: {error}"
+                ) from None
     elif not hasattr(value, "__cuda_array_interface__"):
         raise TypeError(
             f"{argument}: expected a HaplotypeMatrix, an array of 0 and 1, or (words, num_sites), "

@@ -1,7 +1,7 @@
 """One cohort -> numbers."""
 
 from hapforge.stats.allele_frequency import allele_frequencies
-from hapforge.stats.distances import mean_difference, wasserstein_1d
+from hapforge.stats.distances import wasserstein_1d
 from hapforge.stats.ld import DecaySums, ld_decay_sums, ld_distance_edges
 from hapforge.stats.pca import PCA, pca
 
@@ -11,7 +11,6 @@ __all__ = [
     "allele_frequencies",
     "ld_decay_sums",
     "ld_distance_edges",
-    "mean_difference",
     "pca",
     "wasserstein_1d",
 ]

@@ -6,21 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def mean_difference(histogram: NDArray[np.int64]) -> float:
-    """Mean number of differing sites over the pairs of a histogram: sum_d d h_d / sum_d h_d.
-
-    Parameters
-    ----------
-    histogram : int64 (num_sites + 1,), number of pairs at every distance
-
-    Returns
-    -------
-    float, NaN without pairs
-    """
-    num_pairs = int(histogram.sum())
-    return float(np.arange(len(histogram)) @ histogram) / num_pairs if num_pairs else float("nan")
-
-
 def wasserstein_1d(a: NDArray[np.int64], b: NDArray[np.int64]) -> float:
     """Wasserstein-1 distance between two distributions of pairwise differences, in sites.
 
