@@ -278,7 +278,7 @@ def read_legend(path: str | os.PathLike[str]) -> Sites:
     columns = [[fields[k] for fields in lines[1:]] for k in (0, 2, 3)]
     try:
         return Sites(np.array(position, np.int64), contig=contig, id=columns[0], ref=columns[1], alt=columns[2])
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise FormatError(path, "sites in order", str(error)) from None
 
 

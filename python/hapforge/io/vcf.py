@@ -391,6 +391,8 @@ def _text_block(
     try:
         for line in lines:
             contig, position, name, ref, alt, _, _, _, keys, tail = line.split(b"\t", 9)
+            if not position.isdigit() or len(position) > 10:  # int() also takes "1_0" and "+1"
+                raise ValueError(position)
             block.contig.append(contig.decode())
             block.position.append(int(position))
             block.id.append(name.decode())
