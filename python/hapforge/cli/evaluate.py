@@ -154,6 +154,8 @@ def set_names(paths: list[Path]) -> list[str]:
 
 def score_table(result: Evaluation, width: int) -> Table:
     """Scores as rows; sets, then controls, as columns; n beside; 95 % intervals where `width` characters allow."""
+    from hapforge.evaluation import EQUAL_N
+
     data = result.data
     columns = [*data.sets, *data.controls]
     intervals = width >= 40 + 26 * len(columns)
@@ -165,8 +167,8 @@ def score_table(result: Evaluation, width: int) -> Table:
             f"{escape(name)}\n{role}\n{data.num_haplotypes[name]}", justify="right", overflow="fold", min_width=9
         )
     table.add_column("n", justify="right", no_wrap=True)
-    own = [score for score in data.score_labels if not score.endswith("_equal_n")]
-    equal = [score for score in data.score_labels if score.endswith("_equal_n")]
+    own = [score for score in data.score_labels if not score.endswith(EQUAL_N)]
+    equal = [score for score in data.score_labels if score.endswith(EQUAL_N)]
     for title, scores in (("at each set's own size", own), ("all at equal n", equal)):
         if scores:
             table.add_section()

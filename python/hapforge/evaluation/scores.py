@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from hapforge.report.data import EQUAL_N
+
 Better = Literal["higher", "lower", "control"]
 
 
@@ -21,8 +23,6 @@ class ScoreText(NamedTuple):
     reading: str
     better: Better
 
-
-EQUAL_N = "_equal_n"  # ending of the scores that are taken at one n for all sets and controls
 
 _BASE = {
     "aa_truth": ScoreText(

@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+EQUAL_N = "_equal_n"
+"""Ending of the scores that are taken at one n for all sets and controls."""
+
 
 @dataclass(frozen=True)
 class Score:

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge.errors import MissingDependencyError
-from hapforge.report.data import EvaluationData, LDDecayCurves, PairwiseDifferences, PrincipalComponents
+from hapforge.metrics.allele_frequency import LOW_FREQUENCY
+from hapforge.report.data import EQUAL_N, EvaluationData, LDDecayCurves, PairwiseDifferences, PrincipalComponents
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +28,6 @@ MAX_POINTS = 16_000  # more points in a whole figure are counted on a grid, too
 MAX_CLOUD = 1_500  # points drawn of each cloud of a PCA panel
 MAX_BINS = 160  # bins of a distribution
 GRID = 100  # cells along each axis of a density
-LOW_FREQUENCY = 0.2
 REAL_WITHIN = "real, within"
 BAR_WIDTH = 0.26
 NAME_WIDTH = 26  # longest name written inside a figure
@@ -276,8 +276,8 @@ def _adversarial_accuracy(data: EvaluationData) -> Figure | None:
     names = _in_order(data, (name for name, scores in data.scores.items() if {"aa_truth", "aa_syn"} & set(scores)))
     if not names:
         return None
-    equal_n = all(f"{part}_equal_n" in data.scores[name] for name in names for part in ("aa_truth", "aa_syn"))
-    parts = {"AA_truth": "aa_truth_equal_n", "AA_syn": "aa_syn_equal_n"} if equal_n else _PARTS
+    equal_n = all(part + EQUAL_N in data.scores[name] for name in names for part in ("aa_truth", "aa_syn"))
+    parts = {name: part + EQUAL_N for name, part in _PARTS.items()} if equal_n else _PARTS
     style, series, words = styles(data), [], []
     for place, name in enumerate(names):
         found = {part: score for part, key in parts.items() if (score := data.scores[name].get(key)) is not None}

@@ -22,7 +22,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from hapforge.errors import MissingDependencyError
-from hapforge.report.data import EvaluationData, Score
+from hapforge.report.data import EQUAL_N, EvaluationData, Score
 from hapforge.report.figures import BAR_WIDTH, REAL, Figure, Panel, Series, build, draw, palette, shown, styles
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -243,17 +243,14 @@ def number(value: float, places: int) -> str:
     return f"{value:,.{places}f}".replace("-", "\u2212")
 
 
-_EQUAL_N = "_equal_n"
-
-
 def _score_tables(data: EvaluationData, names: list[str]) -> list[dict[str, Any]]:
     """The scores that can be compared across columns, then those that are at each set's own size."""
     used = {key for scores in data.scores.values() for key in scores}
     keys = [*(key for key in data.score_labels if key in used), *sorted(used - set(data.score_labels))]
-    own = [key for key in keys if key + _EQUAL_N in used]
+    own = [key for key in keys if key + EQUAL_N in used]
     if not own:
         return [{"title": "", "rows": _score_rows(data, names, keys)}]
-    equal = [key + _EQUAL_N if key in own else key for key in keys if not key.endswith(_EQUAL_N)]
+    equal = [key + EQUAL_N if key in own else key for key in keys if not key.endswith(EQUAL_N)]
     return [
         {"title": "All at equal n", "rows": _score_rows(data, names, equal)},
         {"title": "Each set at its own size", "rows": _score_rows(data, names, own)},
@@ -265,7 +262,7 @@ def _score_rows(data: EvaluationData, names: list[str], keys: list[str]) -> list
     rows = []
     for key in keys:
         heading, reading = data.score_labels.get(key, (key, ""))
-        if key.endswith(_EQUAL_N):
+        if key.endswith(EQUAL_N):
             heading = heading.removesuffix(" (equal n)")
         scores = [data.scores.get(name, {}).get(key) for name in names]
         finite = [score for score in scores if score is not None and math.isfinite(score.value)]
