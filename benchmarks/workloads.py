@@ -1,8 +1,9 @@
 """What the kernel benchmarks share: seeded cohorts, interleaved timing, and the result files.
 
-A workload runs all its candidates in turn, round after round, so that a busy moment of the machine hits all alike.
-Every candidate's answer is checked before its time is taken. Times are CPU seconds of the process, which a busy
-neighbour disturbs least (all candidates run on one thread); wall seconds stand beside them. Read the ratios, not the
+`measure` times candidates within this process; benchmarks/peers.py gives each a process of its own, as peers need. A
+workload runs all its candidates in turn, round after round, so that a busy moment of the machine hits all alike. Every
+candidate's answer is checked before its time is taken. Times are CPU seconds of the process, which a busy neighbour
+disturbs least (`measure`'s candidates run on one thread); wall seconds stand beside them. Read the ratios, not the
 times.
 """
 
@@ -18,6 +19,7 @@ import json
 import platform
 import statistics
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +28,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hapforge import _backend
+import hapforge
+from hapforge import HaplotypeMatrix, _backend, datasets
 
 HERE = Path(__file__).resolve().parent
 
@@ -39,6 +42,23 @@ def cohort(num_haplotypes: int, num_sites: int, seed: int = 0) -> NDArray[np.uin
     for row in dense:
         row[:] = rng.random(num_sites, dtype=np.float32) < frequency
     return dense
+
+
+def ooa_cohort(num_haplotypes: int, num_sites: int) -> HaplotypeMatrix:
+    """Out-of-Africa haplotypes, linked and with many exact duplicates, MAF >= 1 %.
+
+    The first rows and sites of the embedded cohort; beyond its 5008 x 10,000 one is simulated (`hapforge simulate`,
+    seed 2009), once: it is kept in the system's folder of temporary files.
+    """
+    embedded = datasets.ooa.EMBEDDED
+    if num_haplotypes <= embedded["num_haplotypes"] and num_sites <= embedded["num_sites"]:
+        cohort = datasets.load("ooa")
+        return cohort.select_haplotypes(np.arange(num_haplotypes)).select_sites(np.arange(num_sites))
+    path = Path(tempfile.gettempdir()) / "hapforge-benchmarks" / f"ooa-{num_haplotypes}x{num_sites}.hapz"
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        hapforge.write(datasets.simulate(num_haplotypes, num_sites, seed=2009), path)
+    return hapforge.read(path)
 
 
 def optional(module: str) -> Any:
@@ -100,7 +120,14 @@ def measure(
     for candidate, times in seconds.items():
         beside = f"   {ratio[candidate]} x {ours}" if candidate in ratio else ""
         print(f"  {candidate:32s} {times['median']:9.5f} s  [{times['low']:.5f}, {times['high']:.5f}]{beside}")
-    return {"workload": name, "repeats": repeats, "cpu_seconds": seconds, "fastest": ours, "peer_over_fastest": ratio}
+    return {
+        "workload": name,
+        "threads": 1,
+        "repeats": repeats,
+        "cpu_seconds": seconds,
+        "fastest": ours,
+        "peer_over_fastest": ratio,
+    }
 
 
 def every_backend(kernel: str, call: Callable[[str], Any]) -> dict[str, Callable[[], Any]]:
@@ -112,13 +139,22 @@ def every_backend(kernel: str, call: Callable[[str], Any]) -> dict[str, Callable
     return {f"hapforge {b}": bind(b) for b in _backend.available_backends(kernel) if b != "cuda"}
 
 
-def write_results(kernel: str, entries: list[dict[str, Any]], peers: dict[str, str]) -> None:
-    """Write benchmarks/results/<kernel>.json, or what ``-o`` says."""
+def write_results(
+    kernel: str, entries: list[dict[str, Any]], peers: dict[str, str], growth: list[dict[str, Any]] | None = None
+) -> None:
+    """Write benchmarks/results/<kernel>.json, or what ``-o`` says.
+
+    Parameters
+    ----------
+    entries : from `measure` or `peers.compare`
+    peers : name -> version
+    growth : from `peers.growth`
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("-o", type=Path, default=HERE / "results" / f"{kernel}.json")
     path = parser.parse_args().o
-    result = {"kernel": kernel, "machine": machine(), "peers": peers, "threads": 1, "results": entries}
-    path.write_text(json.dumps(result, indent=1) + "\n")
+    result = {"kernel": kernel, "machine": machine(), "peers": peers, "results": entries}
+    path.write_text(json.dumps(result if growth is None else result | {"growth": growth}, indent=1) + "\n")
 
 
 def machine() -> dict[str, Any]:
