@@ -8,7 +8,11 @@ namespace {
 // (start, calls, stop, bytes that are whole records, whether what follows is damaged).
 py::tuple bind_find_bcf_records(const Array<std::uint8_t>& data) {
   const std::uint8_t* bytes = checked_data(data, 1, "data");
-  const bcf_calls::Records found = bcf_calls::find_records({bytes, extent(data, 0)});
+  bcf_calls::Records found;
+  {
+    const py::gil_scoped_release unlocked;
+    found = bcf_calls::find_records({bytes, extent(data, 0)});
+  }
   const auto array = [](const std::vector<std::int64_t>& values) {
     return Array<std::int64_t>(static_cast<py::ssize_t>(values.size()), values.data());
   };

@@ -17,7 +17,7 @@ Array<std::uint64_t> bind_pack(const Array<std::uint8_t>& dense, std::size_t fir
   pack::BadValue bad;
   {
     const py::gil_scoped_release unlocked;
-    bad = pack::pack(data, rows, sites, out, kernels, threads);
+    bad = pack::pack(data, rows, sites, sites, out, kernels, threads);
   }
   if (bad.found) {
     throw py::value_error("expected only 0 and 1, found " + std::to_string(bad.value) + " at row " +

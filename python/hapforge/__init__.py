@@ -7,6 +7,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 from hapforge import kernels
+from hapforge._backend import get_cmake_dir, get_include, get_library_dir
 from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites, concat, intersect
 from hapforge.io import read, write
 
@@ -24,6 +25,9 @@ __all__ = [
     "datasets",
     "evaluate",
     "evaluation",
+    "get_cmake_dir",
+    "get_include",
+    "get_library_dir",
     "intersect",
     "kernels",
     "metrics",

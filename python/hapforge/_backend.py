@@ -11,6 +11,7 @@ from __future__ import annotations
 import operator
 import os
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +36,23 @@ _threads: int | None = None
 
 core = _core
 """The CPU module."""
+
+_installed = Path(_core.__file__).parent  # in an editable install not where the Python files are
+
+
+def get_include() -> str:
+    """The folder to compile against: it holds ``hapforge/hapforge.h``, the C interface of the kernels."""
+    return str(_installed / "include")
+
+
+def get_library_dir() -> str:
+    """The folder to link against: it holds ``libhapforge.so.1``, ``libhapforge.so`` (for ``-lhapforge``) and ``.a``."""
+    return str(_installed / "lib")
+
+
+def get_cmake_dir() -> str:
+    """The folder of the CMake package: ``hapforge_DIR`` for ``find_package(hapforge CONFIG)``."""
+    return str(_installed / "lib" / "cmake" / "hapforge")
 
 
 @cache

@@ -72,7 +72,8 @@ Bytes run_pack(const pack::Kernels& kernels, Shape s) {
   std::vector<std::uint64_t> transposed(s.sites * words_for_bits(s.rows));
   std::vector<std::uint8_t> back(dense.size());
   Bytes out;
-  out.push_back(pack::pack(dense.data(), s.rows, s.sites, words.data(), kernels, kThreads).found);
+  out.push_back(
+      pack::pack(dense.data(), s.rows, s.sites, s.sites, words.data(), kernels, kThreads).found);
   pack::unpack(expected.view, back.data(), kernels, kThreads);
   pack::transpose(expected.view, transposed.data(), kernels, kThreads);
   out.push_back(words == expected.words && back == dense);
@@ -86,7 +87,7 @@ Bytes run_pack(const pack::Kernels& kernels, Shape s) {
   append(out, selected);
   dense.back() = 2;
   const pack::BadValue bad =
-      pack::pack(dense.data(), s.rows, s.sites, words.data(), kernels, kThreads);
+      pack::pack(dense.data(), s.rows, s.sites, s.sites, words.data(), kernels, kThreads);
   out.push_back(bad.found && bad.row == s.rows - 1 && bad.column == s.sites - 1);
   return out;
 }

@@ -25,11 +25,12 @@ const std::array kAll = {
 std::span<const Implementation<Kernel>> implementations() noexcept { return kAll; }
 
 void count(const BitMatrixView& m, std::int64_t* out, Kernel kernel, std::size_t threads) {
-  const std::size_t blocks = (m.words_per_row + kBlockWords - 1) / kBlockWords;
+  const std::size_t words = words_for_bits(m.num_sites);
+  const std::size_t blocks = (words + kBlockWords - 1) / kBlockWords;
   parallel_for(blocks, threads, [&](std::size_t block, std::size_t) noexcept {
     std::uint32_t counts[kBlockSites] = {};
     const std::size_t first_word = block * kBlockWords;
-    const std::size_t num_words = std::min(kBlockWords, m.words_per_row - first_word);
+    const std::size_t num_words = std::min(kBlockWords, words - first_word);
     kernel(m.words + first_word, m.words_per_row, m.num_rows, num_words, counts);
     const std::size_t first_site = first_word * kBitsPerWord;
     const std::size_t num_sites = std::min(kBlockSites, m.num_sites - first_site);

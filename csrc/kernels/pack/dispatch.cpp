@@ -58,12 +58,15 @@ void gather_row(const std::uint64_t* row, const std::int64_t* index, std::size_t
   }
 }
 
-BadValue first_bad_value(const std::uint8_t* dense, std::size_t num_rows, std::size_t num_sites) {
-  const std::uint8_t* end = dense + num_rows * num_sites;
-  const std::uint8_t* at = std::find_if(dense, end, [](std::uint8_t v) { return v > 1; });
-  if (at == end) return {};
-  const auto offset = static_cast<std::size_t>(at - dense);
-  return {true, offset / num_sites, offset % num_sites, *at};
+BadValue first_bad_value(const std::uint8_t* dense, std::size_t num_rows, std::size_t num_sites,
+                         std::size_t stride) {
+  for (std::size_t i = 0; i < num_rows; ++i) {
+    const std::uint8_t* row = dense + i * stride;
+    const std::uint8_t* at =
+        std::find_if(row, row + num_sites, [](std::uint8_t v) { return v > 1; });
+    if (at != row + num_sites) return {true, i, static_cast<std::size_t>(at - row), *at};
+  }
+  return {};
 }
 
 }  // namespace
@@ -71,19 +74,20 @@ BadValue first_bad_value(const std::uint8_t* dense, std::size_t num_rows, std::s
 std::span<const Implementation<Kernels>> implementations() noexcept { return kAll; }
 
 BadValue pack(const std::uint8_t* dense, std::size_t num_rows, std::size_t num_sites,
-              std::uint64_t* words, const Kernels& kernels, std::size_t threads) {
+              std::size_t stride, std::uint64_t* words, const Kernels& kernels,
+              std::size_t threads) {
   const std::size_t words_per_row = words_for_bits(num_sites);
   std::atomic<bool> clean{true};
   parallel_for(
       num_blocks(num_rows, kRowsPerTask), threads, [&](std::size_t task, std::size_t) noexcept {
         const std::size_t end = std::min(num_rows, (task + 1) * kRowsPerTask);
         for (std::size_t i = task * kRowsPerTask; i < end; ++i) {
-          if (!kernels.pack_row(dense + i * num_sites, num_sites, words + i * words_per_row)) {
+          if (!kernels.pack_row(dense + i * stride, num_sites, words + i * words_per_row)) {
             clean.store(false, std::memory_order_relaxed);
           }
         }
       });
-  return clean ? BadValue{} : first_bad_value(dense, num_rows, num_sites);
+  return clean ? BadValue{} : first_bad_value(dense, num_rows, num_sites, stride);
 }
 
 void unpack(const BitMatrixView& m, std::uint8_t* dense, const Kernels& kernels,
@@ -102,27 +106,27 @@ void transpose(const BitMatrixView& m, std::uint64_t* out, const Kernels& kernel
   // A task turns 8 words (a cache line) of every row into 512 rows of the output; inside it, 512
   // input rows at a time fill whole cache lines of those output rows.
   constexpr std::size_t kLine = 8;
+  const std::size_t in_words = words_for_bits(m.num_sites);
   const std::size_t out_words = words_for_bits(m.num_rows);
-  parallel_for(num_blocks(m.words_per_row, kLine), threads,
-               [&](std::size_t task, std::size_t) noexcept {
-                 const std::size_t word_end = std::min(m.words_per_row, (task + 1) * kLine);
-                 std::uint64_t in_block[64];
-                 std::uint64_t out_block[64];
-                 for (std::size_t line = 0; line < out_words; line += kLine) {
-                   for (std::size_t w = task * kLine; w < word_end; ++w) {
-                     const std::size_t sites = std::min<std::size_t>(64, m.num_sites - w * 64);
-                     for (std::size_t o = line; o < std::min(out_words, line + kLine); ++o) {
-                       const std::size_t rows = std::min<std::size_t>(64, m.num_rows - o * 64);
-                       for (std::size_t r = 0; r < rows; ++r) in_block[r] = m.row(o * 64 + r)[w];
-                       std::fill(in_block + rows, in_block + 64, 0);
-                       kernels.transpose_block(in_block, out_block);
-                       for (std::size_t c = 0; c < sites; ++c) {
-                         out[(w * 64 + c) * out_words + o] = out_block[c];
-                       }
-                     }
-                   }
-                 }
-               });
+  parallel_for(num_blocks(in_words, kLine), threads, [&](std::size_t task, std::size_t) noexcept {
+    const std::size_t word_end = std::min(in_words, (task + 1) * kLine);
+    std::uint64_t in_block[64];
+    std::uint64_t out_block[64];
+    for (std::size_t line = 0; line < out_words; line += kLine) {
+      for (std::size_t w = task * kLine; w < word_end; ++w) {
+        const std::size_t sites = std::min<std::size_t>(64, m.num_sites - w * 64);
+        for (std::size_t o = line; o < std::min(out_words, line + kLine); ++o) {
+          const std::size_t rows = std::min<std::size_t>(64, m.num_rows - o * 64);
+          for (std::size_t r = 0; r < rows; ++r) in_block[r] = m.row(o * 64 + r)[w];
+          std::fill(in_block + rows, in_block + 64, 0);
+          kernels.transpose_block(in_block, out_block);
+          for (std::size_t c = 0; c < sites; ++c) {
+            out[(w * 64 + c) * out_words + o] = out_block[c];
+          }
+        }
+      }
+    }
+  });
 }
 
 void select_sites(const BitMatrixView& m, const std::int64_t* index, std::size_t num_selected,

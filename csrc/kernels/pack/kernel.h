@@ -45,9 +45,11 @@ struct BadValue {
   std::uint8_t value = 0;
 };
 
-// dense: num_rows x num_sites, C order. words: num_rows x words_for_bits(num_sites).
+// dense: num_rows x num_sites bytes, rows `stride` >= num_sites bytes apart. words: num_rows x
+// words_for_bits(num_sites).
 BadValue pack(const std::uint8_t* dense, std::size_t num_rows, std::size_t num_sites,
-              std::uint64_t* words, const Kernels& kernels, std::size_t threads);
+              std::size_t stride, std::uint64_t* words, const Kernels& kernels,
+              std::size_t threads);
 
 // dense: m.num_rows x m.num_sites, C order.
 void unpack(const BitMatrixView& m, std::uint8_t* dense, const Kernels& kernels,

@@ -1,0 +1,218 @@
+// The C ABI: each function checks its arguments (arguments.h) and calls a kernel. What they do is
+// written in hapforge/hapforge.h. A new kernel is a declaration there and a function here.
+#include "hapforge/hapforge.h"
+
+#include <algorithm>
+
+#include "cabi/arguments.h"
+#include "core/thread_pool.h"
+#include "kernels/allele_counts/kernel.h"
+#include "kernels/backends.h"
+#include "kernels/hamming/kernel.h"
+#include "kernels/joint_counts/kernel.h"
+#include "kernels/nearest_neighbours/kernel.h"
+#include "kernels/pack/kernel.h"
+
+using namespace hapforge;
+using namespace hapforge::cabi;
+
+extern "C" {
+
+const char* hf_status_message(int status) {
+  switch (status) {
+    case HF_OK:
+      return "no error";
+    case HF_ERROR_POINTER:
+      return "a pointer is NULL, or not aligned to its type";
+    case HF_ERROR_SIZE:
+      return "a size is negative, or a matrix has 2^31 or more rows or columns";
+    case HF_ERROR_STRIDE:
+      return "a stride is less than a row, or rows that must be adjacent have a gap";
+    case HF_ERROR_PADDING:
+      return "a padding bit, past the last column, is set";
+    case HF_ERROR_INDEX:
+      return "an index is out of range";
+    case HF_ERROR_VALUE:
+      return "an argument, or a value in an array, is not what it must be";
+    case HF_ERROR_BACKEND:
+      return "this CPU or this build lacks the backend for this kernel";
+    case HF_ERROR_THREADS:
+      return "the number of threads is not 1 to 4096";
+    case HF_ERROR_MEMORY:
+      return "no memory for scratch space";
+    case HF_ERROR_INTERNAL:
+      return "an internal error of hapforge";
+    default:
+      return "no status of hapforge";
+  }
+}
+
+int hf_abi_version(void) { return HF_ABI_VERSION; }
+
+const char* hf_version(void) { return HAPFORGE_VERSION; }
+
+int hf_available_backends(const char* kernel, int* backends, int64_t capacity, int64_t* count) {
+  return guarded([&] {
+    const auto names = backends_of(array(kernel, 1));
+    require(names.has_value(), HF_ERROR_VALUE);
+    const std::size_t room = std::min(size(capacity), names->size());
+    array(backends, room);
+    for (std::size_t i = 0; i < room; ++i) backends[i] = backend_code((*names)[i]);
+    *array(count, 1) = static_cast<int64_t>(names->size());
+  });
+}
+
+int hf_parallel_for(int64_t num_tasks, int threads,
+                    void (*function)(void* context, int64_t task, int64_t slot), void* context) {
+  return guarded([&] {
+    const std::size_t tasks = size(num_tasks);
+    require(function != nullptr, HF_ERROR_POINTER);
+    parallel_for(tasks, thread_count(threads), [=](std::size_t task, std::size_t slot) noexcept {
+      function(context, static_cast<int64_t>(task), static_cast<int64_t>(slot));
+    });
+  });
+}
+
+// ---- pack ---------------------------------------------------------------------------------------
+
+int hf_pack(const uint8_t* dense, int64_t num_rows, int64_t num_sites, int64_t dense_stride,
+            uint64_t* words, int backend, int threads) {
+  return guarded([&] {
+    const std::size_t rows = matrix_size(num_rows);
+    const std::size_t sites = matrix_size(num_sites);
+    const std::size_t stride = size(dense_stride);
+    require(stride >= sites, HF_ERROR_STRIDE);
+    array(dense, rows * sites);
+    array(words, rows * words_for_bits(sites));
+    const auto bad = pack::pack(dense, rows, sites, stride, words,
+                                chosen(pack::implementations(), backend), thread_count(threads));
+    require(!bad.found, HF_ERROR_VALUE);
+  });
+}
+
+int hf_unpack(const uint64_t* words, int64_t num_rows, int64_t num_sites, int64_t row_stride,
+              uint8_t* dense, int backend, int threads) {
+  return guarded([&] {
+    const BitMatrixView view = packed(words, num_rows, num_sites, row_stride, Rows::kAnyStride);
+    pack::unpack(view, array(dense, view.num_rows * view.num_sites),
+                 chosen(pack::implementations(), backend), thread_count(threads));
+  });
+}
+
+int hf_transpose(const uint64_t* words, int64_t num_rows, int64_t num_sites, int64_t row_stride,
+                 uint64_t* transposed, int backend, int threads) {
+  return guarded([&] {
+    const BitMatrixView view = packed(words, num_rows, num_sites, row_stride, Rows::kAnyStride);
+    pack::transpose(view, array(transposed, view.num_sites * words_for_bits(view.num_rows)),
+                    chosen(pack::implementations(), backend), thread_count(threads));
+  });
+}
+
+int hf_select_sites(const uint64_t* words, int64_t num_rows, int64_t num_sites, int64_t row_stride,
+                    const int64_t* index, int64_t num_selected, uint64_t* selected, int backend,
+                    int threads) {
+  return guarded([&] {
+    const BitMatrixView view = packed(words, num_rows, num_sites, row_stride, Rows::kAnyStride);
+    const std::size_t columns = matrix_size(num_selected);
+    pack::select_sites(view, indices(index, columns, view.num_sites), columns,
+                       array(selected, view.num_rows * words_for_bits(columns)),
+                       chosen(pack::implementations(), backend), thread_count(threads));
+  });
+}
+
+// ---- allele_counts ------------------------------------------------------------------------------
+
+int hf_allele_counts(const uint64_t* words, int64_t num_rows, int64_t num_sites, int64_t row_stride,
+                     int64_t* counts, int backend, int threads) {
+  return guarded([&] {
+    const BitMatrixView view = packed(words, num_rows, num_sites, row_stride, Rows::kAnyStride);
+    allele_counts::count(view, array(counts, view.num_sites),
+                         chosen(allele_counts::implementations(), backend), thread_count(threads));
+  });
+}
+
+// ---- hamming ------------------------------------------------------------------------------------
+
+int hf_pairwise_hamming(const uint64_t* a, int64_t num_rows_a, int64_t row_stride_a,
+                        const uint64_t* b, int64_t num_rows_b, int64_t row_stride_b,
+                        int64_t num_sites, uint32_t* distance, int backend, int threads) {
+  return guarded([&] {
+    const BitMatrixView from = packed(a, num_rows_a, num_sites, row_stride_a, Rows::kAdjacent);
+    const BitMatrixView to = packed(b, num_rows_b, num_sites, row_stride_b, Rows::kAdjacent);
+    hamming::pairwise(from, to, array(distance, from.num_rows * to.num_rows),
+                      chosen(popcount_tile::implementations(), backend), thread_count(threads));
+  });
+}
+
+int hf_hamming_histogram(const uint64_t* a, int64_t num_rows_a, int64_t row_stride_a,
+                         const uint64_t* b, int64_t num_rows_b, int64_t row_stride_b,
+                         int64_t num_sites, int64_t* counts, int backend, int threads) {
+  return guarded([&] {
+    const bool symmetric = b == nullptr;
+    const BitMatrixView from = packed(a, num_rows_a, num_sites, row_stride_a, Rows::kAdjacent);
+    const BitMatrixView to =
+        symmetric ? from : packed(b, num_rows_b, num_sites, row_stride_b, Rows::kAdjacent);
+    hamming::histogram(from, to, symmetric, array(counts, from.num_sites + 1),
+                       chosen(popcount_tile::implementations(), backend), thread_count(threads));
+  });
+}
+
+// ---- nearest_neighbours -------------------------------------------------------------------------
+
+int hf_nearest_neighbours(const uint64_t* queries, int64_t num_queries, int64_t query_stride,
+                          const uint64_t* targets, int64_t num_targets, int64_t target_stride,
+                          int64_t num_sites, int64_t k, int exclude_self, int64_t* index,
+                          uint32_t* distance, int backend, int threads) {
+  return guarded([&] {
+    const BitMatrixView from =
+        packed(queries, num_queries, num_sites, query_stride, Rows::kAdjacent);
+    const BitMatrixView to = targets == nullptr ? from
+                                                : packed(targets, num_targets, num_sites,
+                                                         target_stride, Rows::kAdjacent);
+    require(exclude_self == 0 || exclude_self == 1, HF_ERROR_VALUE);
+    const std::size_t most = to.num_rows - (exclude_self == 1 && to.num_rows > 0 ? 1 : 0);
+    require(k >= 1 && size(k) <= most, HF_ERROR_VALUE);
+    nearest_neighbours::search(
+        from, to, size(k), exclude_self == 1, array(index, from.num_rows * size(k)),
+        array(distance, from.num_rows * size(k)), chosen(popcount_tile::implementations(), backend),
+        thread_count(threads));
+  });
+}
+
+// ---- joint_counts -------------------------------------------------------------------------------
+
+int hf_joint_counts(const uint64_t* sites, int64_t num_sites, int64_t num_haplotypes,
+                    int64_t row_stride, const int64_t* pairs, int64_t num_pairs, int64_t* n11,
+                    int backend, int threads) {
+  return guarded([&] {
+    const BitMatrixView view =
+        packed(sites, num_sites, num_haplotypes, row_stride, Rows::kAdjacent);
+    const std::size_t count = size(num_pairs);
+    require(count <= std::numeric_limits<std::size_t>::max() / 16, HF_ERROR_SIZE);
+    joint_counts::pairs(view, indices(pairs, 2 * count, view.num_rows), count, array(n11, count),
+                        chosen(popcount_tile::implementations(), backend), thread_count(threads));
+  });
+}
+
+int hf_joint_counts_matrix(const uint64_t* sites, int64_t num_sites, int64_t num_haplotypes,
+                           int64_t row_stride, int64_t* n11, int backend, int threads) {
+  return guarded([&] {
+    const BitMatrixView view =
+        packed(sites, num_sites, num_haplotypes, row_stride, Rows::kAdjacent);
+    joint_counts::matrix(view, array(n11, view.num_rows * view.num_rows),
+                         chosen(popcount_tile::implementations(), backend), thread_count(threads));
+  });
+}
+
+int hf_ld_matrix(const uint64_t* sites, int64_t num_sites, int64_t num_haplotypes,
+                 int64_t row_stride, float* r2, int backend, int threads) {
+  return guarded([&] {
+    const BitMatrixView view =
+        packed(sites, num_sites, num_haplotypes, row_stride, Rows::kAdjacent);
+    joint_counts::r2_matrix(view, array(r2, view.num_rows * view.num_rows),
+                            chosen(popcount_tile::implementations(), backend),
+                            thread_count(threads));
+  });
+}
+
+}  // extern "C"

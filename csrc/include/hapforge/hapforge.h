@@ -1,0 +1,169 @@
+/* hapforge.h: the kernels of hapforge, for every language that can call C.
+ *
+ * Packed haplotypes. A matrix of bits is `num_rows` rows of 64-bit words, rows `row_stride` words
+ * apart. Bit j of a row is bit j % 64 (from the least significant) of word j / 64. Bits past the
+ * last column are zero. A row is a haplotype and a column a site ("haplotype-major"), or the other
+ * way round ("site-major"; hf_transpose turns one into the other).
+ *
+ * Strides. A row takes (num_sites + 63) / 64 words, and every stride is at least that. Kernels that
+ * compare rows with each other need rows without a gap, hence exactly that; their text says
+ * "adjacent rows". Outputs are C-contiguous.
+ *
+ * Every function
+ * - returns a status, HF_OK or one of the errors below, and sets nothing else (no errno, no global
+ *   state); after an error the outputs hold no meaning;
+ * - reads its inputs and writes its outputs in place: the memory is the caller's, on the host, and
+ *   outputs overlap nothing else; a pointer to no element may be NULL;
+ * - runs on at most `threads` threads, 1 to HF_MAX_THREADS, the caller among them; they come from
+ *   one pool per loaded library;
+ * - runs on `backend`, one of HF_BACKEND_*, and never on another one;
+ * - gives the same result on any number of threads and any backend, to the last bit;
+ * - may be called from many threads at once, and in a child after fork();
+ * - lets no C++ exception out.
+ *
+ * Versions. HF_ABI_VERSION is the number in the shared library's name, libhapforge.so.1: within it
+ * functions and codes are added, never changed or taken away.
+ */
+#ifndef HAPFORGE_HAPFORGE_H
+#define HAPFORGE_HAPFORGE_H
+
+#include <stdint.h>
+
+#define HF_ABI_VERSION 1
+
+#if defined(__GNUC__)
+#define HF_API __attribute__((visibility("default")))
+#else
+#define HF_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- what a function returns ------------------------------------------------------------------*/
+
+enum {
+  HF_OK = 0,
+  HF_ERROR_POINTER = 1,  /* a pointer is NULL, or not aligned to its type */
+  HF_ERROR_SIZE = 2,     /* a size is negative, or 2^31 and more rows or columns */
+  HF_ERROR_STRIDE = 3,   /* a stride is less than a row; or more, where rows must be adjacent */
+  HF_ERROR_PADDING = 4,  /* a bit past the last column is set */
+  HF_ERROR_INDEX = 5,    /* an index is out of range */
+  HF_ERROR_VALUE = 6,    /* another argument, or a value in an array, is not what it must be */
+  HF_ERROR_BACKEND = 7,  /* this CPU or this build lacks the backend for this kernel */
+  HF_ERROR_THREADS = 8,  /* not 1 to HF_MAX_THREADS */
+  HF_ERROR_MEMORY = 9,   /* no memory for scratch space */
+  HF_ERROR_INTERNAL = 10 /* none of these: a defect, please report it */
+};
+
+/* One line of English for a status, never NULL. */
+HF_API const char* hf_status_message(int status);
+
+/* ---- where and on what a function runs --------------------------------------------------------*/
+
+#define HF_MAX_THREADS 4096
+
+enum {
+  HF_BACKEND_AUTO = 0, /* the fastest that this CPU has for the kernel */
+  HF_BACKEND_SCALAR = 1,
+  HF_BACKEND_AVX2 = 2,
+  HF_BACKEND_AVX512 = 3,
+  HF_BACKEND_NEON = 4
+};
+
+/* HF_ABI_VERSION of the library that is loaded; a program needs one equal to its header's. */
+HF_API int hf_abi_version(void);
+
+/* Version of the hapforge package, such as "0.1.0". */
+HF_API const char* hf_version(void);
+
+/* Backends of a kernel that this CPU can run, fastest first. `kernel` is "pack" (pack, unpack,
+ * transpose, select_sites), "allele_counts", "hamming", "nearest_neighbours" or "joint_counts"
+ * (with the LD functions); HF_ERROR_VALUE for any other. At most `capacity` codes are written;
+ * `*count` says how many there are. */
+HF_API int hf_available_backends(const char* kernel, int* backends, int64_t capacity,
+                                 int64_t* count);
+
+/* Calls function(context, task, slot) for every task in [0, num_tasks) on the threads that the
+ * kernels run on, in ascending order of starting, and returns when all are done. `slot`, in
+ * [0, threads), is fixed for a thread during the call: an index for scratch memory. From inside a
+ * task everything runs inline. No exception and no longjmp may leave `function`. */
+HF_API int hf_parallel_for(int64_t num_tasks, int threads,
+                           void (*function)(void* context, int64_t task, int64_t slot),
+                           void* context);
+
+/* ---- pack: bytes to bits, bits to bytes, transpose, columns -----------------------------------*/
+
+/* dense: num_rows x num_sites bytes, rows `dense_stride` bytes apart, each byte 0 or 1, else
+ * HF_ERROR_VALUE. words: num_rows x (num_sites + 63) / 64; padding bits are written as zero. */
+HF_API int hf_pack(const uint8_t* dense, int64_t num_rows, int64_t num_sites, int64_t dense_stride,
+                   uint64_t* words, int backend, int threads);
+
+/* dense: num_rows x num_sites bytes, each 0 or 1. */
+HF_API int hf_unpack(const uint64_t* words, int64_t num_rows, int64_t num_sites, int64_t row_stride,
+                     uint8_t* dense, int backend, int threads);
+
+/* transposed: num_sites x (num_rows + 63) / 64 words. */
+HF_API int hf_transpose(const uint64_t* words, int64_t num_rows, int64_t num_sites,
+                        int64_t row_stride, uint64_t* transposed, int backend, int threads);
+
+/* Column index[k] becomes column k; repeats and any order are fine. index: num_selected, in
+ * [0, num_sites). selected: num_rows x (num_selected + 63) / 64 words. */
+HF_API int hf_select_sites(const uint64_t* words, int64_t num_rows, int64_t num_sites,
+                           int64_t row_stride, const int64_t* index, int64_t num_selected,
+                           uint64_t* selected, int backend, int threads);
+
+/* ---- allele_counts ----------------------------------------------------------------------------*/
+
+/* counts[j]: rows whose bit j is set; num_sites of them. */
+HF_API int hf_allele_counts(const uint64_t* words, int64_t num_rows, int64_t num_sites,
+                            int64_t row_stride, int64_t* counts, int backend, int threads);
+
+/* ---- hamming: adjacent rows -------------------------------------------------------------------*/
+
+/* distance: num_rows_a x num_rows_b. */
+HF_API int hf_pairwise_hamming(const uint64_t* a, int64_t num_rows_a, int64_t row_stride_a,
+                               const uint64_t* b, int64_t num_rows_b, int64_t row_stride_b,
+                               int64_t num_sites, uint32_t* distance, int backend, int threads);
+
+/* counts[d]: pairs of a row of a and a row of b at Hamming distance d; num_sites + 1 of them. With
+ * b NULL (num_rows_b and row_stride_b are then not looked at): pairs i < j of rows of a. Never
+ * forms the matrix. */
+HF_API int hf_hamming_histogram(const uint64_t* a, int64_t num_rows_a, int64_t row_stride_a,
+                                const uint64_t* b, int64_t num_rows_b, int64_t row_stride_b,
+                                int64_t num_sites, int64_t* counts, int backend, int threads);
+
+/* ---- nearest_neighbours: adjacent rows --------------------------------------------------------*/
+
+/* The k targets nearest to each query by Hamming distance, ascending by (distance, index).
+ * index, distance: num_queries x k. With targets NULL (num_targets and target_stride are then not
+ * looked at) the queries are searched among themselves. With exclude_self, 0 or 1, target i is no
+ * candidate for query i. k: 1 to the number of candidates, else HF_ERROR_VALUE. */
+HF_API int hf_nearest_neighbours(const uint64_t* queries, int64_t num_queries, int64_t query_stride,
+                                 const uint64_t* targets, int64_t num_targets,
+                                 int64_t target_stride, int64_t num_sites, int64_t k,
+                                 int exclude_self, int64_t* index, uint32_t* distance, int backend,
+                                 int threads);
+
+/* ---- joint_counts and linkage disequilibrium: adjacent rows, site-major -----------------------*/
+
+/* n11[p]: haplotypes that carry ALT at both sites of pair p, (pairs[2 p], pairs[2 p + 1]), each in
+ * [0, num_sites). sites: num_sites rows of num_haplotypes bits. */
+HF_API int hf_joint_counts(const uint64_t* sites, int64_t num_sites, int64_t num_haplotypes,
+                           int64_t row_stride, const int64_t* pairs, int64_t num_pairs,
+                           int64_t* n11, int backend, int threads);
+
+/* n11 of all pairs: num_sites x num_sites, symmetric; the diagonal is the allele counts. */
+HF_API int hf_joint_counts_matrix(const uint64_t* sites, int64_t num_sites, int64_t num_haplotypes,
+                                  int64_t row_stride, int64_t* n11, int backend, int threads);
+
+/* r2 of all pairs: num_sites x num_sites, symmetric; NaN where either site is monomorphic. */
+HF_API int hf_ld_matrix(const uint64_t* sites, int64_t num_sites, int64_t num_haplotypes,
+                        int64_t row_stride, float* r2, int backend, int threads);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
