@@ -1,7 +1,3 @@
-#include <pybind11/stl.h>
-
-#include <optional>
-
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 #include "kernels/joint_counts/kernel.h"
@@ -9,22 +5,36 @@
 namespace hapforge {
 namespace {
 
-Array<std::int64_t> bind_joint_counts(const Array<std::uint64_t>& sites, std::size_t num_haplotypes,
-                                      const std::optional<Array<std::int64_t>>& pairs,
+using joint_counts::Panels;
+using joint_counts::Statistic;
+
+Panels panels_of(const BitMatrixView& haplotypes, const std::string& backend, std::size_t threads) {
+  return Panels::of_haplotypes(haplotypes, find_backend(pack::implementations(), backend), threads);
+}
+
+// `words` has a row per haplotype.
+Array<std::int64_t> bind_joint_counts(const Array<std::uint64_t>& words, std::size_t num_sites,
                                       const std::string& backend, std::size_t threads) {
+  const BitMatrixView view = view_of(words, num_sites, "words");
+  const auto& kernels = find_backend(joint_counts::implementations(), backend);
+  auto n11 = empty<std::int64_t>(num_sites, num_sites);
+  std::int64_t* out = n11.mutable_data();
+  const py::gil_scoped_release unlocked;
+  joint_counts::matrix(panels_of(view, backend, threads), out, kernels, threads);
+  return n11;
+}
+
+// `sites` has a row per site.
+Array<std::int64_t> bind_joint_counts_of_pairs(const Array<std::uint64_t>& sites,
+                                               std::size_t num_haplotypes,
+                                               const Array<std::int64_t>& pairs,
+                                               const std::string& backend, std::size_t threads) {
   const BitMatrixView view = view_of(sites, num_haplotypes, "sites");
   const auto& kernels = find_backend(popcount_tile::implementations(), backend);
-  if (!pairs) {
-    auto n11 = empty<std::int64_t>(view.num_rows, view.num_rows);
-    std::int64_t* out = n11.mutable_data();
-    const py::gil_scoped_release unlocked;
-    joint_counts::matrix(view, out, kernels, threads);
-    return n11;
-  }
-  const std::int64_t* pair_data = checked_data(*pairs, 2, "pairs");
-  if (pairs->shape(1) != 2) throw py::value_error("pairs: expected two columns");
-  check_indices(*pairs, view.num_rows, "pairs");
-  const std::size_t num_pairs = extent(*pairs, 0);
+  const std::int64_t* pair_data = checked_data(pairs, 2, "pairs");
+  if (pairs.shape(1) != 2) throw py::value_error("pairs: expected two columns");
+  check_indices(pairs, view.num_rows, "pairs");
+  const std::size_t num_pairs = extent(pairs, 0);
   auto n11 = empty<std::int64_t>(num_pairs);
   std::int64_t* out = n11.mutable_data();
   const py::gil_scoped_release unlocked;
@@ -32,15 +42,25 @@ Array<std::int64_t> bind_joint_counts(const Array<std::uint64_t>& sites, std::si
   return n11;
 }
 
-Array<float> bind_ld_matrix(const Array<std::uint64_t>& sites, std::size_t num_haplotypes,
-                            const std::string& backend, std::size_t threads) {
-  const BitMatrixView view = view_of(sites, num_haplotypes, "sites");
-  const auto& kernels = find_backend(popcount_tile::implementations(), backend);
-  auto r2 = empty<float>(view.num_rows, view.num_rows);
-  float* out = r2.mutable_data();
+Statistic statistic_of(const std::string& name) {
+  if (name == "r2") return Statistic::r2;
+  if (name == "r") return Statistic::r;
+  if (name == "D") return Statistic::d;
+  if (name == "D_prime") return Statistic::d_prime;
+  throw py::value_error("statistic: expected r2, r, D or D_prime, found '" + name + "'");
+}
+
+Array<float> bind_ld_matrix(const Array<std::uint64_t>& words, std::size_t num_sites,
+                            const std::string& statistic, const std::string& backend,
+                            std::size_t threads) {
+  const BitMatrixView view = view_of(words, num_sites, "words");
+  const auto& kernels = find_backend(joint_counts::implementations(), backend);
+  const Statistic which = statistic_of(statistic);
+  auto values = empty<float>(num_sites, num_sites);
+  float* out = values.mutable_data();
   const py::gil_scoped_release unlocked;
-  joint_counts::r2_matrix(view, out, kernels, threads);
-  return r2;
+  joint_counts::ld_matrix(panels_of(view, backend, threads), which, out, kernels, threads);
+  return values;
 }
 
 // The order that ld_decay relies on; without it a bin would be no run of adjacent sites.
@@ -68,25 +88,24 @@ void check_decay_order(const Array<std::int64_t>& position, const Array<std::int
   }
 }
 
-py::tuple bind_ld_decay(const Array<std::uint64_t>& sites, std::size_t num_haplotypes,
+py::tuple bind_ld_decay(const Array<std::uint64_t>& words, std::size_t num_sites,
                         const Array<std::int64_t>& position, const Array<std::int64_t>& contig_end,
-                        const Array<std::uint64_t>& first, const Array<std::int64_t>& first_index,
-                        const Array<std::int64_t>& edges, const std::string& backend,
-                        std::size_t threads) {
+                        const Array<std::int64_t>& first_index, const Array<std::int64_t>& edges,
+                        const std::string& backend, std::size_t threads) {
+  const BitMatrixView view = view_of(words, num_sites, "words");
   joint_counts::DecayInput input{};
-  input.sites = view_of(sites, num_haplotypes, "sites");
-  input.first = view_of(first, num_haplotypes, "first");
   input.position = checked_data(position, 1, "position");
   input.contig_end = checked_data(contig_end, 1, "contig_end");
   input.first_index = checked_data(first_index, 1, "first_index");
   input.edges = checked_data(edges, 1, "edges");
-  const auto& kernels = find_backend(popcount_tile::implementations(), backend);
-  if (extent(position, 0) != input.sites.num_rows ||
-      extent(contig_end, 0) != input.sites.num_rows ||
-      extent(first_index, 0) != input.first.num_rows || extent(edges, 0) < 2) {
+  const auto& kernels = find_backend(joint_counts::implementations(), backend);
+  if (extent(position, 0) != num_sites || extent(contig_end, 0) != num_sites ||
+      extent(edges, 0) < 2) {
     throw py::value_error("expected one position and contig end per site and at least two edges");
   }
+  check_indices(first_index, num_sites, "first_index");
   check_decay_order(position, contig_end, first_index, edges);
+  input.num_first = extent(first_index, 0);
   input.num_bins = extent(edges, 0) - 1;
   auto sum_r2 = empty<double>(input.num_bins);
   auto num_pairs = empty<std::int64_t>(input.num_bins);
@@ -94,7 +113,8 @@ py::tuple bind_ld_decay(const Array<std::uint64_t>& sites, std::size_t num_haplo
   std::int64_t* out_pairs = num_pairs.mutable_data();
   {
     const py::gil_scoped_release unlocked;
-    joint_counts::ld_decay(input, out_sum, out_pairs, kernels, threads);
+    joint_counts::ld_decay(panels_of(view, backend, threads), input, out_sum, out_pairs, kernels,
+                           threads);
   }
   return py::make_tuple(sum_r2, num_pairs);
 }
@@ -102,14 +122,17 @@ py::tuple bind_ld_decay(const Array<std::uint64_t>& sites, std::size_t num_haplo
 }  // namespace
 
 void register_joint_counts(py::module_& m) {
-  m.def("joint_counts", &bind_joint_counts, py::arg("sites").noconvert(), py::arg("num_haplotypes"),
-        py::arg("pairs").noconvert().none(true), py::arg("backend"), py::arg("threads"));
-  m.def("ld_matrix", &bind_ld_matrix, py::arg("sites").noconvert(), py::arg("num_haplotypes"),
+  m.def("joint_counts", &bind_joint_counts, py::arg("words").noconvert(), py::arg("num_sites"),
         py::arg("backend"), py::arg("threads"));
-  m.def("ld_decay", &bind_ld_decay, py::arg("sites").noconvert(), py::arg("num_haplotypes"),
+  m.def("joint_counts_of_pairs", &bind_joint_counts_of_pairs, py::arg("sites").noconvert(),
+        py::arg("num_haplotypes"), py::arg("pairs").noconvert(), py::arg("backend"),
+        py::arg("threads"));
+  m.def("ld_matrix", &bind_ld_matrix, py::arg("words").noconvert(), py::arg("num_sites"),
+        py::arg("statistic"), py::arg("backend"), py::arg("threads"));
+  m.def("ld_decay", &bind_ld_decay, py::arg("words").noconvert(), py::arg("num_sites"),
         py::arg("position").noconvert(), py::arg("contig_end").noconvert(),
-        py::arg("first").noconvert(), py::arg("first_index").noconvert(),
-        py::arg("edges").noconvert(), py::arg("backend"), py::arg("threads"));
+        py::arg("first_index").noconvert(), py::arg("edges").noconvert(), py::arg("backend"),
+        py::arg("threads"));
 }
 
 }  // namespace hapforge

@@ -199,8 +199,10 @@ int hf_joint_counts_matrix(const uint64_t* sites, int64_t num_sites, int64_t num
   return guarded([&] {
     const BitMatrixView view =
         packed(sites, num_sites, num_haplotypes, row_stride, Rows::kAdjacent);
-    joint_counts::matrix(view, array(n11, view.num_rows * view.num_rows),
-                         chosen(popcount_tile::implementations(), backend), thread_count(threads));
+    const auto& kernels = chosen(joint_counts::implementations(), backend);
+    array(n11, view.num_rows * view.num_rows);
+    joint_counts::matrix(joint_counts::Panels::of_sites(view, thread_count(threads)), n11, kernels,
+                         thread_count(threads));
   });
 }
 
@@ -209,9 +211,10 @@ int hf_ld_matrix(const uint64_t* sites, int64_t num_sites, int64_t num_haplotype
   return guarded([&] {
     const BitMatrixView view =
         packed(sites, num_sites, num_haplotypes, row_stride, Rows::kAdjacent);
-    joint_counts::r2_matrix(view, array(r2, view.num_rows * view.num_rows),
-                            chosen(popcount_tile::implementations(), backend),
-                            thread_count(threads));
+    const auto& kernels = chosen(joint_counts::implementations(), backend);
+    array(r2, view.num_rows * view.num_rows);
+    joint_counts::ld_matrix(joint_counts::Panels::of_sites(view, thread_count(threads)),
+                            joint_counts::Statistic::r2, r2, kernels, thread_count(threads));
   });
 }
 

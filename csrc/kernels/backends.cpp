@@ -3,6 +3,7 @@
 #include "kernels/allele_counts/kernel.h"
 #include "kernels/bcf_calls/kernel.h"
 #include "kernels/bernoulli_units/kernel.h"
+#include "kernels/joint_counts/kernel.h"
 #include "kernels/pack/kernel.h"
 #include "kernels/popcount_tile/kernel.h"
 
@@ -24,7 +25,7 @@ constexpr Entry kEntries[] = {
     {"bcf_calls", names<bcf_calls::implementations>},
     {"bernoulli_units", names<bernoulli_units::implementations>},
     {"hamming", names<popcount_tile::implementations>},
-    {"joint_counts", names<popcount_tile::implementations>},
+    {"joint_counts", names<joint_counts::implementations>},
     {"nearest_neighbours", names<popcount_tile::implementations>},
     {"pack", names<pack::implementations>},
 };

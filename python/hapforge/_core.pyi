@@ -24,16 +24,16 @@ def hamming_histogram(a: Words, b: Words | None, num_sites: int, backend: str, t
 def nearest_neighbours(
     queries: Words, targets: Words | None, num_sites: int, k: int, exclude_self: bool, backend: str, threads: int
 ) -> tuple[NDArray[np.int64], NDArray[np.uint32]]: ...
-def joint_counts(
-    sites: Words, num_haplotypes: int, pairs: NDArray[np.int64] | None, backend: str, threads: int
+def joint_counts(words: Words, num_sites: int, backend: str, threads: int) -> NDArray[np.int64]: ...
+def joint_counts_of_pairs(
+    sites: Words, num_haplotypes: int, pairs: NDArray[np.int64], backend: str, threads: int
 ) -> NDArray[np.int64]: ...
-def ld_matrix(sites: Words, num_haplotypes: int, backend: str, threads: int) -> NDArray[np.float32]: ...
+def ld_matrix(words: Words, num_sites: int, statistic: str, backend: str, threads: int) -> NDArray[np.float32]: ...
 def ld_decay(
-    sites: Words,
-    num_haplotypes: int,
+    words: Words,
+    num_sites: int,
     position: NDArray[np.int64],
     contig_end: NDArray[np.int64],
-    first: Words,
     first_index: NDArray[np.int64],
     edges: NDArray[np.int64],
     backend: str,

@@ -24,7 +24,7 @@ class _Recorder:
         function = getattr(self._module, name)
 
         def call(*args: object) -> object:
-            backend = next(a for a in args if isinstance(a, str)) if any(isinstance(a, str) for a in args) else "cuda"
+            backend = next((a for a in args if isinstance(a, str) and a in _backend.BACKENDS), "cuda")
             result = function(*args)
             self._ran.append((name, backend))
             return result

@@ -101,9 +101,6 @@ Bytes run_tile(const popcount_tile::Kernels& kernels, Shape s) {
   std::vector<std::int64_t> histogram(s.sites + 1);
   hamming::histogram(p.view, p.view, true, histogram.data(), kernels, kThreads);
   append(out, histogram);
-  std::vector<std::int64_t> joint(s.rows * s.rows);
-  joint_counts::matrix(p.view, joint.data(), kernels, kThreads);
-  append(out, joint);
   const std::size_t k = s.rows < 3 ? s.rows : 3;
   std::vector<std::int64_t> index(s.rows * k);
   std::vector<std::uint32_t> nearest(s.rows * k);
@@ -111,7 +108,28 @@ Bytes run_tile(const popcount_tile::Kernels& kernels, Shape s) {
                              kThreads);
   append(out, index);
   append(out, nearest);
+  const std::int64_t pairs[] = {0, 0, 0, static_cast<std::int64_t>(s.rows) - 1};
+  std::vector<std::int64_t> joint(2);
+  joint_counts::pairs(p.view, pairs, 2, joint.data(), kernels, kThreads);
+  append(out, joint);
+  return out;
+}
 
+Bytes run_joint_counts(const joint_counts::Kernels& kernels, Shape s) {
+  using joint_counts::Panels;
+  using joint_counts::Statistic;
+  const Packed p = reference_pack(random_dense(s), s.rows, s.sites);
+  const auto sites = Panels::of_sites(p.view, kThreads);
+  Bytes out;
+  std::vector<std::int64_t> joint(s.rows * s.rows);
+  joint_counts::matrix(sites, joint.data(), kernels, kThreads);
+  append(out, joint);
+  if (s.sites <= 60) return out;  // enough bits that no row is all zero or all one
+  std::vector<float> ld(s.rows * s.rows);
+  for (const auto statistic : {Statistic::r2, Statistic::r, Statistic::d, Statistic::d_prime}) {
+    joint_counts::ld_matrix(sites, statistic, ld.data(), kernels, kThreads);
+    append(out, ld);
+  }
   std::vector<std::int64_t> position(s.rows), contig_end(s.rows), first(s.rows);
   for (std::size_t i = 0; i < s.rows; ++i) {
     position[i] = static_cast<std::int64_t>(7 * i);
@@ -121,11 +139,9 @@ Bytes run_tile(const popcount_tile::Kernels& kernels, Shape s) {
   const std::int64_t edges[] = {1, 50, 200, 2000};
   std::vector<double> sums(3);
   std::vector<std::int64_t> num_pairs(3);
-  if (s.sites > 60) {  // enough bits that none is all zero or all one
-    joint_counts::ld_decay(
-        {p.view, position.data(), contig_end.data(), p.view, first.data(), edges, 3}, sums.data(),
-        num_pairs.data(), kernels, kThreads);
-  }
+  joint_counts::ld_decay(sites,
+                         {position.data(), contig_end.data(), first.data(), s.rows, edges, 3},
+                         sums.data(), num_pairs.data(), kernels, kThreads);
   append(out, sums);
   append(out, num_pairs);
   return out;
@@ -235,6 +251,7 @@ void check(const char* kernel, std::span<const Implementation<Kernel>> all, Run 
 int main() {
   check("pack", pack::implementations(), run_pack);
   check("popcount_tile", popcount_tile::implementations(), run_tile);
+  check("joint_counts", joint_counts::implementations(), run_joint_counts);
   check("allele_counts", allele_counts::implementations(), run_counts);
   check("bcf_calls", bcf_calls::implementations(), run_bcf_calls);
   check("bernoulli_units", bernoulli_units::implementations(), run_draws);

@@ -1,6 +1,8 @@
 """joint_counts, ld_matrix and ld_decay against the reference, on every backend."""
 
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hapforge as hf
+from hapforge import _backend
 from hapforge.kernels import available_backends, joint_counts, ld_decay, ld_matrix
 from kernels.cases import NUM_ROWS, dense_matrices, fills, random_dense
 from reference import joint_counts as reference
 
 BACKENDS = available_backends("joint_counts")
+STATISTICS = ("r2", "r", "D", "D_prime")
 every_backend = pytest.mark.parametrize("backend", BACKENDS)
 
 
@@ -40,6 +44,25 @@ def test_joint_counts_of_all_pairs(backend, n, assert_ran):
 
 
 @every_backend
+@pytest.mark.parametrize("n", [2047, 2049, 8191, 8193, 20_000])
+def test_joint_counts_of_many_haplotypes(backend, n):
+    """Past the words that are handled at a time, 32 (AVX2) and 128; columns past a register block."""
+    dense = random_dense((n, 33))
+    wide = dense.astype(np.float64)
+    assert np.array_equal(joint_counts(dense, backend=backend, threads=2), wide.T @ wide)
+    ones = np.ones((n, 9), np.uint8)
+    assert (joint_counts(ones, backend=backend) == n).all()
+
+
+@every_backend
+@pytest.mark.parametrize("num_sites", [1, 7, 8, 9, 23, 25, 63, 65, 95, 97, 161, 200])
+def test_joint_counts_of_many_sites(backend, num_sites):
+    dense = random_dense((70, num_sites))
+    wide = dense.astype(np.int64)
+    assert np.array_equal(joint_counts(dense, backend=backend, threads=2), wide.T @ wide)
+
+
+@every_backend
 @pytest.mark.parametrize("n", [1, 64, 8000, 20_000])
 def test_joint_counts_of_some_pairs(backend, n):
     dense = random_dense((n, 9))
@@ -53,18 +76,36 @@ def test_joint_counts_of_some_pairs(backend, n):
 
 
 @every_backend
-@pytest.mark.parametrize(("n", "num_sites"), [(1, 3), (2, 5), (40, 0), (40, 1), (64, 67), (100, 130)])
-def test_ld_matrix(backend, n, num_sites, assert_ran):
+@pytest.mark.parametrize("statistic", STATISTICS)
+@pytest.mark.parametrize(("n", "num_sites"), [(0, 2), (1, 3), (2, 5), (40, 0), (40, 1), (64, 67), (100, 130)])
+def test_ld_matrix(backend, statistic, n, num_sites, assert_ran):
     dense = linked_dense(n, num_sites)
-    found = ld_matrix(dense, backend=backend, threads=1)
+    found = ld_matrix(dense, statistic=statistic, backend=backend, threads=1)
     assert found.dtype == np.float32
-    # The reference's own rounding in double, then one rounding to float32: below 2^-23 of values up to 1.
-    np.testing.assert_allclose(found, reference.ld_matrix(dense), rtol=0, atol=2e-7, equal_nan=True)
-    assert np.array_equal(found, found.T, equal_nan=True)
     polymorphic = dense.any(axis=0) & ~dense.all(axis=0)
-    assert (found.diagonal()[polymorphic] == 1).all()
+    if n:
+        # The reference's own rounding in double, then one rounding to float32: below 2^-23 of values up to 1.
+        expected = reference.ld_matrix(dense, statistic)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-7, equal_nan=True)
+    assert np.array_equal(found, found.T, equal_nan=True)
+    if statistic == "D":
+        p = dense[:, polymorphic].sum(axis=0) / max(n, 1)
+        np.testing.assert_allclose(found.diagonal()[polymorphic], p * (1 - p), rtol=1e-6)
+    else:
+        assert (found.diagonal()[polymorphic] == 1).all()
     assert np.isnan(found[~polymorphic]).all()
+    assert np.isfinite(found[np.ix_(polymorphic, polymorphic)]).all()
     assert_ran("ld_matrix", backend)
+
+
+def test_linkage_worked_by_hand():
+    """Haplotypes AB, AB, Ab, ab, ab: p = 3/5 and 2/5, p(AB) = 2/5, D = 4/25, which is all it can be."""
+    dense = np.array([[1, 1], [1, 1], [1, 0], [0, 0], [0, 0]], np.uint8)
+    found = {s: float(ld_matrix(dense, statistic=s)[0, 1]) for s in STATISTICS}
+    assert found == pytest.approx({"r2": 4 / 9, "r": 2 / 3, "D": 4 / 25, "D_prime": 1.0}, rel=1e-7)
+    flipped = dense ^ np.array([0, 1], np.uint8)
+    found = {s: float(ld_matrix(flipped, statistic=s)[0, 1]) for s in STATISTICS}
+    assert found == pytest.approx({"r2": 4 / 9, "r": -2 / 3, "D": -4 / 25, "D_prime": -1.0}, rel=1e-7)
 
 
 def test_ld_matrix_of_some_sites():
@@ -111,10 +152,12 @@ def test_ld_decay(backend, num_sites, contigs, edges, assert_ran):
 
 
 def slow_decay(m, edges):
-    """The reference's ld_decay from its r2 matrix, which is quicker."""
-    dense, position = m.to_dense(), m.sites.position
-    with np.errstate(invalid="ignore", divide="ignore"):
-        r2 = np.corrcoef(dense.T.reshape(m.num_sites, -1).astype(float)).reshape(m.num_sites, -1) ** 2
+    """The reference's ld_decay from a matrix of r2, which is quicker."""
+    dense, position = m.to_dense().astype(np.int64), m.sites.position
+    n, carriers = m.num_haplotypes, dense.sum(axis=0)
+    spread = (carriers * (n - carriers)).astype(float)
+    with np.errstate(invalid="ignore"):
+        r2 = (n * dense.T @ dense - np.outer(carriers, carriers)) ** 2 / np.outer(spread, spread)
     i, j = np.triu_indices(m.num_sites, 1)
     use = (m.sites.contig[i] == m.sites.contig[j]) & ~np.isnan(r2[i, j])
     distance, value = (position[j] - position[i])[use], r2[i, j][use]
@@ -178,6 +221,90 @@ def test_properties(backend, dense, data):
     assert np.array_equal(ld_matrix(dense[rows] ^ flips, backend=backend), r2, equal_nan=True)
 
 
+@st.composite
+def cohorts(draw):
+    """Haplotypes around the word and the register blocks; rare, common and fixed alleles; sites that share a place."""
+    n = draw(st.sampled_from([1, 2, 3, 63, 64, 65, 127, 129, 200]))
+    num_sites = draw(st.integers(0, 150))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    dense = (rng.random((n, num_sites)) < rng.choice([0, 0.01, 0.3, 0.5, 0.99, 1], num_sites)).astype(np.uint8)
+    contigs = np.sort(rng.integers(0, draw(st.integers(1, 3)), num_sites))
+    position = np.empty(num_sites, np.int64)
+    for contig in np.unique(contigs):
+        here = contigs == contig
+        position[here] = 1 + np.cumsum(rng.integers(0, 20, here.sum()))
+    edges = np.unique(rng.integers(0, 1500, draw(st.integers(2, 40))))
+    if len(edges) < 2:
+        edges = np.array([0, 10])
+    m = hf.HaplotypeMatrix.from_dense(dense, positions=position, contig=[f"chr{c}" for c in contigs])
+    return m, edges
+
+
+@given(cohort=cohorts(), max_pairs=st.none() | st.integers(1, 3000))
+def test_every_backend_gives_the_same_bits(cohort, max_pairs):
+    m, edges = cohort
+    one = ld_decay(m, edges, max_pairs, backend="scalar", threads=1)
+    dense = m.to_dense()
+    carriers = dense.sum(axis=0)
+    assert one.num_monomorphic == np.count_nonzero((carriers == 0) | (carriers == m.num_haplotypes))
+    if max_pairs is None:
+        mean, num_pairs = slow_decay(m, edges)
+        assert np.array_equal(one.num_pairs, num_pairs)
+        np.testing.assert_allclose(one.mean_r2, mean, rtol=1e-12, atol=1e-12, equal_nan=True)
+    counts = dense.astype(np.int64).T @ dense.astype(np.int64)
+    matrices = {s: ld_matrix(m, statistic=s, backend="scalar", threads=1) for s in STATISTICS}
+    for backend, threads in itertools.product(BACKENDS, (1, 3)):
+        found = ld_decay(m, edges, max_pairs, backend=backend, threads=threads)
+        assert found.mean_r2.tobytes() == one.mean_r2.tobytes()
+        assert np.array_equal(found.num_pairs, one.num_pairs)
+        assert np.array_equal(joint_counts(m, backend=backend, threads=threads), counts)
+        for statistic, expected in matrices.items():
+            again = ld_matrix(m, statistic=statistic, backend=backend, threads=threads)
+            assert again.tobytes() == expected.tobytes()
+
+
+@every_backend
+def test_padding_bits_are_never_counted(backend):
+    """Wrappers refuse words whose padding bits are set; the compiled functions do not need to trust them."""
+    core, (n, num_sites) = _backend.core, (65, 77)
+    dense = linked_dense(n, num_sites)
+    dense[:2] = [[0], [1]]  # polymorphic
+    clean = _backend.pack(dense)
+    dirty = clean | np.array([0, -1 << num_sites % 64], np.int64).view(np.uint64)
+    position, end = np.arange(num_sites), np.full(num_sites, num_sites)
+    edges = np.array([1, 5, 70])
+    for call in (
+        lambda words: core.joint_counts(words, num_sites, backend, 1),
+        lambda words: core.ld_matrix(words, num_sites, "r2", backend, 1),
+        lambda words: core.ld_decay(words, num_sites, position, end, position, edges, backend, 1)[0],
+    ):
+        assert np.array_equal(call(dirty), call(clean))
+
+
+def test_ld_decay_needs_no_more_memory_than_it_says():
+    """All pairs of 30,000 sites, whose matrix would be 3.6 GB: the input's 1.9 MB once more and little besides."""
+    code = """
+import numpy as np
+from hapforge.kernels import ld_decay
+
+def memory_kb(field):
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(field))
+
+rng = np.random.default_rng(0)
+words = rng.integers(0, 2**63, (512, 469), dtype=np.uint64) & np.uint64(2**63 - 1)
+words[:, -1] &= np.uint64(2**48 - 1)
+edges = np.linspace(0, 30_000, 101)
+ld_decay((words[:, :4].copy(), 256), edges, threads=2)
+before = memory_kb("VmRSS")
+pairs = ld_decay((words, 30_000), edges, threads=2).num_pairs.sum()
+print(pairs, memory_kb("VmHWM") - before)
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    polymorphic = 30_000 - 468  # bit 63 of each whole word is zero
+    assert int(found[0]) == polymorphic * (polymorphic - 1) // 2
+    assert int(found[1]) < 12_000
+
+
 def test_bad_calls():
     dense = random_dense((5, 10))
     with pytest.raises(IndexError, match="pairs: 10 is out of range for 10 sites"):
@@ -190,6 +317,8 @@ def test_bad_calls():
         ld_matrix(dense, [-1])
     with pytest.raises(ValueError, match=r"sites: expected a mask of 10, found shape \(9,\)"):
         ld_matrix(dense, np.ones(9, bool))
+    with pytest.raises(ValueError, match="statistic: expected one of r2, r, D, D_prime, found 'd'"):
+        ld_matrix(dense, statistic="d")
     with pytest.raises(ValueError, match=r"at most 2 GiB.*ld_decay"):
         ld_matrix((np.zeros((2, 400), np.uint64), 25_600))
     for edges in ([1], [], [0, 0], [2, 1], [-1, 5], [0, np.nan], [0, np.inf], [[0, 1]]):

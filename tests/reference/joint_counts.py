@@ -10,19 +10,26 @@ def joint_counts(dense, pairs):
     return np.array([np.count_nonzero(dense[:, i] & dense[:, j]) for i, j in pairs], dtype=np.int64)
 
 
-def r2(dense, i, j):
-    """Squared correlation of two columns, from the haplotype frequencies; NaN where one is constant."""
+def linkage(dense, i, j, statistic="r2"):
+    """r2, r, D or D_prime of two columns, from the haplotype frequencies; NaN where one is constant."""
     p_i, p_j = dense[:, i].mean(), dense[:, j].mean()
     if min(p_i, p_j) == 0 or max(p_i, p_j) == 1:
         return math.nan
     d = (dense[:, i] & dense[:, j]).mean() - p_i * p_j
-    return d * d / (p_i * (1 - p_i) * p_j * (1 - p_j))
+    if statistic == "D":
+        return d
+    if statistic == "D_prime":
+        if d < 0:
+            return d / min(p_i * p_j, (1 - p_i) * (1 - p_j))
+        return d / min(p_i * (1 - p_j), (1 - p_i) * p_j)
+    r = d / math.sqrt(p_i * (1 - p_i) * p_j * (1 - p_j))
+    return {"r": r, "r2": r * r}[statistic]
 
 
-def ld_matrix(dense):
+def ld_matrix(dense, statistic="r2"):
     """float64 (num_sites, num_sites)"""
     num_sites = dense.shape[1]
-    return np.array([[r2(dense, i, j) for j in range(num_sites)] for i in range(num_sites)]).reshape(
+    return np.array([[linkage(dense, i, j, statistic) for j in range(num_sites)] for i in range(num_sites)]).reshape(
         num_sites, num_sites
     )
 
@@ -35,7 +42,7 @@ def ld_decay(dense, position, contig, edges):
             if contig[i] != contig[j]:
                 continue
             distance = abs(int(position[j]) - int(position[i]))
-            value = r2(dense, i, j)
+            value = linkage(dense, i, j)
             for b in range(len(edges) - 1):
                 if edges[b] <= distance < edges[b + 1] and not math.isnan(value):
                     values[b].append(value)

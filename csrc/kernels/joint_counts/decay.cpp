@@ -1,111 +1,145 @@
 // joint_counts: mean r2 by distance, fused: n11 tiles are turned into r2 and binned at once.
 //
 // Positions ascend within a contig, so the partners of a site that fall into one bin are adjacent,
-// and both ends of that run move forward from site to site. A tile therefore concerns an unbroken
-// range of the block's rows, and a bin of a row is a plain loop over adjacent counts.
+// and both ends of that run move forward from site to site and from tile to tile: nothing is
+// searched for, and a bin of a row is a plain loop over adjacent counts.
 #include <algorithm>
 #include <vector>
 
 #include "core/thread_pool.h"
 #include "kernels/joint_counts/kernel.h"
-#include "kernels/joint_counts/r_squared.h"
+#include "kernels/joint_counts/moments.h"
 
 namespace hapforge::joint_counts {
 namespace {
 
 constexpr std::size_t kRows = 64;      // sites that open a pair, per block
-constexpr std::size_t kColumns = 128;  // partners per tile
-constexpr std::size_t kLanes = 8;      // fixed, so that the sum is the same on every ISA
+constexpr std::size_t kColumns = 504;  // partners per tile; 21 register blocks of 3 panels
+constexpr std::size_t kRowPanels = kRows / kPanel;
 
-struct Run {
-  double n;
-  double carriers, spread;  // of the first site
-  const std::uint32_t* n11;
-  const double* partner_carriers;
-  const double* partner_spread;
-  std::size_t length;
+// What a thread works in.
+struct Scratch {
+  std::vector<std::uint64_t> rows;  // the block's sites as panels
+  std::vector<std::uint32_t> n11;   // of a tile
+  std::vector<std::int64_t> starts;
+  std::vector<std::size_t> bin;  // of each row: the first that does not end before the tile
 };
 
-double sum_r2(const Run& run) noexcept {
-  double lanes[kLanes] = {};
-  std::size_t j = 0;
-  for (; j + kLanes <= run.length; j += kLanes) {
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      lanes[lane] +=
-          r_squared(run.n, static_cast<std::int32_t>(run.n11[j + lane]), run.carriers,
-                    run.partner_carriers[j + lane], run.spread, run.partner_spread[j + lane]);
-    }
-  }
-  for (; j < run.length; ++j) {
-    lanes[j % kLanes] += r_squared(run.n, static_cast<std::int32_t>(run.n11[j]), run.carriers,
-                                   run.partner_carriers[j], run.spread, run.partner_spread[j]);
-  }
-  return ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) +
-         ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
-}
+std::size_t index(std::int64_t i) noexcept { return static_cast<std::size_t>(i); }
 
 // starts[b] is the first partner of `site` at distance edges[b] or more, b in [0, num_bins].
-void bin_starts(const DecayInput& in, std::int64_t site, std::int64_t* starts) noexcept {
-  const std::int64_t* begin = in.position + site + 1;
-  const std::int64_t* end = in.position + in.contig_end[site];
+// `before` are those of an earlier site of the same contig, or null.
+void bin_starts(const DecayInput& in, std::size_t site, const std::int64_t* before,
+                std::int64_t* starts) noexcept {
+  const std::int64_t end = in.contig_end[site];
+  std::int64_t at = static_cast<std::int64_t>(site) + 1;
   for (std::size_t b = 0; b <= in.num_bins; ++b) {
-    begin = std::lower_bound(begin, end, in.position[site] + in.edges[b]);
-    starts[b] = begin - in.position;
+    const std::int64_t position = in.position[site] + in.edges[b];
+    if (before == nullptr) {
+      at = std::lower_bound(in.position + at, in.position + end, position) - in.position;
+    } else {
+      at = std::max(at, before[b]);
+      while (at < end && in.position[at] < position) ++at;
+    }
+    starts[b] = at;
   }
 }
+
+class Block {
+ public:
+  Block(const Panels& sites, const DecayInput& in, std::size_t number, Scratch& scratch) noexcept
+      : in_(in),
+        first_(in.first_index + number * kRows),
+        rows_(std::min(kRows, in.num_first - number * kRows)),
+        scratch_(scratch) {
+    const std::size_t words = sites.words();
+    for (std::size_t i = 0; i < rows_; ++i) {
+      const bool follows = i != 0 && in.contig_end[first_[i]] == in.contig_end[first_[i - 1]];
+      bin_starts(in, index(first_[i]), follows ? starts(i - 1) : nullptr, starts(i));
+      const std::uint64_t* from = sites.site(index(first_[i]));
+      std::uint64_t* to = scratch.rows.data() + i / kPanel * kPanel * words + i % kPanel;
+      for (std::size_t w = 0; w < words; ++w) to[w * kPanel] = from[w * kPanel];
+    }
+    std::fill(scratch.bin.begin(), scratch.bin.end(), 0);
+  }
+
+  std::size_t num_rows() const noexcept { return rows_; }
+  std::int64_t site(std::size_t i) const noexcept { return first_[i]; }
+  std::int64_t begin(std::size_t i) const noexcept { return starts(i)[0]; }
+  std::int64_t end(std::size_t i) const noexcept { return starts(i)[in_.num_bins]; }
+  std::int64_t* starts(std::size_t i) const noexcept {
+    return scratch_.starts.data() + i * (in_.num_bins + 1);
+  }
+
+ private:
+  const DecayInput& in_;
+  const std::int64_t* first_;
+  std::size_t rows_;
+  Scratch& scratch_;
+};
 
 }  // namespace
 
-void ld_decay(const DecayInput& in, double* sum, std::int64_t* num_pairs,
-              const popcount_tile::Kernels& kernels, std::size_t threads) {
-  const std::size_t blocks = (in.first.num_rows + kRows - 1) / kRows;
+void ld_decay(const Panels& sites, const DecayInput& in, double* sum, std::int64_t* num_pairs,
+              const Kernels& kernels, std::size_t threads) {
+  const std::size_t blocks = (in.num_first + kRows - 1) / kRows;
   const std::size_t bins = in.num_bins;
-  const SiteMoments moments = site_moments(in.sites, kernels, threads);
-  const auto n = static_cast<double>(in.sites.num_sites);
+  const auto n = static_cast<double>(sites.num_haplotypes());
+  const std::vector<double> carriers = carriers_of(sites, threads);
+  const std::vector<double> weight = inverse_spread(carriers, n);
   std::vector<double> block_sum(blocks * bins, 0.0);
   std::vector<std::int64_t> block_pairs(blocks * bins, 0);
-  std::vector<std::int64_t> starts(num_slots(blocks, threads) * kRows * (bins + 1));
+  std::vector<Scratch> all_scratch(num_slots(blocks, threads));
+  for (Scratch& scratch : all_scratch) {
+    scratch.rows.resize(kRows * sites.words());
+    scratch.n11.resize(kRows * kColumns);
+    scratch.starts.resize(kRows * (bins + 1));
+    scratch.bin.resize(kRows);
+  }
 
-  parallel_for(blocks, threads, [&](std::size_t block, std::size_t slot) noexcept {
-    std::uint32_t n11[kRows * kColumns];
-    std::int64_t* start = starts.data() + slot * kRows * (bins + 1);
-    const std::size_t first_row = block * kRows;
-    const std::size_t rows = std::min(kRows, in.first.num_rows - first_row);
+  parallel_for(blocks, threads, [&](std::size_t number, std::size_t slot) noexcept {
+    Scratch& scratch = all_scratch[slot];
+    const Block block(sites, in, number, scratch);
+    double* sums = block_sum.data() + number * bins;
+    const std::size_t rows = block.num_rows();
     for (std::size_t i = 0; i < rows; ++i) {
-      bin_starts(in, in.first_index[first_row + i], start + i * (bins + 1));
+      const std::int64_t* starts = block.starts(i);
       for (std::size_t b = 0; b < bins; ++b) {
-        block_pairs[block * bins + b] += start[i * (bins + 1) + b + 1] - start[i * (bins + 1) + b];
+        block_pairs[number * bins + b] += starts[b + 1] - starts[b];
       }
     }
-    const auto reach_begin = [&](std::size_t i) { return start[i * (bins + 1)]; };
-    const auto reach_end = [&](std::size_t i) { return start[i * (bins + 1) + bins]; };
 
-    std::size_t row_begin = 0;  // rows whose partners all lie before the tile are done with
-    for (std::int64_t tile = reach_begin(0); tile < reach_end(rows - 1);) {
-      while (reach_end(row_begin) <= tile) ++row_begin;
-      tile = std::max(tile, reach_begin(row_begin));
-      const std::int64_t tile_end =
-          std::min(tile + static_cast<std::int64_t>(kColumns), reach_end(rows - 1));
-      std::size_t row_end = row_begin;
-      while (row_end < rows && reach_begin(row_end) < tile_end) ++row_end;
-      const auto column = static_cast<std::size_t>(tile);
-      kernels.intersections({in.first.row(first_row + row_begin), row_end - row_begin,
-                             in.sites.row(column), static_cast<std::size_t>(tile_end - tile),
-                             in.sites.words_per_row, n11, kColumns});
-      for (std::size_t i = row_begin; i < row_end; ++i) {
-        const auto site = static_cast<std::size_t>(in.first_index[first_row + i]);
-        for (std::size_t b = 0; b < bins; ++b) {
-          const std::int64_t begin = std::max(tile, start[i * (bins + 1) + b]);
-          const std::int64_t end = std::min(tile_end, start[i * (bins + 1) + b + 1]);
-          if (begin >= end) continue;
-          const auto offset = static_cast<std::size_t>(begin - tile);
-          block_sum[block * bins + b] += sum_r2(
-              {n, moments.carriers[site], moments.spread[site],
-               n11 + (i - row_begin) * kColumns + offset, moments.carriers.data() + column + offset,
-               moments.spread.data() + column + offset, static_cast<std::size_t>(end - begin)});
+    constexpr auto kStep = static_cast<std::int64_t>(kColumns);
+    constexpr auto kAlign = static_cast<std::int64_t>(kPanel);
+    const std::int64_t last = block.end(rows - 1);
+    std::size_t first_panel = 0;  // of rows; those whose partners all lie before the tile are done
+    for (std::int64_t tile = block.begin(0) / kAlign * kAlign; tile < last; tile += kStep) {
+      while (block.end(std::min(rows, (first_panel + 1) * kPanel) - 1) <= tile) ++first_panel;
+      const std::int64_t from = std::max(tile, block.begin(first_panel * kPanel) / kAlign * kAlign);
+      const std::int64_t to = std::min(tile + kStep, last);
+      std::size_t row_end = first_panel * kPanel;
+      while (row_end < rows && block.begin(row_end) < to) ++row_end;
+      if (row_end == first_panel * kPanel) continue;
+      kernels.counts({scratch.rows.data() + first_panel * kPanel * sites.words(),
+                      (row_end + kPanel - 1) / kPanel - first_panel,
+                      sites.panel(index(from) / kPanel), (index(to - from) + kPanel - 1) / kPanel,
+                      sites.words(), scratch.n11.data(), kColumns});
+      for (std::size_t i = first_panel * kPanel; i < row_end; ++i) {
+        const std::int64_t* starts = block.starts(i);
+        const std::size_t site = index(block.site(i));
+        const std::uint32_t* n11 = scratch.n11.data() + (i - first_panel * kPanel) * kColumns;
+        for (std::size_t& b = scratch.bin[i]; b < bins && starts[b] < to; ++b) {
+          const std::int64_t begin = std::max(from, starts[b]);
+          const std::int64_t end = std::min(to, starts[b + 1]);
+          if (begin < end) {
+            sums[b] +=
+                weight[site] * kernels.sum_squares({n, carriers[site], n11 + (begin - from),
+                                                    carriers.data() + begin, weight.data() + begin,
+                                                    index(end - begin)});
+          }
+          if (starts[b + 1] > to) break;  // goes on in the next tile
         }
       }
-      tile = tile_end;
     }
   });
 

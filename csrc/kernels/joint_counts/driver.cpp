@@ -1,55 +1,59 @@
-// joint_counts: n11 of pairs and of all pairs, and the r2 matrix.
+// joint_counts: n11 of pairs and of all pairs, and the matrices of linkage disequilibrium.
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "core/thread_pool.h"
 #include "kernels/joint_counts/kernel.h"
-#include "kernels/joint_counts/r_squared.h"
+#include "kernels/joint_counts/moments.h"
 
 namespace hapforge::joint_counts {
 namespace {
 
-constexpr std::size_t kTile = 64;
+constexpr std::size_t kRows = 64;
+constexpr std::size_t kColumns = 96;
 constexpr std::size_t kPairsPerTask = 1024;
 
 constexpr std::size_t num_blocks(std::size_t size, std::size_t block) noexcept {
   return (size + block - 1) / block;
 }
 
-// Calls store(i, j, n11) for every pair of rows, i <= j.
-template <class Store>
-void for_each_pair(const BitMatrixView& sites, const popcount_tile::Kernels& kernels,
-                   std::size_t threads, Store store) {
-  const std::size_t tiles = num_blocks(sites.num_rows, kTile);
-  parallel_for(tiles, threads, [&](std::size_t ti, std::size_t) noexcept {
-    std::uint32_t n11[kTile * kTile];
-    const std::size_t rows_i = std::min(kTile, sites.num_rows - ti * kTile);
-    for (std::size_t tj = ti; tj < tiles; ++tj) {
-      const std::size_t rows_j = std::min(kTile, sites.num_rows - tj * kTile);
-      kernels.intersections({sites.row(ti * kTile), rows_i, sites.row(tj * kTile), rows_j,
-                             sites.words_per_row, n11, kTile});
-      for (std::size_t i = 0; i < rows_i; ++i) {
-        for (std::size_t j = ti == tj ? i : 0; j < rows_j; ++j) {
-          store(ti * kTile + i, tj * kTile + j, n11[i * kTile + j]);
+// Writes value(i, j, n11) at (i, j) and (j, i) of out, for every pair; `value` is symmetric.
+template <class T, class Value>
+void fill_matrix(const Panels& sites, const Kernels& kernels, std::size_t threads, T* out,
+                 Value value) {
+  const std::size_t size = sites.num_sites();
+  parallel_for(num_blocks(size, kRows), threads, [&](std::size_t block, std::size_t) noexcept {
+    std::uint32_t n11[kRows * kColumns];
+    T values[kRows * kColumns];
+    const std::size_t row = block * kRows;
+    const std::size_t rows = std::min(kRows, size - row);
+    for (std::size_t column = row; column < size; column += kColumns) {
+      const std::size_t columns = std::min(kColumns, size - column);
+      kernels.counts({sites.panel(row / kPanel), num_blocks(rows, kPanel),
+                      sites.panel(column / kPanel), num_blocks(columns, kPanel), sites.words(), n11,
+                      kColumns});
+      for (std::size_t i = 0; i < rows; ++i) {
+        T* line = values + i * kColumns;
+        for (std::size_t j = 0; j < columns; ++j) {
+          line[j] = value(row + i, column + j, n11[i * kColumns + j]);
         }
+        std::copy_n(line, columns, out + (row + i) * size + column);
+      }
+      for (std::size_t j = 0; j < columns; ++j) {
+        T* line = out + (column + j) * size + row;
+        for (std::size_t i = 0; i < rows; ++i) line[i] = values[i * kColumns + j];
       }
     }
   });
 }
 
-}  // namespace
-
-SiteMoments site_moments(const BitMatrixView& sites, const popcount_tile::Kernels& kernels,
-                         std::size_t threads) {
-  SiteMoments moments{std::vector<double>(sites.num_rows), std::vector<double>(sites.num_rows)};
-  const auto n = static_cast<double>(sites.num_sites);  // bits of a row: haplotypes
-  parallel_for(sites.num_rows, threads, [&](std::size_t i, std::size_t) noexcept {
-    std::uint32_t count = 0;
-    kernels.intersections({sites.row(i), 1, sites.row(i), 1, sites.words_per_row, &count, 1});
-    moments.carriers[i] = count;
-    moments.spread[i] = count * (n - count);
-  });
-  return moments;
+double greatest_d(double d, double n, double c_i, double c_j) noexcept {
+  return d < 0 ? std::min(c_i * c_j, (n - c_i) * (n - c_j))
+               : std::min(c_i * (n - c_j), (n - c_i) * c_j);
 }
+
+}  // namespace
 
 void pairs(const BitMatrixView& sites, const std::int64_t* pairs, std::size_t num_pairs,
            std::int64_t* n11, const popcount_tile::Kernels& kernels, std::size_t threads) {
@@ -66,27 +70,51 @@ void pairs(const BitMatrixView& sites, const std::int64_t* pairs, std::size_t nu
                });
 }
 
-void matrix(const BitMatrixView& sites, std::int64_t* n11, const popcount_tile::Kernels& kernels,
-            std::size_t threads) {
-  const std::size_t size = sites.num_rows;
-  for_each_pair(sites, kernels, threads, [=](std::size_t i, std::size_t j, std::uint32_t count) {
-    n11[i * size + j] = count;
-    n11[j * size + i] = count;
-  });
+void matrix(const Panels& sites, std::int64_t* n11, const Kernels& kernels, std::size_t threads) {
+  fill_matrix(
+      sites, kernels, threads, n11,
+      [](std::size_t, std::size_t, std::uint32_t count) noexcept { return std::int64_t{count}; });
 }
 
-void r2_matrix(const BitMatrixView& sites, float* r2, const popcount_tile::Kernels& kernels,
+void ld_matrix(const Panels& sites, Statistic statistic, float* out, const Kernels& kernels,
                std::size_t threads) {
-  const std::size_t size = sites.num_rows;
-  const auto n = static_cast<double>(sites.num_sites);
-  const SiteMoments m = site_moments(sites, kernels, threads);
-  for_each_pair(sites, kernels, threads, [&](std::size_t i, std::size_t j, std::uint32_t count) {
-    const auto value =
-        static_cast<float>(r_squared(n, static_cast<std::int32_t>(count), m.carriers[i],
-                                     m.carriers[j], m.spread[i], m.spread[j]));
-    r2[i * size + j] = value;
-    r2[j * size + i] = value;
-  });
+  const auto n = static_cast<double>(sites.num_haplotypes());
+  const std::vector<double> carriers = carriers_of(sites, threads);
+  std::vector<double> weight = inverse_spread(carriers, n);
+  const double* c = carriers.data();
+  const double* w = weight.data();
+  const auto scaled_d = [n, c](std::size_t i, std::size_t j, std::uint32_t n11) noexcept {
+    return n * static_cast<std::int32_t>(n11) - c[i] * c[j];
+  };
+  switch (statistic) {
+    case Statistic::r2:
+      return fill_matrix(sites, kernels, threads, out,
+                         [=](std::size_t i, std::size_t j, std::uint32_t n11) noexcept {
+                           const double d = scaled_d(i, j, n11);
+                           return static_cast<float>(d * d * (w[i] * w[j]));
+                         });
+    case Statistic::r:
+      std::transform(weight.begin(), weight.end(), weight.begin(),
+                     [](double one) { return std::sqrt(one); });
+      return fill_matrix(sites, kernels, threads, out,
+                         [=](std::size_t i, std::size_t j, std::uint32_t n11) noexcept {
+                           return static_cast<float>(scaled_d(i, j, n11) * (w[i] * w[j]));
+                         });
+    case Statistic::d:
+      // 1 / n of each site, NaN where it is monomorphic.
+      std::transform(weight.begin(), weight.end(), weight.begin(),
+                     [n](double one) { return std::isnan(one) ? one : 1 / n; });
+      return fill_matrix(sites, kernels, threads, out,
+                         [=](std::size_t i, std::size_t j, std::uint32_t n11) noexcept {
+                           return static_cast<float>(scaled_d(i, j, n11) * (w[i] * w[j]));
+                         });
+    case Statistic::d_prime:
+      return fill_matrix(sites, kernels, threads, out,
+                         [=](std::size_t i, std::size_t j, std::uint32_t n11) noexcept {
+                           const double d = scaled_d(i, j, n11);
+                           return static_cast<float>(d / greatest_d(d, n, c[i], c[j]));
+                         });
+  }
 }
 
 }  // namespace hapforge::joint_counts

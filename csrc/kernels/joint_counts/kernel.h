@@ -1,49 +1,124 @@
 // joint_counts: how many haplotypes carry ALT at both of two sites, and linkage disequilibrium.
 //
-// All functions take a site-major matrix: a row is a site, a bit a haplotype. They walk tiles of
-// popcount_tile, which has the ISA-specific code. With c_i carriers of site i among n haplotypes
-// and n11 carriers of both,
+// With c_i carriers of site i among n haplotypes and n11 carriers of both,
 //
-//   r2 = (n n11 - c_i c_j)^2 / (c_i (n - c_i) c_j (n - c_j)),
+//   D  = d / n^2,  d = n n11 - c_i c_j
+//   r  = d / sqrt(c_i (n - c_i) c_j (n - c_j))
+//   r2 = r r
+//   D' = D / Dmax, Dmax n^2 = min(c_i (n - c_j), (n - c_i) c_j) where d >= 0,
+//                             min(c_i c_j, (n - c_i) (n - c_j)) where d < 0
 //
-// in double precision; the integers in it are exact for n below 2^26.
+// (Hill and Robertson 1968; Lewontin 1964), in double precision; d is exact for n below 2^26.
+//
+// Sites are read in panels of eight: word w of all eight side by side. A vector then holds one word
+// of eight sites, and the sums of a register block come out as eight pairs, with no sum across
+// lanes; rows of haplotypes are short (79 words for 5008), so that sum would be a tenth of the
+// work.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <span>
 
 #include "core/bit_matrix_view.h"
+#include "core/dispatch.h"
+#include "kernels/pack/kernel.h"
 #include "kernels/popcount_tile/kernel.h"
 
 namespace hapforge::joint_counts {
 
-// n11[p] for the site pairs (pairs[2 p], pairs[2 p + 1]), each in [0, sites.num_rows).
+inline constexpr std::size_t kPanel = 8;  // sites
+
+// Counts of sites in panels: word w of site s of a panel is words[kPanel * w + s].
+struct Tile {
+  const std::uint64_t* rows;  // panels, one after another
+  std::size_t row_panels;
+  const std::uint64_t* columns;  // panels, one after another
+  std::size_t column_panels;
+  std::size_t words;   // of a site
+  std::uint32_t* out;  // out[i * out_stride + j] = n11 of row i and column j
+  std::size_t out_stride;
+};
+
+// Adjacent partners of one site.
+struct Run {
+  double n;         // haplotypes
+  double carriers;  // of the site
+  const std::uint32_t* n11;
+  const double* partner_carriers;
+  const double* partner_weight;
+  std::size_t length;
+};
+
+// What an ISA provides.
+struct Kernels {
+  void (*counts)(const Tile&) noexcept;
+  // Sum of (n n11 - c c_j)^2 weight_j. Every backend adds in the same order: term j goes to sum
+  // j % 8, and the eight are added up as ((0 + 1) + (2 + 3)) + ((4 + 5) + (6 + 7)).
+  double (*sum_squares)(const Run&) noexcept;
+};
+
+std::span<const Implementation<Kernels>> implementations() noexcept;
+
+// Sites of a matrix in panels; lanes of the last panel past the last site are zero.
+class Panels {
+ public:
+  // From packed haplotypes, a row each.
+  static Panels of_haplotypes(const BitMatrixView& haplotypes, const pack::Kernels& kernels,
+                              std::size_t threads);
+  // From packed sites, a row each.
+  static Panels of_sites(const BitMatrixView& sites, std::size_t threads);
+
+  std::size_t num_sites() const noexcept { return num_sites_; }
+  std::size_t num_haplotypes() const noexcept { return num_haplotypes_; }
+  std::size_t words() const noexcept { return words_; }  // of a site
+  const std::uint64_t* panel(std::size_t p) const noexcept {
+    return storage_.get() + p * kPanel * words_;
+  }
+  const std::uint64_t* site(std::size_t i) const noexcept {  // its words are kPanel apart
+    return panel(i / kPanel) + i % kPanel;
+  }
+
+ private:
+  struct Free {
+    void operator()(std::uint64_t* p) const noexcept;
+  };
+  Panels(std::size_t num_sites, std::size_t num_haplotypes);
+
+  std::size_t num_sites_, num_haplotypes_, words_;
+  std::unique_ptr<std::uint64_t[], Free> storage_;  // 64-byte aligned, not initialised
+};
+
+// n11[p] for the site pairs (pairs[2 p], pairs[2 p + 1]), each in [0, sites.num_rows). A row of
+// `sites` is a site.
 void pairs(const BitMatrixView& sites, const std::int64_t* pairs, std::size_t num_pairs,
            std::int64_t* n11, const popcount_tile::Kernels& kernels, std::size_t threads);
 
-// n11: sites.num_rows squared, C order.
-void matrix(const BitMatrixView& sites, std::int64_t* n11, const popcount_tile::Kernels& kernels,
-            std::size_t threads);
+// n11: sites squared, C order.
+void matrix(const Panels& sites, std::int64_t* n11, const Kernels& kernels, std::size_t threads);
 
-// r2: sites.num_rows squared, C order; NaN where either site is monomorphic.
-void r2_matrix(const BitMatrixView& sites, float* r2, const popcount_tile::Kernels& kernels,
+enum class Statistic { r2, r, d, d_prime };
+
+// out: sites squared, C order, symmetric; NaN where either site is monomorphic.
+void ld_matrix(const Panels& sites, Statistic statistic, float* out, const Kernels& kernels,
                std::size_t threads);
 
-// What ld_decay bins. Sites are polymorphic, those of a contig adjacent, positions ascending there.
+// What ld_decay bins. Sites of a contig are adjacent, positions ascending there.
 struct DecayInput {
-  BitMatrixView sites;
   const std::int64_t* position;     // per site
   const std::int64_t* contig_end;   // per site: one past the last site of its contig
-  BitMatrixView first;              // rows of the sites that open a pair, in ascending order
-  const std::int64_t* first_index;  // their row numbers in `sites`
+  const std::int64_t* first_index;  // sites that open a pair, ascending
+  std::size_t num_first;
   const std::int64_t* edges;  // num_bins + 1, strictly ascending; bin b is [edges[b], edges[b + 1])
   std::size_t num_bins;
 };
 
 // Sums r2 over the pairs (i, j), i in first_index and j > i on the same contig, by distance bin.
-// Never forms a matrix. The order of the additions is fixed by the input alone (rows of 64 sites
-// together, then those blocks in turn), so sums do not depend on the number of threads.
-void ld_decay(const DecayInput& input, double* sum_r2, std::int64_t* num_pairs,
-              const popcount_tile::Kernels& kernels, std::size_t threads);
+// All sites must be polymorphic. Never forms a matrix: besides the panels it holds a sum per bin
+// and 64 sites, and some 0.5 MB per thread. The order of the additions is fixed by the input alone,
+// so sums depend neither on the number of threads nor on the backend.
+void ld_decay(const Panels& sites, const DecayInput& input, double* sum_r2, std::int64_t* num_pairs,
+              const Kernels& kernels, std::size_t threads);
 
 }  // namespace hapforge::joint_counts

@@ -1,20 +1,22 @@
 """Joint allele counts of two sites, and linkage disequilibrium from them.
 
-With c_i carriers of ALT at site i among n haplotypes and n11 carriers at both sites,
+With c_i carriers of ALT at site i among n haplotypes, n11 carriers at both sites and d = n n11 - c_i c_j,
 
-    r2 = (n n11 - c_i c_j)^2 / (c_i (n - c_i) c_j (n - c_j)),
+    D  = d / n^2
+    r  = d / sqrt(c_i (n - c_i) c_j (n - c_j)), the correlation of the two columns; r2 is its square
+    D' = d / min(c_i (n - c_j), (n - c_i) c_j) where d >= 0, d / min(c_i c_j, (n - c_i) (n - c_j)) where d < 0.
 
-the squared correlation of the two columns. It is computed in double precision from integers and undefined where a
-site is monomorphic.
+They are computed in double precision from integers and undefined where a site is monomorphic.
 
 References
 ----------
-Hill and Robertson, "Linkage disequilibrium in finite populations", Theor. Appl. Genet. 38 (1968).
+Lewontin, "The interaction of selection and linkage. I.", Genetics 49 (1964): D and D'.
+Hill and Robertson, "Linkage disequilibrium in finite populations", Theor. Appl. Genet. 38 (1968): r2.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,23 +25,29 @@ from hapforge import _backend
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.kernels._inputs import Packed, as_packed, refuse_large
 
+_STATISTICS = ("r2", "r", "D", "D_prime")
 _SUBSAMPLE_SEED = 0
 _FARTHEST = 2.0**61  # no two positions are as far apart
 
 
-class LDDecay(NamedTuple):
-    """Mean r2 of site pairs by distance.
+class _Curve(NamedTuple):
+    edges: NDArray[np.float64]
+    mean_r2: NDArray[np.float64]
+    num_pairs: NDArray[np.int64]
+
+
+class LDDecay(_Curve):
+    """Mean r2 of site pairs by distance: the tuple (edges, mean_r2, num_pairs), and what was left out.
 
     Attributes
     ----------
     edges : float64 (num_bins + 1,), base pairs; bin b is [edges[b], edges[b + 1])
     mean_r2 : float64 (num_bins,), NaN where a bin has no pair
     num_pairs : int64 (num_bins,)
+    num_monomorphic : int, sites in no pair because all haplotypes have the same allele
     """
 
-    edges: NDArray[np.float64]
-    mean_r2: NDArray[np.float64]
-    num_pairs: NDArray[np.int64]
+    num_monomorphic: int = 0
 
 
 def joint_counts(
@@ -81,13 +89,21 @@ def joint_counts(
         if index.ndim != 2 or index.shape[1] != 2:
             raise ValueError(f"pairs: expected shape (num_pairs, 2), found {index.shape}")
     budget = _backend.get_threads(threads)
-    return _backend.core.joint_counts(_site_major(packed, budget), len(packed.words), index, backend, budget)
+    if index is None:
+        return _backend.core.joint_counts(packed.words, packed.num_sites, backend, budget)
+    sites = _backend.transpose(packed.words, packed.num_sites, budget)
+    return _backend.core.joint_counts_of_pairs(sites, len(packed.words), index, backend, budget)
 
 
 def ld_matrix(
-    m: Any, sites: ArrayLike | None = None, *, backend: str = "auto", threads: int | None = None
+    m: Any,
+    sites: ArrayLike | None = None,
+    *,
+    statistic: Literal["r2", "r", "D", "D_prime"] = "r2",
+    backend: str = "auto",
+    threads: int | None = None,
 ) -> NDArray[np.float32]:
-    """r2 of all pairs of sites.
+    """Linkage disequilibrium of all pairs of sites.
 
     Parameters
     ----------
@@ -95,25 +111,32 @@ def ld_matrix(
         Without missing values. Contigs are not looked at.
     sites : integers or bool (num_sites,), optional
         The sites to compare, by index or mask. Absent: all.
+    statistic : "r2", "r", "D" or "D_prime"
+        r and D are positive where the ALT alleles occur together more often than by chance; D_prime, with the sign of
+        D, is D over its greatest absolute value at the sites' frequencies. All but D lie in [-1, 1], D in
+        [-1/4, 1/4].
     backend, threads
-        As in `nearest_neighbours`. They never change the result.
+        As in `nearest_neighbours`. They never change the result, to the last bit.
 
     Returns
     -------
     float32 (num_selected, num_selected)
-        Symmetric; NaN in the rows and columns of monomorphic sites; 1 on the rest of the diagonal.
+        Symmetric; NaN in the rows and columns of monomorphic sites. The rest of the diagonal is 1, of D p (1 - p).
+        Beside it and the input, memory holds the input once more (and a third time where `sites` are chosen).
 
     Raises
     ------
     IndexError
         `sites` names a site that is not there.
     ValueError
-        The matrix would pass 2 GiB; bad values in the input.
+        Another statistic; the matrix would pass 2 GiB; bad values in the input.
     TypeError
         An input of another type or dtype.
     MissingBackendError
         `backend` is not available here.
     """
+    if statistic not in _STATISTICS:
+        raise ValueError(f"statistic: expected one of {', '.join(_STATISTICS)}, found {statistic!r}")
     packed = as_packed(m, "m")
     backend = _backend.resolve("joint_counts", backend)
     budget = _backend.get_threads(threads)
@@ -129,7 +152,7 @@ def ld_matrix(
         words = _backend.select_sites(packed.words, packed.num_sites, index, budget)
         packed = Packed(words, len(index))
     refuse_large((packed.num_sites,) * 2, 4, "ld_matrix", "choose fewer sites, or ld_decay, which needs no matrix")
-    return _backend.core.ld_matrix(_site_major(packed, budget), len(packed.words), backend, budget)
+    return _backend.core.ld_matrix(packed.words, packed.num_sites, statistic, backend, budget)
 
 
 def ld_decay(
@@ -143,7 +166,11 @@ def ld_decay(
     """Mean r2 of site pairs by their distance; no matrix of pairs is ever formed.
 
     A pair of sites at distance d = abs(position_j - position_i) is in bin b where edges_bp[b] <= d < edges_bp[b + 1].
-    Pairs across contigs and monomorphic sites are left out.
+    Pairs across contigs and monomorphic sites are left out; the latter are counted.
+
+    Every pair of sites takes part, without sampling, as long as `max_pairs` is not given: benchmarks/results/
+    joint_counts.json has the time for all pairs of 65,535 sites. Memory: beside the input its bits once more (twice
+    where sites are monomorphic), and per 64 sites and thread 16 bytes a bin; about 0.6 MB per thread besides.
 
     Parameters
     ----------
@@ -190,7 +217,6 @@ def ld_decay(
     words = packed.words
     if len(polymorphic) < packed.num_sites:
         words = _backend.select_sites(words, packed.num_sites, polymorphic, budget)
-    sites = _site_major(Packed(words, len(polymorphic)), budget)
 
     # Distances are whole, so [a, b) is [ceil(a), ceil(b)); bins between two whole numbers are empty.
     whole, bin_of_edge = np.unique(np.ceil(edges.clip(max=_FARTHEST)).astype(np.int64), return_inverse=True)
@@ -198,15 +224,16 @@ def ld_decay(
     num_pairs = np.zeros(len(edges) - 1, dtype=np.int64)
     if len(whole) > 1:
         openers = _openers(position, contig_end, int(whole[0]), int(whole[-1]), max_pairs)
-        first = sites if len(openers) == len(sites) else sites[openers]
         some_sums, some_pairs = _backend.core.ld_decay(
-            sites, num_haplotypes, position, contig_end, first, openers, whole, backend, budget
+            words, len(polymorphic), position, contig_end, openers, whole, backend, budget
         )
         filled = np.diff(bin_of_edge) > 0
         sums[filled] = some_sums
         num_pairs[filled] = some_pairs
     with np.errstate(invalid="ignore"):
-        return LDDecay(edges, sums / num_pairs, num_pairs)
+        decay = LDDecay(edges, sums / num_pairs, num_pairs)
+    decay.num_monomorphic = packed.num_sites - len(polymorphic)
+    return decay
 
 
 def _site_index(values: ArrayLike, argument: str) -> NDArray[np.int64]:
@@ -214,11 +241,6 @@ def _site_index(values: ArrayLike, argument: str) -> NDArray[np.int64]:
     if index.dtype.kind not in "iu" and index.size:
         raise TypeError(f"{argument}: expected integers, found {index.dtype}")
     return np.ascontiguousarray(index, dtype=np.int64)
-
-
-def _site_major(packed: Packed, threads: int) -> NDArray[np.uint64]:
-    """Packed (num_sites, n): a row is a site."""
-    return _backend.transpose(packed.words, packed.num_sites, threads)
 
 
 def _site_order(m: Any, num_sites: int, chosen: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

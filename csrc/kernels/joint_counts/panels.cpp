@@ -1,0 +1,98 @@
+// joint_counts: sites in panels of eight, from either orientation.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <new>
+
+#include "core/thread_pool.h"
+#include "kernels/joint_counts/kernel.h"
+#include "kernels/joint_counts/moments.h"
+
+namespace hapforge::joint_counts {
+namespace {
+
+constexpr std::align_val_t kLine{64};
+
+constexpr std::size_t num_blocks(std::size_t size, std::size_t block) noexcept {
+  return (size + block - 1) / block;
+}
+
+}  // namespace
+
+void Panels::Free::operator()(std::uint64_t* p) const noexcept { ::operator delete[](p, kLine); }
+
+Panels::Panels(std::size_t num_sites, std::size_t num_haplotypes)
+    : num_sites_(num_sites),
+      num_haplotypes_(num_haplotypes),
+      words_(words_for_bits(num_haplotypes)),
+      storage_(static_cast<std::uint64_t*>(::operator new[](
+          num_blocks(num_sites, kPanel) * kPanel * words_ * sizeof(std::uint64_t), kLine))) {}
+
+Panels Panels::of_haplotypes(const BitMatrixView& m, const pack::Kernels& kernels,
+                             std::size_t threads) {
+  Panels panels(m.num_sites, m.num_rows);
+  const std::size_t words = panels.words_;
+  const std::size_t in_words = words_for_bits(m.num_sites);
+  const std::size_t num_panels = num_blocks(m.num_sites, kPanel);
+  // A task turns 8 words (a cache line) of every row into up to 64 panels. A transposed block of 64
+  // x 64 bits is one line of each of 8 panels.
+  constexpr std::size_t kWords = 8;
+  parallel_for(num_blocks(in_words, kWords), threads, [&](std::size_t task, std::size_t) noexcept {
+    const std::size_t word_end = std::min(in_words, (task + 1) * kWords);
+    std::uint64_t in_block[64];
+    std::uint64_t out_block[64];
+    for (std::size_t o = 0; o < words; ++o) {
+      const std::size_t rows = std::min<std::size_t>(64, m.num_rows - o * 64);
+      for (std::size_t w = task * kWords; w < word_end; ++w) {
+        for (std::size_t r = 0; r < rows; ++r) in_block[r] = m.row(o * 64 + r)[w];
+        std::fill(in_block + rows, in_block + 64, 0);
+        kernels.transpose_block(in_block, out_block);
+        for (std::size_t p = 0; p < std::min(kPanel, num_panels - w * kPanel); ++p) {
+          std::uint64_t* line = panels.storage_.get() + ((w * kPanel + p) * words + o) * kPanel;
+          std::copy_n(out_block + p * kPanel, kPanel, line);
+        }
+      }
+    }
+  });
+  return panels;
+}
+
+Panels Panels::of_sites(const BitMatrixView& m, std::size_t threads) {
+  Panels panels(m.num_rows, m.num_sites);
+  parallel_for(num_blocks(m.num_rows, kPanel), threads, [&](std::size_t p, std::size_t) noexcept {
+    std::uint64_t* to = panels.storage_.get() + p * kPanel * panels.words_;
+    for (std::size_t w = 0; w < panels.words_; ++w) {
+      for (std::size_t s = 0; s < kPanel; ++s) {
+        const std::size_t site = p * kPanel + s;
+        to[w * kPanel + s] = site < m.num_rows ? m.row(site)[w] : 0;
+      }
+    }
+  });
+  return panels;
+}
+
+std::vector<double> carriers_of(const Panels& sites, std::size_t threads) {
+  std::vector<double> carriers(sites.num_sites());
+  parallel_for(
+      num_blocks(carriers.size(), kPanel), threads, [&](std::size_t p, std::size_t) noexcept {
+        std::uint32_t count[kPanel] = {};
+        for (std::size_t k = 0; k < sites.words() * kPanel; ++k) {
+          count[k % kPanel] += static_cast<std::uint32_t>(std::popcount(sites.panel(p)[k]));
+        }
+        const std::size_t size = std::min(kPanel, carriers.size() - p * kPanel);
+        std::copy_n(count, size, carriers.data() + p * kPanel);
+      });
+  return carriers;
+}
+
+std::vector<double> inverse_spread(const std::vector<double>& carriers, double n) {
+  std::vector<double> weight(carriers.size());
+  std::transform(carriers.begin(), carriers.end(), weight.begin(), [n](double c) {
+    const double spread = c * (n - c);
+    return spread > 0 ? 1 / spread : std::numeric_limits<double>::quiet_NaN();
+  });
+  return weight;
+}
+
+}  // namespace hapforge::joint_counts
