@@ -9,6 +9,7 @@ void register_pack(pybind11::module_& m);
 void register_bcf_calls(pybind11::module_& m);
 void register_hamming(pybind11::module_& m);
 void register_nearest_neighbours(pybind11::module_& m);
+void register_nearest_set(pybind11::module_& m);
 void register_allele_counts(pybind11::module_& m);
 void register_joint_counts(pybind11::module_& m);
 void register_bernoulli_units(pybind11::module_& m);

@@ -6,6 +6,7 @@
 #include "kernels/joint_counts/kernel.h"
 #include "kernels/pack/kernel.h"
 #include "kernels/popcount_tile/kernel.h"
+#include "kernels/sketch/kernel.h"
 
 namespace hapforge {
 namespace {
@@ -27,6 +28,7 @@ constexpr Entry kEntries[] = {
     {"hamming", names<popcount_tile::implementations>},
     {"joint_counts", names<joint_counts::implementations>},
     {"nearest_neighbours", names<popcount_tile::implementations>},
+    {"nearest_set", names<sketch::implementations>},
     {"pack", names<pack::implementations>},
 };
 

@@ -86,7 +86,7 @@ def available_backends(name: str) -> list[str]:
     ----------
     name : str
         A kernel: "allele_counts", "bcf_calls", "bernoulli_units", "hamming", "joint_counts", "nearest_neighbours",
-        "pack".
+        "nearest_set", "pack".
 
     Returns
     -------

@@ -19,6 +19,7 @@
 #include "kernels/hamming/kernel.h"
 #include "kernels/joint_counts/kernel.h"
 #include "kernels/nearest_neighbours/kernel.h"
+#include "kernels/nearest_set/kernel.h"
 #include "kernels/pack/kernel.h"
 
 using namespace hapforge;
@@ -156,6 +157,28 @@ Bytes run_counts(allele_counts::Kernel kernel, Shape s) {
   return out;
 }
 
+Bytes run_nearest_set(const sketch::Kernels& kernels, Shape s) {
+  auto dense = random_dense(s);  // thinned, so that a sketch is shorter than a row
+  for (std::size_t i = 0; i < dense.size(); ++i) {
+    dense[i] &= philox::philox4x32({{static_cast<std::uint32_t>(i), 6, 6, 6}}, 7, 7).w[0] % 4 == 0;
+  }
+  const Packed p = reference_pack(dense, s.rows, s.sites);
+  const std::size_t half = s.rows / 2;
+  const std::size_t words = p.view.words_per_row;
+  const BitMatrixView first{p.words.data(), half, words, s.sites};
+  const BitMatrixView second{p.words.data() + half * words, s.rows - half, words, s.sites};
+  std::vector<std::uint32_t> distance(s.rows);
+  std::vector<std::uint8_t> sets(s.rows);
+  nearest_set::search(first, second, distance.data(), sets.data(),
+                      {kernels, find_backend(pack::implementations(), "scalar"),
+                       find_backend(allele_counts::implementations(), "scalar")},
+                      kThreads);
+  Bytes out;
+  append(out, distance);
+  append(out, sets);
+  return out;
+}
+
 Bytes run_emulated_counts(Shape s) {
   const Packed p = reference_pack(random_dense(s), s.rows, s.sites);
   const std::size_t halves_per_row = 2 * p.view.words_per_row;
@@ -253,6 +276,7 @@ int main() {
   check("popcount_tile", popcount_tile::implementations(), run_tile);
   check("joint_counts", joint_counts::implementations(), run_joint_counts);
   check("allele_counts", allele_counts::implementations(), run_counts);
+  check("nearest_set", sketch::implementations(), run_nearest_set);
   check("bcf_calls", bcf_calls::implementations(), run_bcf_calls);
   check("bernoulli_units", bernoulli_units::implementations(), run_draws);
   std::printf("allele_counts: cuda, emulated\n");

@@ -14,7 +14,16 @@ from hapforge.errors import MissingBackendError
 from hapforge.kernels import available_backends, hamming_histogram, nearest_neighbours
 from kernels.cases import random_dense
 
-KERNELS = ["allele_counts", "bcf_calls", "bernoulli_units", "hamming", "joint_counts", "nearest_neighbours", "pack"]
+KERNELS = [
+    "allele_counts",
+    "bcf_calls",
+    "bernoulli_units",
+    "hamming",
+    "joint_counts",
+    "nearest_neighbours",
+    "nearest_set",
+    "pack",
+]
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,11 @@ from hapforge.kernels.allele_counts import allele_counts
 from hapforge.kernels.hamming import hamming_histogram, pairwise_hamming
 from hapforge.kernels.joint_counts import LDDecay, joint_counts, ld_decay, ld_matrix
 from hapforge.kernels.nearest_neighbours import Neighbours, nearest_neighbours
+from hapforge.kernels.nearest_set import NearestSet, nearest_set
 
 __all__ = [
     "LDDecay",
+    "NearestSet",
     "Neighbours",
     "allele_counts",
     "available_backends",
@@ -23,5 +25,6 @@ __all__ = [
     "ld_decay",
     "ld_matrix",
     "nearest_neighbours",
+    "nearest_set",
     "pairwise_hamming",
 ]

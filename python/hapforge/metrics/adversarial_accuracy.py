@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.metrics._intervals import Interval, combine, wilson
 from hapforge.metrics._sites import check_same_sites
-from hapforge.metrics.nearest import LIST_LENGTH, NearestDistances, NearestPair, Rows, Subsample, rows_at
+from hapforge.metrics.nearest import Compare, Comparison, NearestPair, NearestSets, Rows, Subsample, rows_at
 
 Ties = Literal["strict", "half"]
 
@@ -81,16 +81,8 @@ def adversarial_accuracy(
     Adversarial Accuracy (AATS) and privacy loss"; Yelmen et al. 2023, "Nearest Neighbour Adversarial Accuracy".
     """
     check_same_sites(real=real, synthetic=synthetic)
-    sizes = (real.num_haplotypes, synthetic.num_haplotypes)
-    subsamples = equal_subsamples(sizes, repeats, seed)
-    k_real, k_synthetic = (LIST_LENGTH if n > min(sizes) else 1 for n in sizes)
-    pair = NearestPair(
-        tt=NearestDistances(real, k=k_real),
-        ts=NearestDistances(real, synthetic, k=k_synthetic),
-        st=NearestDistances(synthetic, real, k=k_real),
-        ss=NearestDistances(synthetic, k=k_synthetic),
-    )
-    return accuracy_over(pair, subsamples, ties)
+    subsamples = equal_subsamples((real.num_haplotypes, synthetic.num_haplotypes), repeats, seed)
+    return accuracy_over(NearestSets(real, synthetic), subsamples, ties)
 
 
 def equal_subsamples(sizes: tuple[int, int], repeats: int, seed: int) -> list[Subsample]:
@@ -105,9 +97,9 @@ def equal_subsamples(sizes: tuple[int, int], repeats: int, seed: int) -> list[Su
     return [(rows_at(sizes[0], n, seed, r), rows_at(sizes[1], n, seed, r)) for r in range(repeats)]
 
 
-def accuracy_over(pair: NearestPair, subsamples: Sequence[Subsample], ties: Ties = "strict") -> AdversarialAccuracy:
+def accuracy_over(compare: Compare, subsamples: Sequence[Subsample], ties: Ties = "strict") -> AdversarialAccuracy:
     """Mean adversarial accuracy over subsamples (truth rows, synthetic rows) of one common size."""
-    results = [_accuracy(pair.tt(t, t), pair.ts(t, s), pair.st(s, t), pair.ss(s, s), ties) for t, s in subsamples]
+    results = [_accuracy(compare(t, s), ties) for t, s in subsamples]
     n = len(results[0][0])
     truth, syn, ties_truth, ties_syn, identical = np.mean(
         [[part.mean() for part in result] for result in results], axis=0
@@ -128,20 +120,18 @@ def accuracy_over(pair: NearestPair, subsamples: Sequence[Subsample], ties: Ties
     )
 
 
-def _accuracy(
-    tt: NDArray[Any], ts: NDArray[Any], st: NDArray[Any], ss: NDArray[Any], ties: Ties
-) -> tuple[NDArray[np.float64], ...]:
+def _accuracy(found: Comparison, ties: Ties) -> tuple[NDArray[np.float64], ...]:
     """Per-row indicators of the two parts, of their ties, and of synthetic rows at distance 0 of a real one."""
     if ties not in ("strict", "half"):
         raise ValueError(f"ties: expected 'strict' or 'half', found {ties!r}")
     weight = 0.5 if ties == "half" else 0.0
-    tied_truth, tied_syn = ts == tt, st == ss
+    tied_truth, tied_syn = found.truth == 0, found.syn == 0
     return (
-        (ts > tt) + weight * tied_truth,
-        (st > ss) + weight * tied_syn,
-        tied_truth * 1.0,
-        tied_syn * 1.0,
-        (st == 0) * 1.0,
+        (found.truth > 0) + weight * tied_truth,
+        (found.syn > 0) + weight * tied_syn,
+        tied_truth.astype(np.float64),
+        tied_syn.astype(np.float64),
+        found.identical.astype(np.float64),
     )
 
 

@@ -8,7 +8,7 @@ from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.metrics._intervals import Interval, combine
 from hapforge.metrics._sites import check_same_sites
 from hapforge.metrics.adversarial_accuracy import AdversarialAccuracy, accuracy_over
-from hapforge.metrics.nearest import LIST_LENGTH, NearestDistances, NearestPair, rows_at
+from hapforge.metrics.nearest import Compare, NearestSets, rows_at
 
 REPEATS = 10
 _STREAMS = {"train": 1 << 20, "holdout": 2 << 20, "synthetic": 3 << 20}  # rows of the sets are drawn independently
@@ -65,22 +65,12 @@ def privacy_score(
     size = {"train": train.num_haplotypes, "holdout": holdout.num_haplotypes, "synthetic": synthetic.num_haplotypes}
     if min(size.values()) < 2:
         raise ValueError(f"train, holdout, synthetic: expected at least 2 haplotypes each, found {size}")
-    k = {name: LIST_LENGTH if n > min(size.values()) else 1 for name, n in size.items()}
-    ss = NearestDistances(synthetic, k=k["synthetic"])
-    pairs = {
-        name: NearestPair(
-            tt=NearestDistances(truth, k=k[name]),
-            ts=NearestDistances(truth, synthetic, k=k["synthetic"]),
-            st=NearestDistances(synthetic, truth, k=k[name]),
-            ss=ss,
-        )
-        for name, truth in (("train", train), ("holdout", holdout))
-    }
-    return privacy_over(pairs["train"], pairs["holdout"], size, repeats, seed).score
+    on_train, on_holdout = NearestSets(train, synthetic), NearestSets(holdout, synthetic)
+    return privacy_over(on_train, on_holdout, size, repeats, seed).score
 
 
-def privacy_over(train: NearestPair, holdout: NearestPair, size: dict[str, int], repeats: int, seed: int) -> Privacy:
-    """The privacy score from searches made; `size`: rows of "train", "holdout" and "synthetic"."""
+def privacy_over(train: Compare, holdout: Compare, size: dict[str, int], repeats: int, seed: int) -> Privacy:
+    """The privacy score from comparisons with the synthetic set; `size`: rows of "train", "holdout", "synthetic"."""
     if repeats < 1:
         raise ValueError(f"repeats: expected 1 or more, found {repeats}")
     n = min(size.values())
