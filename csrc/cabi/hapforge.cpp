@@ -3,6 +3,8 @@
 #include "hapforge/hapforge.h"
 
 #include <algorithm>
+#include <numeric>
+#include <vector>
 
 #include "cabi/arguments.h"
 #include "core/thread_pool.h"
@@ -15,6 +17,29 @@
 
 using namespace hapforge;
 using namespace hapforge::cabi;
+
+namespace {
+
+// One past the last site of each site's contig.
+std::vector<int64_t> contig_ends(const joint_counts::DecayInput& input, const int64_t* contig) {
+  std::vector<int64_t> end(input.sites.num_rows, static_cast<int64_t>(input.sites.num_rows));
+  for (std::size_t i = input.sites.num_rows; i-- > 1;) {
+    const bool same = contig == nullptr || contig[i - 1] == contig[i];
+    require(!same || input.position[i - 1] <= input.position[i], HF_ERROR_VALUE);
+    end[i - 1] = same ? end[i] : static_cast<int64_t>(i);
+  }
+  return end;
+}
+
+void require_polymorphic(const BitMatrixView& sites, const popcount_tile::Kernels& kernels) {
+  for (std::size_t i = 0; i < sites.num_rows; ++i) {
+    std::uint32_t carriers = 0;
+    kernels.intersections({sites.row(i), 1, sites.row(i), 1, sites.words_per_row, &carriers, 1});
+    require(carriers > 0 && carriers < sites.num_sites, HF_ERROR_VALUE);
+  }
+}
+
+}  // namespace
 
 extern "C" {
 
@@ -215,6 +240,34 @@ int hf_ld_matrix(const uint64_t* sites, int64_t num_sites, int64_t num_haplotype
     array(r2, view.num_rows * view.num_rows);
     joint_counts::ld_matrix(joint_counts::Panels::of_sites(view, thread_count(threads)),
                             joint_counts::Statistic::r2, r2, kernels, thread_count(threads));
+  });
+}
+
+int hf_ld_decay(const uint64_t* sites, int64_t num_sites, int64_t num_haplotypes,
+                int64_t row_stride, const int64_t* position, const int64_t* contig,
+                const int64_t* edges, int64_t num_bins, double* sum_r2, int64_t* num_pairs,
+                int backend, int threads) {
+  return guarded([&] {
+    joint_counts::DecayInput input{};
+    input.sites = packed(sites, num_sites, num_haplotypes, row_stride, Rows::kAdjacent);
+    input.num_bins = matrix_size(num_bins);
+    require(input.num_bins > 0, HF_ERROR_SIZE);
+    input.position = array(position, input.sites.num_rows);
+    input.edges = array(edges, input.num_bins + 1);
+    if (contig != nullptr) array(contig, input.sites.num_rows);
+    const popcount_tile::Kernels& kernels = chosen(popcount_tile::implementations(), backend);
+    for (std::size_t b = 0; b < input.num_bins; ++b) {
+      require(0 <= edges[b] && edges[b] < edges[b + 1], HF_ERROR_VALUE);
+    }
+    const std::vector<int64_t> contig_end = contig_ends(input, contig);
+    require_polymorphic(input.sites, kernels);
+    std::vector<int64_t> everyone(input.sites.num_rows);
+    std::iota(everyone.begin(), everyone.end(), 0);
+    input.contig_end = contig_end.data();
+    input.first = input.sites;
+    input.first_index = everyone.data();
+    joint_counts::ld_decay(input, array(sum_r2, input.num_bins), array(num_pairs, input.num_bins),
+                           kernels, thread_count(threads));
   });
 }
 

@@ -162,6 +162,18 @@ HF_API int hf_joint_counts_matrix(const uint64_t* sites, int64_t num_sites, int6
 HF_API int hf_ld_matrix(const uint64_t* sites, int64_t num_sites, int64_t num_haplotypes,
                         int64_t row_stride, float* r2, int backend, int threads);
 
+/* Sums of r2 by distance. Bin b takes the pairs i < j of one contig with
+ * edges[b] <= position[j] - position[i] < edges[b + 1]: sum_r2[b] is the sum of their r2 and
+ * num_pairs[b] their number; num_bins of each. edges: num_bins + 1, strictly ascending from 0 up.
+ * contig: num_sites numbers, and equal neighbours are one contig; NULL: all sites are. position:
+ * num_sites, not descending within a contig. HF_ERROR_VALUE where one of these does not hold, or a
+ * site is monomorphic (hf_allele_counts and hf_select_sites leave those out). Never forms a
+ * matrix. */
+HF_API int hf_ld_decay(const uint64_t* sites, int64_t num_sites, int64_t num_haplotypes,
+                       int64_t row_stride, const int64_t* position, const int64_t* contig,
+                       const int64_t* edges, int64_t num_bins, double* sum_r2, int64_t* num_pairs,
+                       int backend, int threads);
+
 #ifdef __cplusplus
 }
 #endif

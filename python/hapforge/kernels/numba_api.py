@@ -1,0 +1,347 @@
+"""The kernels inside numba's ``@njit`` functions, on packed words.
+
+::
+
+    from numba import njit
+    from hapforge.kernels import numba_api
+
+    @njit(cache=True)
+    def polymorphic(words, num_sites):
+        counts = numba_api.allele_counts(words, num_sites)
+        return np.flatnonzero((counts > 0) & (counts < len(words)))
+
+Words are those of ``HaplotypeMatrix.words``: uint64 (rows, words_per_row), site j at bit j % 64 of word j // 64,
+padding bits zero; read-only or not. They are not copied. `pack`, `unpack`, `transpose`, `select_sites` and
+`allele_counts` also take rows that lie apart, such as ``words[:, 2:5]``; the others need C-contiguous words.
+
+`backend` is one of `AUTO`, `SCALAR`, `AVX2`, `AVX512`, `NEON`, and `threads` a number from 1 to 4096, by default 1,
+since the caller may already run on many. Neither changes a result. ``HAPFORGE_BACKEND`` and ``HAPFORGE_THREADS`` are
+not looked at. What is wrong with an argument's value is a ValueError, with its type a TypingError when the caller is
+compiled. Called from Python, or from a function with ``nogil=True``, a kernel runs without the GIL.
+
+Compiled code holds the names of the C interface (``hapforge/hapforge.h``), which importing this module makes known to
+numba, and no addresses: that is why callers may be cached.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hapforge._backend import get_library_dir
+from hapforge.errors import MissingDependencyError
+
+try:
+    import llvmlite.binding
+    from numba import njit, types
+    from numba.core.errors import TypingError
+    from numba.extending import overload
+except ImportError:
+    raise MissingDependencyError("numba", "numba") from None
+
+AUTO, SCALAR, AVX2, AVX512, NEON = range(5)  # HF_BACKEND_*
+
+llvmlite.binding.load_library_permanently(str(Path(get_library_dir()) / "libhapforge.so.1"))
+
+_POINTER, _SIZE = types.uintp, types.int64
+
+
+def _c_function(name: str, *arguments: Any) -> Any:
+    """A function of hapforge.h; each ends with backend and threads, and returns a status."""
+    return types.ExternalFunction(name, types.intc(*arguments, types.intc, types.intc))
+
+
+_PACKED = (_POINTER, _SIZE, _SIZE, _SIZE)  # words, rows, columns, stride
+_hf_pack = _c_function("hf_pack", *_PACKED, _POINTER)
+_hf_unpack = _c_function("hf_unpack", *_PACKED, _POINTER)
+_hf_transpose = _c_function("hf_transpose", *_PACKED, _POINTER)
+_hf_select_sites = _c_function("hf_select_sites", *_PACKED, _POINTER, _SIZE, _POINTER)
+_hf_allele_counts = _c_function("hf_allele_counts", *_PACKED, _POINTER)
+_TWO = (_POINTER, _SIZE, _SIZE, _POINTER, _SIZE, _SIZE, _SIZE)  # words, rows, stride, twice; columns
+_hf_pairwise_hamming = _c_function("hf_pairwise_hamming", *_TWO, _POINTER)
+_hf_hamming_histogram = _c_function("hf_hamming_histogram", *_TWO, _POINTER)
+_hf_nearest_neighbours = _c_function("hf_nearest_neighbours", *_TWO, _SIZE, types.intc, _POINTER, _POINTER)
+_hf_joint_counts = _c_function("hf_joint_counts", *_PACKED, _POINTER, _SIZE, _POINTER)
+_hf_joint_counts_matrix = _c_function("hf_joint_counts_matrix", *_PACKED, _POINTER)
+_hf_ld_matrix = _c_function("hf_ld_matrix", *_PACKED, _POINTER)
+_hf_ld_decay = _c_function("hf_ld_decay", *_PACKED, _POINTER, _POINTER, _POINTER, _SIZE, _POINTER, _POINTER)
+
+
+@njit
+def _check(status: int) -> None:
+    """The exception of a status; see HF_ERROR_* in hapforge.h."""
+    if status == 0:
+        return
+    if status == 1:
+        raise ValueError("expected aligned memory")
+    if status == 2:
+        raise ValueError("expected fewer than 2^31 rows and columns, and no negative size")
+    if status == 3:
+        raise ValueError("expected C-contiguous words")
+    if status == 4:
+        raise ValueError("expected padding bits to be zero, found some set")
+    if status == 5:
+        raise IndexError("an index is out of range")
+    if status == 6:
+        raise ValueError("an argument or a value in an array is not what it must be")
+    if status == 7:
+        raise ValueError("backend: this machine lacks it for this kernel")
+    if status == 8:
+        raise ValueError("threads: expected 1 to 4096")
+    if status == 9:
+        raise MemoryError("no memory for scratch space")
+    raise RuntimeError("an internal error of hapforge")
+
+
+def _address_of(dtype: Any, ndim: int) -> Any:
+    """A function from an array to where its first element stands; it accepts arrays of this type alone."""
+
+    def address(array):  # without annotations: numba compares the two signatures
+        raise NotImplementedError
+
+    @overload(address)
+    def typed_address(array):
+        if not isinstance(array, types.Array) or (array.dtype, array.ndim) != (dtype, ndim):
+            raise TypingError(f"expected an array of {ndim} dimension(s) of {dtype}, found {array}")
+        return lambda array: array.ctypes.data
+
+    return address
+
+
+_dense_address = _address_of(types.uint8, 2)
+_words_address = _address_of(types.uint64, 2)
+_index_address = _address_of(types.int64, 1)
+_pairs_address = _address_of(types.int64, 2)
+
+
+@njit
+def _row_stride(array: Any, columns: int) -> int:
+    """Elements from one row to the next."""
+    if array.shape[1] != columns:
+        raise ValueError("words: expected (num_sites + 63) // 64 columns")
+    if array.size == 0:
+        return columns
+    if columns > 1 and array.strides[1] != array.itemsize:
+        raise ValueError("expected the elements of a row next to each other")
+    if array.shape[0] == 1:
+        return columns
+    if array.strides[0] % array.itemsize != 0:
+        raise ValueError("expected rows a whole number of elements apart")
+    return array.strides[0] // array.itemsize
+
+
+@njit
+def _words_for(bits: int) -> int:
+    return (bits + 63) // 64
+
+
+@njit
+def _contiguous(array: Any) -> None:
+    if array.size > 0 and not array.flags.c_contiguous:
+        raise ValueError("expected a C-contiguous array")
+
+
+@njit(nogil=True)
+def pack(dense: Any, backend: int = AUTO, threads: int = 1) -> Any:
+    """Words, uint64 (rows, words_per_row), of a uint8 (rows, num_sites) array of 0 and 1."""
+    rows, sites = dense.shape
+    words = np.empty((rows, _words_for(sites)), np.uint64)
+    address, stride = _dense_address(dense), _row_stride(dense, sites)
+    status = _hf_pack(address, rows, sites, stride, words.ctypes.data, backend, threads)
+    if status == 6:
+        raise ValueError("dense: expected only 0 and 1")
+    _check(status)
+    return words
+
+
+@njit(nogil=True)
+def unpack(words: Any, num_sites: int, backend: int = AUTO, threads: int = 1) -> Any:
+    """uint8 (rows, num_sites) of 0 and 1, the inverse of `pack`."""
+    address, stride = _words_address(words), _row_stride(words, _words_for(num_sites))
+    dense = np.empty((len(words), num_sites), np.uint8)
+    _check(_hf_unpack(address, len(words), num_sites, stride, dense.ctypes.data, backend, threads))
+    return dense
+
+
+@njit(nogil=True)
+def transpose(words: Any, num_sites: int, backend: int = AUTO, threads: int = 1) -> Any:
+    """Words of the transpose, uint64 (num_sites, words of len(words) bits): haplotype-major to site-major and back."""
+    address, stride = _words_address(words), _row_stride(words, _words_for(num_sites))
+    transposed = np.empty((num_sites, _words_for(len(words))), np.uint64)
+    _check(_hf_transpose(address, len(words), num_sites, stride, transposed.ctypes.data, backend, threads))
+    return transposed
+
+
+@njit(nogil=True)
+def select_sites(words: Any, num_sites: int, index: Any, backend: int = AUTO, threads: int = 1) -> Any:
+    """Words of the columns index[0], index[1], ... (int64); IndexError where there is none."""
+    address, stride = _words_address(words), _row_stride(words, _words_for(num_sites))
+    chosen = _index_address(index)
+    _contiguous(index)
+    selected = np.empty((len(words), _words_for(len(index))), np.uint64)
+    out = selected.ctypes.data
+    _check(_hf_select_sites(address, len(words), num_sites, stride, chosen, len(index), out, backend, threads))
+    return selected
+
+
+@njit(nogil=True)
+def allele_counts(words: Any, num_sites: int, backend: int = AUTO, threads: int = 1) -> Any:
+    """Set bits of each column, int64 (num_sites,)."""
+    address, stride = _words_address(words), _row_stride(words, _words_for(num_sites))
+    counts = np.empty(num_sites, np.int64)
+    _check(_hf_allele_counts(address, len(words), num_sites, stride, counts.ctypes.data, backend, threads))
+    return counts
+
+
+@njit(nogil=True)
+def pairwise_hamming(a: Any, b: Any, num_sites: int, backend: int = AUTO, threads: int = 1) -> Any:
+    """Hamming distances of the rows of `a` and those of `b`, uint32 (len(a), len(b))."""
+    address_a, stride_a = _words_address(a), _row_stride(a, _words_for(num_sites))
+    address_b, stride_b = _words_address(b), _row_stride(b, _words_for(num_sites))
+    distance = np.empty((len(a), len(b)), np.uint32)
+    out = distance.ctypes.data
+    _check(
+        _hf_pairwise_hamming(address_a, len(a), stride_a, address_b, len(b), stride_b, num_sites, out, backend, threads)
+    )
+    return distance
+
+
+@njit(nogil=True)
+def hamming_histogram(a: Any, b: Any, num_sites: int, backend: int = AUTO, threads: int = 1) -> Any:
+    """Pairs at each Hamming distance, int64 (num_sites + 1,): of rows of `a` and `b`, or i < j of `a` with b=None."""
+    address_a, stride_a = _words_address(a), _row_stride(a, _words_for(num_sites))
+    if b is None:
+        address_b, rows_b, stride_b = np.uintp(0), 0, 0
+    else:
+        address_b, rows_b, stride_b = _words_address(b), len(b), _row_stride(b, _words_for(num_sites))
+    counts = np.empty(num_sites + 1, np.int64)
+    out = counts.ctypes.data
+    _check(
+        _hf_hamming_histogram(
+            address_a, len(a), stride_a, address_b, rows_b, stride_b, num_sites, out, backend, threads
+        )
+    )
+    return counts
+
+
+@njit(nogil=True)
+def nearest_neighbours(
+    queries: Any, targets: Any, num_sites: int, k: int, exclude_self: bool, backend: int = AUTO, threads: int = 1
+) -> Any:
+    """The k targets nearest to each query: (index int64, distance uint32), each (len(queries), k).
+
+    Ascending by (distance, index). ``targets=None`` searches the queries among themselves. With `exclude_self`, target
+    i is no candidate for query i.
+    """
+    address_a, stride_a = _words_address(queries), _row_stride(queries, _words_for(num_sites))
+    if targets is None:
+        address_b, rows_b, stride_b = np.uintp(0), 0, 0
+    else:
+        address_b, rows_b, stride_b = _words_address(targets), len(targets), _row_stride(targets, _words_for(num_sites))
+    if k < 1:
+        raise ValueError("k: expected 1 to the number of candidates")
+    index = np.empty((len(queries), k), np.int64)
+    distance = np.empty((len(queries), k), np.uint32)
+    status = _hf_nearest_neighbours(
+        address_a,
+        len(queries),
+        stride_a,
+        address_b,
+        rows_b,
+        stride_b,
+        num_sites,
+        k,
+        exclude_self,
+        index.ctypes.data,
+        distance.ctypes.data,
+        backend,
+        threads,
+    )
+    if status == 6:
+        raise ValueError("k: expected 1 to the number of candidates")
+    _check(status)
+    return index, distance
+
+
+@njit(nogil=True)
+def joint_counts(sites: Any, num_haplotypes: int, pairs: Any, backend: int = AUTO, threads: int = 1) -> Any:
+    """Haplotypes with ALT at both sites of each pair, int64 (len(pairs),).
+
+    sites: site-major words, as `transpose` makes them. pairs: int64 (num_pairs, 2), rows of `sites`.
+    """
+    address, stride = _words_address(sites), _row_stride(sites, _words_for(num_haplotypes))
+    chosen = _pairs_address(pairs)
+    _contiguous(pairs)
+    if pairs.shape[1] != 2:
+        raise ValueError("pairs: expected two columns")
+    n11 = np.empty(len(pairs), np.int64)
+    out = n11.ctypes.data
+    _check(_hf_joint_counts(address, len(sites), num_haplotypes, stride, chosen, len(pairs), out, backend, threads))
+    return n11
+
+
+@njit(nogil=True)
+def joint_counts_matrix(sites: Any, num_haplotypes: int, backend: int = AUTO, threads: int = 1) -> Any:
+    """Haplotypes with ALT at both of every two sites, int64 (len(sites), len(sites)); site-major words."""
+    address, stride = _words_address(sites), _row_stride(sites, _words_for(num_haplotypes))
+    n11 = np.empty((len(sites), len(sites)), np.int64)
+    _check(_hf_joint_counts_matrix(address, len(sites), num_haplotypes, stride, n11.ctypes.data, backend, threads))
+    return n11
+
+
+@njit(nogil=True)
+def ld_matrix(sites: Any, num_haplotypes: int, backend: int = AUTO, threads: int = 1) -> Any:
+    """r2 of every two sites, float32 (len(sites), len(sites)); NaN where one is monomorphic; site-major words."""
+    address, stride = _words_address(sites), _row_stride(sites, _words_for(num_haplotypes))
+    r2 = np.empty((len(sites), len(sites)), np.float32)
+    _check(_hf_ld_matrix(address, len(sites), num_haplotypes, stride, r2.ctypes.data, backend, threads))
+    return r2
+
+
+@njit(nogil=True)
+def ld_decay(
+    sites: Any, num_haplotypes: int, position: Any, contig: Any, edges: Any, backend: int = AUTO, threads: int = 1
+) -> Any:
+    """Sums of r2 and numbers of pairs by distance: (float64, int64), each (len(edges) - 1,).
+
+    sites: site-major words without a monomorphic site. position: int64, not descending within a contig. contig: int64,
+    equal neighbours are one contig; or None, one contig. edges: int64, strictly ascending from 0 up; bin b takes
+    edges[b] <= distance < edges[b + 1].
+    """
+    address, stride = _words_address(sites), _row_stride(sites, _words_for(num_haplotypes))
+    positions, bounds = _index_address(position), _index_address(edges)
+    _contiguous(position)
+    _contiguous(edges)
+    if contig is None:
+        contigs = np.uintp(0)
+    else:
+        contigs = _index_address(contig)
+        _contiguous(contig)
+        if len(contig) != len(sites):
+            raise ValueError("contig: expected one for each site")
+    if len(position) != len(sites):
+        raise ValueError("position: expected one for each site")
+    if len(edges) < 2:
+        raise ValueError("edges: expected two or more")
+    bins = len(edges) - 1
+    sums, pairs = np.empty(bins, np.float64), np.empty(bins, np.int64)
+    status = _hf_ld_decay(
+        address,
+        len(sites),
+        num_haplotypes,
+        stride,
+        positions,
+        contigs,
+        bounds,
+        bins,
+        sums.ctypes.data,
+        pairs.ctypes.data,
+        backend,
+        threads,
+    )
+    if status == 6:
+        raise ValueError("ld_decay: expected ascending positions and edges, and no monomorphic site")
+    _check(status)
+    return sums, pairs

@@ -1,0 +1,96 @@
+"""Arguments and expected results of every kernel that can be called from C and from numba, by function name."""
+
+import numpy as np
+
+from kernels.cases import random_dense
+from reference import allele_counts, hamming, joint_counts, nearest_neighbours, pack
+
+SHAPES = [(0, 65), (1, 1), (5, 0), (6, 63), (7, 64), (9, 65), (70, 130)]
+
+
+def _dense(shape):
+    return random_dense(shape, seed=1)
+
+
+def _words(shape):
+    return pack.pack(_dense(shape))
+
+
+def _index(shape):
+    return np.random.default_rng(shape).integers(0, shape[1], 70 if shape[1] else 0)
+
+
+def _pairs(shape):
+    return np.random.default_rng(shape).integers(0, shape[0], (40 if shape[0] else 0, 2))
+
+
+def _other(shape):
+    dense = random_dense((5, shape[1]), seed=2)
+    return dense, pack.pack(dense)
+
+
+def _ld_decay(contigs):
+    """Site-major rows without a monomorphic one; positions may repeat, contigs start again from 1."""
+    dense = random_dense((33, 20), seed=3)
+    dense[0], dense[1] = 0, 1
+    position = np.sort(np.random.default_rng(5).integers(1, 60, 20))
+    contig = np.repeat(np.arange(contigs), 20 // contigs)
+    edges = np.array([0, 1, 10, 25, 40])
+    mean, pairs = joint_counts.ld_decay(dense, position, contig, edges)
+    sums = np.where(pairs > 0, mean * pairs, 0.0)
+    words = pack.pack(dense.T)
+    return (words, 33, position, None if contigs == 1 else contig, edges), (sums, pairs)
+
+
+def cases(name):
+    """(arguments, expected) of each case; expected is an array or a tuple of them."""
+    if name == "ld_decay":
+        return [_ld_decay(1), _ld_decay(2), _ld_decay(4)]
+    return [case for shape in SHAPES for case in _CASES[name](shape)]
+
+
+_CASES = {
+    "pack": lambda s: [((_dense(s),), _words(s))],
+    "unpack": lambda s: [((_words(s), s[1]), _dense(s))],
+    "transpose": lambda s: [((_words(s), s[1]), pack.pack(_dense(s).T))],
+    "select_sites": lambda s: [
+        ((_words(s), s[1], index), pack.pack(_dense(s)[:, index])) for index in (_index(s), np.arange(0, s[1], 3))
+    ],
+    "allele_counts": lambda s: [((_words(s), s[1]), allele_counts.allele_counts(_dense(s)))],
+    "pairwise_hamming": lambda s: [
+        ((_words(s), _other(s)[1], s[1]), hamming.pairwise_hamming(_dense(s), _other(s)[0])),
+    ],
+    "hamming_histogram": lambda s: [
+        ((_words(s), None, s[1]), hamming.hamming_histogram(_dense(s))),
+        ((_words(s), _other(s)[1], s[1]), hamming.hamming_histogram(_dense(s), _other(s)[0])),
+    ],
+    "nearest_neighbours": lambda s: [
+        ((_words(s), _other(s)[1], s[1], 2, False), nearest_neighbours.nearest_neighbours(*_both(s), 2, False)),
+        *(
+            [((_words(s), None, s[1], 1, True), nearest_neighbours.nearest_neighbours(_dense(s), _dense(s), 1, True))]
+            if s[0] > 1
+            else []
+        ),
+    ],
+    "joint_counts": lambda s: [((_words(s), s[1], _pairs(s)), joint_counts.joint_counts(_dense(s).T, _pairs(s)))],
+    "joint_counts_matrix": lambda s: [((_words(s), s[1]), _dense(s).astype(np.int64) @ _dense(s).T)],
+    "ld_matrix": lambda s: [((_words(s), s[1]), joint_counts.ld_matrix(_dense(s).T))] if s[1] else [],
+}
+
+NAMES = [*_CASES, "ld_decay"]
+FLOATS = {"ld_matrix", "ld_decay"}  # float32, and sums of float64: the reference adds up in another order
+
+
+def _both(shape):
+    return _dense(shape), _other(shape)[0]
+
+
+def assert_equal(name, found, expected):
+    found, expected = (x if isinstance(x, tuple) else (x,) for x in (found, expected))
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert one.shape == other.shape
+        if name in FLOATS:
+            np.testing.assert_allclose(one, other, rtol=2e-7 if one.dtype == np.float32 else 1e-12)
+        else:
+            assert np.array_equal(one, other)
