@@ -1,0 +1,176 @@
+"""Calls at the same time: the GIL is released in every binding, many threads call at once, also around a fork."""
+
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from hapforge import _backend
+from kernels import c_functions
+from kernels.cases import random_dense
+from kernels.interface_cases import NAMES, assert_equal, cases
+
+core = _backend.core
+holds_the_gil = pytest.mark.skipif(
+    not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="this Python runs without a GIL"
+)
+
+
+def words_of(rows, sites):
+    return core.pack(random_dense((rows, sites)), 0, "scalar", 1)
+
+
+def bcf_records(number):
+    """Whole BCF records of 24 fixed bytes and no calls, one behind the other."""
+    record = np.zeros(32, np.uint8)
+    record[0] = 24
+    return np.tile(record, number)
+
+
+def decay_arguments(sites, haplotypes):
+    words = words_of(sites, haplotypes)
+    index = np.arange(sites)
+    return words, haplotypes, index, np.full(sites, sites), words, index, np.array([0, sites])
+
+
+# Every function of the module with arguments on which it takes some hundredth of a second on one thread.
+LONG_CALLS = {
+    "pack": lambda: (np.ones((2000, 20_000), np.uint8), 0, "scalar", 1),
+    "unpack": lambda: (words_of(2000, 20_000), 20_000, "scalar", 1),
+    "transpose": lambda: (words_of(2000, 20_000), 20_000, "scalar", 1),
+    "select_sites": lambda: (words_of(500, 20_000), 20_000, np.arange(20_000)[::-1].copy(), "scalar", 1),
+    "find_bcf_records": lambda: (bcf_records(1_000_000),),
+    "pack_bcf_calls": lambda: (np.full(40_000_000, 3, np.uint8), np.zeros(10, np.int64), 20_000_000, "scalar"),
+    "pairwise_hamming": lambda: (words_of(1000, 2000), words_of(1000, 2000), 2000, "scalar", 1),
+    "hamming_histogram": lambda: (words_of(1500, 2000), None, 2000, "scalar", 1),
+    "nearest_neighbours": lambda: (words_of(1000, 2000), None, 2000, 1, True, "scalar", 1),
+    "allele_counts": lambda: (words_of(2000, 10_000), 10_000, "scalar", 1),
+    "joint_counts": lambda: (words_of(1000, 2000), 2000, None, "scalar", 1),
+    "ld_matrix": lambda: (words_of(1000, 2000), 2000, "scalar", 1),
+    "ld_decay": lambda: (*decay_arguments(1000, 2000), "scalar", 1),
+    "bernoulli_units": lambda: (np.zeros((1000, 2000), np.int32), 10, 1, 0, 0, 0, True, "scalar", 1),
+}
+INSTANT = {"available_backends", "philox4x32"}
+
+
+@pytest.fixture
+def no_forced_switches():
+    """The interpreter takes the GIL from no thread: another one runs only once it is given up."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(3600)
+    yield
+    sys.setswitchinterval(before)
+
+
+def lets_others_run(function, attempts=50):
+    """Whether this thread got to run while another one was inside `function`."""
+    for _ in range(attempts):
+        inside, done = threading.Event(), []
+
+        def work(inside=inside, done=done):
+            inside.set()
+            function()
+            done.append(True)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        inside.wait()
+        seen = not done
+        thread.join()
+        if seen:
+            return True
+    return False
+
+
+@holds_the_gil
+def test_a_function_that_keeps_the_gil_is_noticed(no_forced_switches):
+    values = list(range(300_000))
+    assert not lets_others_run(lambda: sum(values), attempts=5)
+
+
+@holds_the_gil
+@pytest.mark.parametrize("name", sorted(LONG_CALLS))
+def test_the_gil_is_released_during_a_call(name, no_forced_switches):
+    arguments = LONG_CALLS[name]()
+    assert lets_others_run(lambda: getattr(core, name)(*arguments))
+
+
+def test_every_function_of_the_module_is_tried():
+    functions = {name for name in dir(core) if callable(getattr(core, name)) and not name.startswith("_")}
+    assert functions - set(LONG_CALLS) - INSTANT == set(), "LONG_CALLS has none of them yet"
+
+
+@holds_the_gil
+def test_the_gil_is_released_by_numba_functions(no_forced_switches):
+    pytest.importorskip("numba")
+    from hapforge.kernels import numba_api
+
+    words = words_of(1500, 2000)
+    numba_api.hamming_histogram(words[:2], None, 2000)  # compiles
+    assert lets_others_run(lambda: numba_api.hamming_histogram(words, None, 2000, numba_api.SCALAR))
+
+
+def test_all_kernels_from_many_threads_at_once():
+    """Sixteen threads, each on up to four of the pool's, call everything that C can call."""
+    ready = threading.Barrier(16)
+
+    def work(seed):
+        ready.wait()
+        order = np.random.default_rng(seed).permutation(NAMES * 3)
+        for name in order:
+            arguments, expected = cases(str(name))[-1]
+            assert_equal(name, getattr(c_functions, name)(*arguments, threads=1 + seed % 4), expected)
+
+    with ThreadPoolExecutor(16) as executor:
+        for future in [executor.submit(work, seed) for seed in range(16)]:
+            future.result(timeout=120)
+
+
+FORKING = """
+import os, sys, threading
+import numpy as np
+from hapforge.kernels import hamming_histogram
+from kernels import c_functions
+
+dense = np.random.default_rng(0).integers(0, 2, (300, 200), dtype=np.uint8)
+words = c_functions.pack(dense)
+expected = hamming_histogram(dense, threads=1)
+stop = threading.Event()
+
+def right():
+    return (np.array_equal(hamming_histogram(dense, threads=3), expected)
+            and np.array_equal(c_functions.hamming_histogram(words, None, 200, threads=3), expected))
+
+def work():
+    while not stop.is_set():
+        assert right()
+
+workers = [threading.Thread(target=work) for _ in range(3)]
+for worker in workers:
+    worker.start()
+failed = 0
+for _ in range(40):
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if right() else 1)
+    failed += os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0
+stop.set()
+for worker in workers:
+    worker.join()
+print(failed, right())
+"""
+
+
+def test_forks_while_other_threads_are_inside_kernels():
+    """The pool's mutex may be locked and its threads busy at the fork; a child starts afresh, the parent goes on."""
+    tests = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    environment = {**os.environ, "PYTHONPATH": tests}
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING], env=environment, timeout=120, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["0", "True"]
