@@ -21,22 +21,29 @@ using namespace hapforge::cabi;
 namespace {
 
 // One past the last site of each site's contig.
-std::vector<int64_t> contig_ends(const joint_counts::DecayInput& input, const int64_t* contig) {
-  std::vector<int64_t> end(input.sites.num_rows, static_cast<int64_t>(input.sites.num_rows));
-  for (std::size_t i = input.sites.num_rows; i-- > 1;) {
+std::vector<int64_t> contig_ends(const int64_t* position, const int64_t* contig,
+                                 std::size_t num_sites) {
+  std::vector<int64_t> end(num_sites, static_cast<int64_t>(num_sites));
+  for (std::size_t i = num_sites; i-- > 1;) {
     const bool same = contig == nullptr || contig[i - 1] == contig[i];
-    require(!same || input.position[i - 1] <= input.position[i], HF_ERROR_VALUE);
+    require(!same || position[i - 1] <= position[i], HF_ERROR_VALUE);
     end[i - 1] = same ? end[i] : static_cast<int64_t>(i);
   }
   return end;
 }
 
-void require_polymorphic(const BitMatrixView& sites, const popcount_tile::Kernels& kernels) {
-  for (std::size_t i = 0; i < sites.num_rows; ++i) {
-    std::uint32_t carriers = 0;
-    kernels.intersections({sites.row(i), 1, sites.row(i), 1, sites.words_per_row, &carriers, 1});
-    require(carriers > 0 && carriers < sites.num_sites, HF_ERROR_VALUE);
+void require_polymorphic(const BitMatrixView& haplotypes, int backend, std::size_t threads) {
+  std::vector<int64_t> counts(haplotypes.num_sites);
+  allele_counts::count(haplotypes, counts.data(), chosen(allele_counts::implementations(), backend),
+                       threads);
+  for (const int64_t count : counts) {
+    require(count > 0 && static_cast<std::size_t>(count) < haplotypes.num_rows, HF_ERROR_VALUE);
   }
+}
+
+joint_counts::Panels panels_of(const BitMatrixView& haplotypes, int backend, std::size_t threads) {
+  return joint_counts::Panels::of_haplotypes(haplotypes, chosen(pack::implementations(), backend),
+                                             threads);
 }
 
 }  // namespace
@@ -206,9 +213,21 @@ int hf_nearest_neighbours(const uint64_t* queries, int64_t num_queries, int64_t 
 
 // ---- joint_counts -------------------------------------------------------------------------------
 
-int hf_joint_counts(const uint64_t* sites, int64_t num_sites, int64_t num_haplotypes,
-                    int64_t row_stride, const int64_t* pairs, int64_t num_pairs, int64_t* n11,
-                    int backend, int threads) {
+int hf_joint_counts(const uint64_t* words, int64_t num_haplotypes, int64_t num_sites,
+                    int64_t row_stride, int64_t* n11, int backend, int threads) {
+  return guarded([&] {
+    const BitMatrixView view =
+        packed(words, num_haplotypes, num_sites, row_stride, Rows::kAnyStride);
+    const auto& kernels = chosen(joint_counts::implementations(), backend);
+    array(n11, view.num_sites * view.num_sites);
+    joint_counts::matrix(panels_of(view, backend, thread_count(threads)), n11, kernels,
+                         thread_count(threads));
+  });
+}
+
+int hf_joint_counts_of_pairs(const uint64_t* sites, int64_t num_sites, int64_t num_haplotypes,
+                             int64_t row_stride, const int64_t* pairs, int64_t num_pairs,
+                             int64_t* n11, int backend, int threads) {
   return guarded([&] {
     const BitMatrixView view =
         packed(sites, num_sites, num_haplotypes, row_stride, Rows::kAdjacent);
@@ -219,55 +238,55 @@ int hf_joint_counts(const uint64_t* sites, int64_t num_sites, int64_t num_haplot
   });
 }
 
-int hf_joint_counts_matrix(const uint64_t* sites, int64_t num_sites, int64_t num_haplotypes,
-                           int64_t row_stride, int64_t* n11, int backend, int threads) {
+int hf_ld_matrix(const uint64_t* words, int64_t num_haplotypes, int64_t num_sites,
+                 int64_t row_stride, int statistic, float* ld, int backend, int threads) {
   return guarded([&] {
+    using joint_counts::Statistic;
     const BitMatrixView view =
-        packed(sites, num_sites, num_haplotypes, row_stride, Rows::kAdjacent);
+        packed(words, num_haplotypes, num_sites, row_stride, Rows::kAnyStride);
     const auto& kernels = chosen(joint_counts::implementations(), backend);
-    array(n11, view.num_rows * view.num_rows);
-    joint_counts::matrix(joint_counts::Panels::of_sites(view, thread_count(threads)), n11, kernels,
-                         thread_count(threads));
+    constexpr Statistic kStatistics[] = {Statistic::r2, Statistic::r, Statistic::d,
+                                         Statistic::d_prime};  // in the order of HF_LD_*
+    require(statistic >= HF_LD_R2 && statistic <= HF_LD_D_PRIME, HF_ERROR_VALUE);
+    array(ld, view.num_sites * view.num_sites);
+    joint_counts::ld_matrix(panels_of(view, backend, thread_count(threads)), kStatistics[statistic],
+                            ld, kernels, thread_count(threads));
   });
 }
 
-int hf_ld_matrix(const uint64_t* sites, int64_t num_sites, int64_t num_haplotypes,
-                 int64_t row_stride, float* r2, int backend, int threads) {
-  return guarded([&] {
-    const BitMatrixView view =
-        packed(sites, num_sites, num_haplotypes, row_stride, Rows::kAdjacent);
-    const auto& kernels = chosen(joint_counts::implementations(), backend);
-    array(r2, view.num_rows * view.num_rows);
-    joint_counts::ld_matrix(joint_counts::Panels::of_sites(view, thread_count(threads)),
-                            joint_counts::Statistic::r2, r2, kernels, thread_count(threads));
-  });
-}
-
-int hf_ld_decay(const uint64_t* sites, int64_t num_sites, int64_t num_haplotypes,
+int hf_ld_decay(const uint64_t* words, int64_t num_haplotypes, int64_t num_sites,
                 int64_t row_stride, const int64_t* position, const int64_t* contig,
                 const int64_t* edges, int64_t num_bins, double* sum_r2, int64_t* num_pairs,
                 int backend, int threads) {
   return guarded([&] {
+    constexpr int64_t kFarthest = int64_t{1} << 62;
+    const BitMatrixView view =
+        packed(words, num_haplotypes, num_sites, row_stride, Rows::kAnyStride);
+    const auto& kernels = chosen(joint_counts::implementations(), backend);
     joint_counts::DecayInput input{};
-    input.sites = packed(sites, num_sites, num_haplotypes, row_stride, Rows::kAdjacent);
     input.num_bins = matrix_size(num_bins);
     require(input.num_bins > 0, HF_ERROR_SIZE);
-    input.position = array(position, input.sites.num_rows);
+    input.position = array(position, view.num_sites);
     input.edges = array(edges, input.num_bins + 1);
-    if (contig != nullptr) array(contig, input.sites.num_rows);
-    const popcount_tile::Kernels& kernels = chosen(popcount_tile::implementations(), backend);
-    for (std::size_t b = 0; b < input.num_bins; ++b) {
-      require(0 <= edges[b] && edges[b] < edges[b + 1], HF_ERROR_VALUE);
+    array(sum_r2, input.num_bins);
+    array(num_pairs, input.num_bins);
+    if (contig != nullptr) array(contig, view.num_sites);
+    for (std::size_t i = 0; i < view.num_sites; ++i) {
+      require(0 <= position[i] && position[i] <= kFarthest, HF_ERROR_VALUE);
     }
-    const std::vector<int64_t> contig_end = contig_ends(input, contig);
-    require_polymorphic(input.sites, kernels);
-    std::vector<int64_t> everyone(input.sites.num_rows);
+    require(0 <= edges[0] && edges[input.num_bins] <= kFarthest, HF_ERROR_VALUE);
+    for (std::size_t b = 0; b < input.num_bins; ++b) {
+      require(edges[b] < edges[b + 1], HF_ERROR_VALUE);
+    }
+    const std::vector<int64_t> contig_end = contig_ends(position, contig, view.num_sites);
+    require_polymorphic(view, backend, thread_count(threads));
+    std::vector<int64_t> everyone(view.num_sites);
     std::iota(everyone.begin(), everyone.end(), 0);
     input.contig_end = contig_end.data();
-    input.first = input.sites;
     input.first_index = everyone.data();
-    joint_counts::ld_decay(input, array(sum_r2, input.num_bins), array(num_pairs, input.num_bins),
-                           kernels, thread_count(threads));
+    input.num_first = view.num_sites;
+    joint_counts::ld_decay(panels_of(view, backend, thread_count(threads)), input, sum_r2,
+                           num_pairs, kernels, thread_count(threads));
   });
 }
 

@@ -108,25 +108,25 @@ def nearest_neighbours(queries, targets, num_sites, k, exclude_self, **how):
     return index, distance
 
 
-def joint_counts(sites, num_haplotypes, pairs, **how):
+def joint_counts(words, num_sites, **how):
+    n11 = np.full((num_sites, num_sites), -1, np.int64)
+    call("joint_counts", *matrix(words, num_sites), n11, **how)
+    return n11
+
+
+def joint_counts_of_pairs(sites, num_haplotypes, pairs, **how):
     n11 = np.full(len(pairs), -1, np.int64)
-    call("joint_counts", *matrix(sites, num_haplotypes), pairs, len(pairs), n11, **how)
+    call("joint_counts_of_pairs", *matrix(sites, num_haplotypes), pairs, len(pairs), n11, **how)
     return n11
 
 
-def joint_counts_matrix(sites, num_haplotypes, **how):
-    n11 = np.full((len(sites), len(sites)), -1, np.int64)
-    call("joint_counts_matrix", *matrix(sites, num_haplotypes), n11, **how)
-    return n11
+def ld_matrix(words, num_sites, statistic, **how):
+    ld = np.full((num_sites, num_sites), 7, np.float32)
+    call("ld_matrix", *matrix(words, num_sites), statistic, ld, **how)
+    return ld
 
 
-def ld_matrix(sites, num_haplotypes, **how):
-    r2 = np.full((len(sites), len(sites)), -1, np.float32)
-    call("ld_matrix", *matrix(sites, num_haplotypes), r2, **how)
-    return r2
-
-
-def ld_decay(sites, num_haplotypes, position, contig, edges, **how):
+def ld_decay(words, num_sites, position, contig, edges, **how):
     sums, pairs = np.full(len(edges) - 1, -1.0), np.full(len(edges) - 1, -1, np.int64)
-    call("ld_decay", *matrix(sites, num_haplotypes), position, contig, edges, len(edges) - 1, sums, pairs, **how)
+    call("ld_decay", *matrix(words, num_sites), position, contig, edges, len(edges) - 1, sums, pairs, **how)
     return sums, pairs

@@ -25,10 +25,11 @@ HEADER = Path(hf.get_include()) / "hapforge" / "hapforge.h"
 FAMILY = {
     **dict.fromkeys(["pack", "unpack", "transpose", "select_sites"], "pack"),
     **dict.fromkeys(["pairwise_hamming", "hamming_histogram"], "hamming"),
-    **dict.fromkeys(["joint_counts", "joint_counts_matrix", "ld_matrix", "ld_decay"], "joint_counts"),
+    **dict.fromkeys(["joint_counts", "joint_counts_of_pairs", "ld_matrix", "ld_decay"], "joint_counts"),
     "allele_counts": "allele_counts",
     "nearest_neighbours": "nearest_neighbours",
 }
+ADJACENT = {"pairwise_hamming", "hamming_histogram", "nearest_neighbours", "joint_counts_of_pairs"}
 ABOUT = {"hf_abi_version", "hf_version", "hf_status_message", "hf_available_backends", "hf_parallel_for"}
 
 
@@ -87,6 +88,9 @@ def test_rows_may_lie_apart():
         c_functions.select_sites(window, 300, np.sort(index[:3])), reference.pack(dense[:, [0, 64, 299]])
     )
     assert np.array_equal(c_functions.allele_counts(window, 300, threads=2), dense.sum(axis=0))
+    wide_dense = dense.astype(np.int64)
+    assert np.array_equal(c_functions.joint_counts(window, 300, threads=2), wide_dense.T @ wide_dense)
+    assert np.array_equal(c_functions.ld_matrix(window, 300, 0), c_functions.ld_matrix(window.copy(), 300, 0))
     assert np.array_equal(c_functions.pack(dense[:, 11:171]), reference.pack(dense[:, 11:171]))
     assert np.array_equal(c_functions.pack(dense[::3]), reference.pack(dense[::3]))
 
@@ -194,7 +198,7 @@ def test_sizes_and_strides(name, monkeypatch):
         for value in (converted[row_stride] - 1, 0):
             expect(c_functions.STRIDE, name, *change(row_stride, value))
         expect(c_functions.SIZE, name, *change(row_stride, -1))
-        if FAMILY[name] not in ("pack", "allele_counts"):
+        if name in ADJACENT:
             expect(c_functions.STRIDE, name, *change(row_stride, converted[row_stride] + 1))
 
 
@@ -216,9 +220,11 @@ def test_values_and_indices():
             c_functions.select_sites(words, 100, np.array([5, bad]))
     for bad in (-1, 6):
         with pytest.raises(Status, match=f"^{c_functions.INDEX}$"):
-            c_functions.joint_counts(words, 100, np.array([[0, 5], [bad, 0]]))
+            c_functions.joint_counts_of_pairs(words, 100, np.array([[0, 5], [bad, 0]]))
     expect(c_functions.SIZE, "select_sites", *matrix(words, 100), np.array([1]), -1, np.empty((6, 1), np.uint64))
-    expect(c_functions.SIZE, "joint_counts", *matrix(words, 100), np.array([[0, 1]]), -1, np.empty(1, np.int64))
+    expect(
+        c_functions.SIZE, "joint_counts_of_pairs", *matrix(words, 100), np.array([[0, 1]]), -1, np.empty(1, np.int64)
+    )
     dense = random_dense((6, 100))
     dense[5, 99] = 2
     with pytest.raises(Status, match=f"^{c_functions.VALUE}$"):
@@ -228,20 +234,23 @@ def test_values_and_indices():
         expect(c_functions.VALUE, "nearest_neighbours", words, 6, 2, None, 0, 0, 100, k, exclude_self, *result)
 
 
-def test_ld_decay_refuses_what_it_cannot_bin():
-    words, n, position, _, edges = cases("ld_decay")[0][0]
-    one = np.ones(20, np.int64)
-    for bad_edges in ([0, 0], [2, 1], [-1, 1]):
+def test_ld_refuses_what_it_cannot_use():
+    words, num_sites, position, _, edges = cases("ld_decay")[0][0]
+    for statistic in (-1, 4):
         with pytest.raises(Status, match=f"^{c_functions.VALUE}$"):
-            c_functions.ld_decay(words, n, position, None, np.array(bad_edges))
-    with pytest.raises(Status, match=f"^{c_functions.VALUE}$"):
-        c_functions.ld_decay(words, n, position[::-1].copy(), one, edges)
-    for row in (np.zeros(1, np.uint64), np.array([2**33 - 1], np.uint64)):
-        monomorphic = words.copy()
-        monomorphic[7] = row
+            c_functions.ld_matrix(words, num_sites, statistic)
+    one = np.ones(num_sites, np.int64)
+    far = np.where(np.arange(num_sites) == num_sites - 1, 2**62 + 1, position)
+    for bad in (position[::-1].copy(), position - 100, far):
         with pytest.raises(Status, match=f"^{c_functions.VALUE}$"):
-            c_functions.ld_decay(monomorphic, n, position, None, edges)
-    expect(c_functions.SIZE, "ld_decay", *matrix(words, n), position, None, edges, 0, *np.empty((2, 4)))
+            c_functions.ld_decay(words, num_sites, bad, one, edges)
+    for bad in ([0, 0], [2, 1], [-1, 1], [0, 2**62 + 1]):
+        with pytest.raises(Status, match=f"^{c_functions.VALUE}$"):
+            c_functions.ld_decay(words, num_sites, position, None, np.array(bad))
+    for monomorphic in (words & ~np.uint64(16), words | np.uint64(16)):
+        with pytest.raises(Status, match=f"^{c_functions.VALUE}$"):
+            c_functions.ld_decay(monomorphic, num_sites, position, None, edges)
+    expect(c_functions.SIZE, "ld_decay", *matrix(words, num_sites), position, None, edges, 0, *np.empty((2, 4)))
 
 
 def test_no_memory_is_a_status():

@@ -31,10 +31,9 @@ def bcf_records(number):
     return np.tile(record, number)
 
 
-def decay_arguments(sites, haplotypes):
-    words = words_of(sites, haplotypes)
+def decay_arguments(haplotypes, sites):
     index = np.arange(sites)
-    return words, haplotypes, index, np.full(sites, sites), words, index, np.array([0, sites])
+    return words_of(haplotypes, sites), sites, index, np.full(sites, sites), index, np.array([0, sites])
 
 
 # Every function of the module with arguments on which it takes some hundredth of a second on one thread.
@@ -49,9 +48,10 @@ LONG_CALLS = {
     "hamming_histogram": lambda: (words_of(1500, 2000), None, 2000, "scalar", 1),
     "nearest_neighbours": lambda: (words_of(1000, 2000), None, 2000, 1, True, "scalar", 1),
     "allele_counts": lambda: (words_of(2000, 10_000), 10_000, "scalar", 1),
-    "joint_counts": lambda: (words_of(1000, 2000), 2000, None, "scalar", 1),
-    "ld_matrix": lambda: (words_of(1000, 2000), 2000, "scalar", 1),
-    "ld_decay": lambda: (*decay_arguments(1000, 2000), "scalar", 1),
+    "joint_counts": lambda: (words_of(2000, 1000), 1000, "scalar", 1),
+    "joint_counts_of_pairs": lambda: (words_of(100, 2000), 2000, np.zeros((1_000_000, 2), np.int64), "scalar", 1),
+    "ld_matrix": lambda: (words_of(2000, 1000), 1000, "r2", "scalar", 1),
+    "ld_decay": lambda: (*decay_arguments(2000, 1000), "scalar", 1),
     "bernoulli_units": lambda: (np.zeros((1000, 2000), np.int32), 10, 1, 0, 0, 0, True, "scalar", 1),
 }
 INSTANT = {"available_backends", "philox4x32"}

@@ -39,6 +39,7 @@ def test_results_on_every_backend(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_inputs_may_be_read_only(name):
     arguments, expected = cases(name)[-1]
+    arguments = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
     for array in arguments:
         if isinstance(array, np.ndarray):
             array.flags.writeable = False
@@ -89,7 +90,7 @@ def misaligned_words():
     return raw[1:].view(np.uint64).reshape(WORDS.shape)
 
 
-POSITION, EDGES = np.arange(6), np.array([0, 5])
+POSITION, EDGES = np.arange(100), np.array([0, 5])
 BAD_VALUES = [
     ("allele_counts", (WORDS, 129), "words: expected .* columns"),
     ("allele_counts", (WORDS, -1), "words: expected .* columns"),
@@ -104,8 +105,9 @@ BAD_VALUES = [
     ("nearest_neighbours", (WORDS, None, 100, 6, True), "k: expected"),
     ("nearest_neighbours", (WORDS, None, 100, 0, True), "k: expected"),
     ("select_sites", (WORDS, 100, np.arange(20)[::2]), "C-contiguous array"),
-    ("joint_counts", (WORDS, 100, np.zeros((2, 3), np.int64)), "pairs: expected two columns"),
-    ("joint_counts", (WORDS, 100, np.zeros((2, 4), np.int64)[:, ::2]), "C-contiguous array"),
+    ("joint_counts_of_pairs", (WORDS, 100, np.zeros((2, 3), np.int64)), "pairs: expected two columns"),
+    ("joint_counts_of_pairs", (WORDS, 100, np.zeros((2, 4), np.int64)[:, ::2]), "C-contiguous array"),
+    ("ld_matrix", (WORDS, 100, 4), "statistic: expected R2"),
     ("ld_decay", (WORDS, 100, POSITION[:5], None, EDGES), "position: expected one for each site"),
     ("ld_decay", (WORDS, 100, POSITION, POSITION[:5], EDGES), "contig: expected one for each site"),
     ("ld_decay", (WORDS, 100, POSITION, None, EDGES[:1]), "edges: expected two or more"),
@@ -139,7 +141,7 @@ def test_an_index_out_of_range_is_an_index_error(index):
         ("allele_counts", (WORDS.astype(">u8"), 100)),
         ("pack", (np.zeros((3, 70)),)),
         ("select_sites", (WORDS, 100, np.zeros(3, np.int32))),
-        ("joint_counts", (WORDS, 100, np.zeros(3, np.int64))),
+        ("joint_counts_of_pairs", (WORDS, 100, np.zeros(3, np.int64))),
     ],
 )
 def test_other_types_do_not_compile(name, arguments):

@@ -146,30 +146,42 @@ HF_API int hf_nearest_neighbours(const uint64_t* queries, int64_t num_queries, i
                                  int exclude_self, int64_t* index, uint32_t* distance, int backend,
                                  int threads);
 
-/* ---- joint_counts and linkage disequilibrium: adjacent rows, site-major -----------------------*/
+/* ---- joint_counts and linkage disequilibrium --------------------------------------------------*/
 
-/* n11[p]: haplotypes that carry ALT at both sites of pair p, (pairs[2 p], pairs[2 p + 1]), each in
- * [0, num_sites). sites: num_sites rows of num_haplotypes bits. */
-HF_API int hf_joint_counts(const uint64_t* sites, int64_t num_sites, int64_t num_haplotypes,
-                           int64_t row_stride, const int64_t* pairs, int64_t num_pairs,
-                           int64_t* n11, int backend, int threads);
+/* n11 of all pairs of sites, the haplotypes that carry ALT at both: num_sites x num_sites,
+ * symmetric; the diagonal is the allele counts. */
+HF_API int hf_joint_counts(const uint64_t* words, int64_t num_haplotypes, int64_t num_sites,
+                           int64_t row_stride, int64_t* n11, int backend, int threads);
 
-/* n11 of all pairs: num_sites x num_sites, symmetric; the diagonal is the allele counts. */
-HF_API int hf_joint_counts_matrix(const uint64_t* sites, int64_t num_sites, int64_t num_haplotypes,
-                                  int64_t row_stride, int64_t* n11, int backend, int threads);
+/* n11[p] of pair p, (pairs[2 p], pairs[2 p + 1]), each in [0, num_sites). sites: site-major,
+ * num_sites adjacent rows of num_haplotypes bits. */
+HF_API int hf_joint_counts_of_pairs(const uint64_t* sites, int64_t num_sites,
+                                    int64_t num_haplotypes, int64_t row_stride,
+                                    const int64_t* pairs, int64_t num_pairs, int64_t* n11,
+                                    int backend, int threads);
 
-/* r2 of all pairs: num_sites x num_sites, symmetric; NaN where either site is monomorphic. */
-HF_API int hf_ld_matrix(const uint64_t* sites, int64_t num_sites, int64_t num_haplotypes,
-                        int64_t row_stride, float* r2, int backend, int threads);
+/* With c_i carriers of ALT at site i among n haplotypes and d = n n11 - c_i c_j: */
+enum {
+  HF_LD_R2 = 0,     /* d^2 / (c_i (n - c_i) c_j (n - c_j)) */
+  HF_LD_R = 1,      /* its square root, with the sign of d */
+  HF_LD_D = 2,      /* d / n^2 */
+  HF_LD_D_PRIME = 3 /* d / min(c_i (n - c_j), (n - c_i) c_j) where d >= 0,
+                       d / min(c_i c_j, (n - c_i) (n - c_j)) where d < 0 */
+};
 
-/* Sums of r2 by distance. Bin b takes the pairs i < j of one contig with
+/* `statistic` of all pairs of sites: num_sites x num_sites, symmetric; NaN where either is
+ * monomorphic. */
+HF_API int hf_ld_matrix(const uint64_t* words, int64_t num_haplotypes, int64_t num_sites,
+                        int64_t row_stride, int statistic, float* ld, int backend, int threads);
+
+/* Sums of r2 by distance. Bin b takes the pairs i < j of sites of one contig with
  * edges[b] <= position[j] - position[i] < edges[b + 1]: sum_r2[b] is the sum of their r2 and
- * num_pairs[b] their number; num_bins of each. edges: num_bins + 1, strictly ascending from 0 up.
- * contig: num_sites numbers, and equal neighbours are one contig; NULL: all sites are. position:
- * num_sites, not descending within a contig. HF_ERROR_VALUE where one of these does not hold, or a
- * site is monomorphic (hf_allele_counts and hf_select_sites leave those out). Never forms a
- * matrix. */
-HF_API int hf_ld_decay(const uint64_t* sites, int64_t num_sites, int64_t num_haplotypes,
+ * num_pairs[b] their number; num_bins of each. edges: num_bins + 1, strictly ascending. position:
+ * num_sites, not descending within a contig. contig: num_sites numbers, and equal neighbours are
+ * one contig; NULL: all sites are. Positions and edges are 0 to 2^62. HF_ERROR_VALUE where one of
+ * these does not hold, or a site is monomorphic (hf_allele_counts and hf_select_sites leave those
+ * out). Never forms a matrix. */
+HF_API int hf_ld_decay(const uint64_t* words, int64_t num_haplotypes, int64_t num_sites,
                        int64_t row_stride, const int64_t* position, const int64_t* contig,
                        const int64_t* edges, int64_t num_bins, double* sum_r2, int64_t* num_pairs,
                        int backend, int threads);

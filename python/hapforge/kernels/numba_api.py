@@ -11,8 +11,8 @@
         return np.flatnonzero((counts > 0) & (counts < len(words)))
 
 Words are those of ``HaplotypeMatrix.words``: uint64 (rows, words_per_row), site j at bit j % 64 of word j // 64,
-padding bits zero; read-only or not. They are not copied. `pack`, `unpack`, `transpose`, `select_sites` and
-`allele_counts` also take rows that lie apart, such as ``words[:, 2:5]``; the others need C-contiguous words.
+padding bits zero; read-only or not. They are not copied. Rows may lie apart, as in ``words[:, 2:5]``, where
+``hapforge/hapforge.h`` does not ask for adjacent ones.
 
 `backend` is one of `AUTO`, `SCALAR`, `AVX2`, `AVX512`, `NEON`, and `threads` a number from 1 to 4096, by default 1,
 since the caller may already run on many. Neither changes a result. ``HAPFORGE_BACKEND`` and ``HAPFORGE_THREADS`` are
@@ -42,6 +42,7 @@ except ImportError:
     raise MissingDependencyError("numba", "numba") from None
 
 AUTO, SCALAR, AVX2, AVX512, NEON = range(5)  # HF_BACKEND_*
+R2, R, D, D_PRIME = range(4)  # HF_LD_*
 
 llvmlite.binding.load_library_permanently(str(Path(get_library_dir()) / "libhapforge.so.1"))
 
@@ -63,9 +64,9 @@ _TWO = (_POINTER, _SIZE, _SIZE, _POINTER, _SIZE, _SIZE, _SIZE)  # words, rows, s
 _hf_pairwise_hamming = _c_function("hf_pairwise_hamming", *_TWO, _POINTER)
 _hf_hamming_histogram = _c_function("hf_hamming_histogram", *_TWO, _POINTER)
 _hf_nearest_neighbours = _c_function("hf_nearest_neighbours", *_TWO, _SIZE, types.intc, _POINTER, _POINTER)
-_hf_joint_counts = _c_function("hf_joint_counts", *_PACKED, _POINTER, _SIZE, _POINTER)
-_hf_joint_counts_matrix = _c_function("hf_joint_counts_matrix", *_PACKED, _POINTER)
-_hf_ld_matrix = _c_function("hf_ld_matrix", *_PACKED, _POINTER)
+_hf_joint_counts = _c_function("hf_joint_counts", *_PACKED, _POINTER)
+_hf_joint_counts_of_pairs = _c_function("hf_joint_counts_of_pairs", *_PACKED, _POINTER, _SIZE, _POINTER)
+_hf_ld_matrix = _c_function("hf_ld_matrix", *_PACKED, types.intc, _POINTER)
 _hf_ld_decay = _c_function("hf_ld_decay", *_PACKED, _POINTER, _POINTER, _POINTER, _SIZE, _POINTER, _POINTER)
 
 
@@ -266,51 +267,54 @@ def nearest_neighbours(
 
 
 @njit(nogil=True)
-def joint_counts(sites: Any, num_haplotypes: int, pairs: Any, backend: int = AUTO, threads: int = 1) -> Any:
+def joint_counts(words: Any, num_sites: int, backend: int = AUTO, threads: int = 1) -> Any:
+    """Haplotypes with ALT at both of every two sites, int64 (num_sites, num_sites)."""
+    address, stride = _words_address(words), _row_stride(words, _words_for(num_sites))
+    n11 = np.empty((num_sites, num_sites), np.int64)
+    _check(_hf_joint_counts(address, len(words), num_sites, stride, n11.ctypes.data, backend, threads))
+    return n11
+
+
+@njit(nogil=True)
+def joint_counts_of_pairs(sites: Any, num_haplotypes: int, pairs: Any, backend: int = AUTO, threads: int = 1) -> Any:
     """Haplotypes with ALT at both sites of each pair, int64 (len(pairs),).
 
     sites: site-major words, as `transpose` makes them. pairs: int64 (num_pairs, 2), rows of `sites`.
     """
     address, stride = _words_address(sites), _row_stride(sites, _words_for(num_haplotypes))
-    chosen = _pairs_address(pairs)
+    chosen, count = _pairs_address(pairs), len(pairs)
     _contiguous(pairs)
     if pairs.shape[1] != 2:
         raise ValueError("pairs: expected two columns")
-    n11 = np.empty(len(pairs), np.int64)
+    n11 = np.empty(count, np.int64)
     out = n11.ctypes.data
-    _check(_hf_joint_counts(address, len(sites), num_haplotypes, stride, chosen, len(pairs), out, backend, threads))
+    _check(_hf_joint_counts_of_pairs(address, len(sites), num_haplotypes, stride, chosen, count, out, backend, threads))
     return n11
 
 
 @njit(nogil=True)
-def joint_counts_matrix(sites: Any, num_haplotypes: int, backend: int = AUTO, threads: int = 1) -> Any:
-    """Haplotypes with ALT at both of every two sites, int64 (len(sites), len(sites)); site-major words."""
-    address, stride = _words_address(sites), _row_stride(sites, _words_for(num_haplotypes))
-    n11 = np.empty((len(sites), len(sites)), np.int64)
-    _check(_hf_joint_counts_matrix(address, len(sites), num_haplotypes, stride, n11.ctypes.data, backend, threads))
-    return n11
-
-
-@njit(nogil=True)
-def ld_matrix(sites: Any, num_haplotypes: int, backend: int = AUTO, threads: int = 1) -> Any:
-    """r2 of every two sites, float32 (len(sites), len(sites)); NaN where one is monomorphic; site-major words."""
-    address, stride = _words_address(sites), _row_stride(sites, _words_for(num_haplotypes))
-    r2 = np.empty((len(sites), len(sites)), np.float32)
-    _check(_hf_ld_matrix(address, len(sites), num_haplotypes, stride, r2.ctypes.data, backend, threads))
-    return r2
+def ld_matrix(words: Any, num_sites: int, statistic: int = R2, backend: int = AUTO, threads: int = 1) -> Any:
+    """`R2`, `R`, `D` or `D_PRIME` of every two sites, float32 (num_sites, num_sites); NaN where one is monomorphic."""
+    address, stride = _words_address(words), _row_stride(words, _words_for(num_sites))
+    ld = np.empty((num_sites, num_sites), np.float32)
+    status = _hf_ld_matrix(address, len(words), num_sites, stride, statistic, ld.ctypes.data, backend, threads)
+    if status == 6:
+        raise ValueError("statistic: expected R2, R, D or D_PRIME")
+    _check(status)
+    return ld
 
 
 @njit(nogil=True)
 def ld_decay(
-    sites: Any, num_haplotypes: int, position: Any, contig: Any, edges: Any, backend: int = AUTO, threads: int = 1
+    words: Any, num_sites: int, position: Any, contig: Any, edges: Any, backend: int = AUTO, threads: int = 1
 ) -> Any:
     """Sums of r2 and numbers of pairs by distance: (float64, int64), each (len(edges) - 1,).
 
-    sites: site-major words without a monomorphic site. position: int64, not descending within a contig. contig: int64,
-    equal neighbours are one contig; or None, one contig. edges: int64, strictly ascending from 0 up; bin b takes
+    words: without a monomorphic site. position: int64, not descending within a contig. contig: int64, equal
+    neighbours are one contig; or None, one contig. edges: int64, strictly ascending from 0 up; bin b takes
     edges[b] <= distance < edges[b + 1].
     """
-    address, stride = _words_address(sites), _row_stride(sites, _words_for(num_haplotypes))
+    address, stride = _words_address(words), _row_stride(words, _words_for(num_sites))
     positions, bounds = _index_address(position), _index_address(edges)
     _contiguous(position)
     _contiguous(edges)
@@ -319,9 +323,9 @@ def ld_decay(
     else:
         contigs = _index_address(contig)
         _contiguous(contig)
-        if len(contig) != len(sites):
+        if len(contig) != num_sites:
             raise ValueError("contig: expected one for each site")
-    if len(position) != len(sites):
+    if len(position) != num_sites:
         raise ValueError("position: expected one for each site")
     if len(edges) < 2:
         raise ValueError("edges: expected two or more")
@@ -329,8 +333,8 @@ def ld_decay(
     sums, pairs = np.empty(bins, np.float64), np.empty(bins, np.int64)
     status = _hf_ld_decay(
         address,
-        len(sites),
-        num_haplotypes,
+        len(words),
+        num_sites,
         stride,
         positions,
         contigs,
