@@ -43,7 +43,7 @@ def chains() -> list[dict[str, Any]]:
     shapes = ((0.1, (NUM_SITES, NUM_HIDDEN)), (1, NUM_SITES), (1, NUM_HIDDEN))
     parts = [rng.normal(0, scale, shape) for scale, shape in shapes]
     weights, a, b = (torch.from_numpy(part.astype(np.float32)) for part in parts)
-    machine = rbm._Machine(*(torch.from_numpy(np.round(part * 4096).astype(np.int32)) for part in parts))
+    machine = rbm._machine_of(*(torch.from_numpy(np.round(part * 4096).astype(np.int32)) for part in parts))
 
     def ours() -> torch.Tensor:
         return machine.chains(NUM_CHAINS, STEPS, seed=1)

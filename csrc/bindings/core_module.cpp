@@ -12,5 +12,5 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   hapforge::register_nearest_set(m);
   hapforge::register_allele_counts(m);
   hapforge::register_joint_counts(m);
-  hapforge::register_bernoulli_units(m);
+  hapforge::register_gibbs(m);
 }

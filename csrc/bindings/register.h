@@ -12,7 +12,7 @@ void register_nearest_neighbours(pybind11::module_& m);
 void register_nearest_set(pybind11::module_& m);
 void register_allele_counts(pybind11::module_& m);
 void register_joint_counts(pybind11::module_& m);
-void register_bernoulli_units(pybind11::module_& m);
+void register_gibbs(pybind11::module_& m);
 void register_backends(pybind11::module_& m);
 
 }  // namespace hapforge

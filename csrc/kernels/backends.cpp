@@ -2,7 +2,7 @@
 
 #include "kernels/allele_counts/kernel.h"
 #include "kernels/bcf_calls/kernel.h"
-#include "kernels/bernoulli_units/kernel.h"
+#include "kernels/gibbs/kernel.h"
 #include "kernels/joint_counts/kernel.h"
 #include "kernels/pack/kernel.h"
 #include "kernels/popcount_tile/kernel.h"
@@ -24,7 +24,7 @@ std::vector<std::string> names() {
 constexpr Entry kEntries[] = {
     {"allele_counts", names<allele_counts::implementations>},
     {"bcf_calls", names<bcf_calls::implementations>},
-    {"bernoulli_units", names<bernoulli_units::implementations>},
+    {"gibbs", names<gibbs::implementations>},
     {"hamming", names<popcount_tile::implementations>},
     {"joint_counts", names<joint_counts::implementations>},
     {"nearest_neighbours", names<popcount_tile::implementations>},

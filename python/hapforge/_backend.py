@@ -85,7 +85,7 @@ def available_backends(name: str) -> list[str]:
     Parameters
     ----------
     name : str
-        A kernel: "allele_counts", "bcf_calls", "bernoulli_units", "hamming", "joint_counts", "nearest_neighbours",
+        A kernel: "allele_counts", "bcf_calls", "gibbs", "hamming", "joint_counts", "nearest_neighbours",
         "nearest_set", "pack".
 
     Returns

@@ -42,15 +42,23 @@ def ld_decay(
     backend: str,
     threads: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...
-def bernoulli_units(
-    field: NDArray[np.int32] | NDArray[np.float32],
+
+class GibbsLayer:
+    def __init__(self, weights: NDArray[np.int32], bias: NDArray[np.int32], backend: str, threads: int) -> None: ...
+    def fields(self, bits: Words, num_lanes: int, threads: int) -> NDArray[np.int32]: ...
+
+def gibbs_run(
+    to_hidden: GibbsLayer,
+    to_visible: GibbsLayer,
+    visible: Words | None,
+    num_chains: int,
+    clamp: Words | None,
     fixed_point_bits: int,
     seed: int,
-    step: int,
-    layer: int,
     first_chain: int,
-    packed: bool,
-    backend: str,
+    first_step: int,
+    steps: int,
     threads: int,
-) -> NDArray[np.float32] | Words: ...
+) -> tuple[Words, Words]: ...
+def gibbs_counts(visible: Words, hidden: Words, num_chains: int, backend: str, threads: int) -> NDArray[np.int64]: ...
 def philox4x32(c0: int, c1: int, c2: int, c3: int, key0: int, key1: int) -> tuple[int, int, int, int]: ...

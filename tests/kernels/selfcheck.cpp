@@ -15,7 +15,7 @@
 #include "core/thread_pool.h"
 #include "kernels/allele_counts/kernel.h"
 #include "kernels/bcf_calls/kernel.h"
-#include "kernels/bernoulli_units/kernel.h"
+#include "kernels/gibbs/kernel.h"
 #include "kernels/hamming/kernel.h"
 #include "kernels/joint_counts/kernel.h"
 #include "kernels/nearest_neighbours/kernel.h"
@@ -195,28 +195,47 @@ Bytes run_emulated_counts(Shape s) {
   return out;
 }
 
-Bytes run_draws(const bernoulli_units::Kernels& kernels, Shape s) {
-  std::vector<std::int32_t> field(s.rows * s.sites);
-  for (std::size_t i = 0; i < field.size(); ++i) {
-    const std::uint32_t u =
-        philox::philox4x32({{static_cast<std::uint32_t>(i), 9, 9, 9}}, 1, 1).w[0];
-    field[i] = static_cast<std::int32_t>(u) >> (i % 20);
+// Chains of a machine with as many visible units as the shape has sites; weights whose window sums
+// pass int16 here and there, so that windows of all lengths and split weights run.
+Bytes run_gibbs(const gibbs::Kernels& kernels, Shape s) {
+  constexpr std::size_t kHidden = 37;
+  const Packed p = reference_pack(random_dense({s.sites, s.rows}), s.sites, s.rows);  // unit-major
+  const auto word = [](std::size_t i, std::uint32_t stream) {
+    return static_cast<std::int32_t>(
+        philox::philox4x32({{static_cast<std::uint32_t>(i), stream, 9, 9}}, 1, 1).w[0]);
+  };
+  std::vector<std::int32_t> to_hidden(kHidden * s.sites), to_visible(kHidden * s.sites);
+  for (std::size_t i = 0; i < s.sites; ++i) {
+    for (std::size_t j = 0; j < kHidden; ++j) {
+      const std::int32_t weight = word(i * kHidden + j, 1) >> (15 + j % 12);
+      to_hidden[j * s.sites + i] = weight;
+      to_visible[i * kHidden + j] = weight;
+    }
   }
-  std::vector<float> units(field.size());
-  std::vector<std::uint64_t> words(s.rows * words_for_bits(s.sites));
-  const bernoulli_units::Draw draw{0x123456789ABCDEF0, 5, 6, 7, 15};
+  std::vector<std::int32_t> visible_bias(s.sites), hidden_bias(kHidden);
+  for (std::size_t i = 0; i < s.sites; ++i) visible_bias[i] = word(i, 2) >> 14;
+  for (std::size_t j = 0; j < kHidden; ++j) hidden_bias[j] = word(j, 3) >> 14;
+  const gibbs::Layer hidden_layer(to_hidden.data(), hidden_bias.data(), kHidden, s.sites, kernels,
+                                  kThreads);
+  const gibbs::Layer visible_layer(to_visible.data(), visible_bias.data(), s.sites, kHidden,
+                                   kernels, kThreads);
   Bytes out;
-  bernoulli_units::draw(field.data(), s.rows, s.sites, draw, nullptr, units.data(), kernels,
-                        kThreads);
-  append(out, units);
-  std::vector<float> whole(field.size());
-  for (std::size_t i = 0; i < field.size(); ++i) whole[i] = static_cast<float>(field[i] >> 8);
-  out.push_back(bernoulli_units::draw(whole.data(), s.rows, s.sites, draw, words.data(), nullptr,
-                                      kernels, kThreads));
-  append(out, words);
-  whole.back() = 0.5F;
-  out.push_back(bernoulli_units::draw(whole.data(), s.rows, s.sites, draw, words.data(), nullptr,
-                                      kernels, kThreads));
+  std::vector<std::int32_t> fields(kHidden * s.rows);
+  gibbs::fields(hidden_layer, p.words.data(), s.rows, fields.data(), kThreads);
+  append(out, fields);
+  std::vector<std::uint64_t> visible = p.words;
+  std::vector<std::uint64_t> hidden(kHidden * words_for_bits(s.rows));
+  const gibbs::Chains free{s.rows,  visible.data(), hidden.data(), nullptr, 0x123456789ABCDEF0,
+                           5, 6, 2, 15};
+  gibbs::run(hidden_layer, visible_layer, free, kThreads);
+  append(out, visible);
+  append(out, hidden);
+  gibbs::Chains held = free;
+  held.clamp = p.words.data();
+  gibbs::draw_start(visible_layer, held, kThreads);
+  gibbs::run(hidden_layer, visible_layer, held, kThreads);
+  append(out, visible);
+  append(out, hidden);
   return out;
 }
 
@@ -278,7 +297,7 @@ int main() {
   check("allele_counts", allele_counts::implementations(), run_counts);
   check("nearest_set", sketch::implementations(), run_nearest_set);
   check("bcf_calls", bcf_calls::implementations(), run_bcf_calls);
-  check("bernoulli_units", bernoulli_units::implementations(), run_draws);
+  check("gibbs", gibbs::implementations(), run_gibbs);
   std::printf("allele_counts: cuda, emulated\n");
   for (const Shape s : kShapes) {
     const auto& scalar = find_backend(allele_counts::implementations(), "scalar");

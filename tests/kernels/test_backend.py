@@ -17,7 +17,7 @@ from kernels.cases import random_dense
 KERNELS = [
     "allele_counts",
     "bcf_calls",
-    "bernoulli_units",
+    "gibbs",
     "hamming",
     "joint_counts",
     "nearest_neighbours",

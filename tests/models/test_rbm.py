@@ -30,7 +30,7 @@ def parameters(model: rbm.RBM) -> list[np.ndarray]:
 
 def machine_of(weights: np.ndarray, a: np.ndarray, b: np.ndarray) -> rbm._Machine:
     parts = [np.round(np.asarray(x) * (1 << BITS)).astype(np.int32) for x in (weights, a, b)]
-    return rbm._Machine(*map(torch.from_numpy, parts))
+    return rbm._machine_of(*map(torch.from_numpy, parts))
 
 
 def states(n: int) -> np.ndarray:
@@ -83,6 +83,20 @@ def test_chains_follow_the_exact_distribution_after_k_steps(tiny_machine: tuple,
     limit = chi2.isf(1e-4, 63)
     assert chi_square(machine, after(steps), steps, 60_000) < limit
     assert chi_square(machine, after(steps + 1), steps, 60_000) > limit
+
+
+def test_a_device_computes_what_the_kernel_does() -> None:
+    """Draws, fields and moments of the torch code, here on the CPU, against those of hapforge.kernels.gibbs."""
+    rng = np.random.default_rng(1)
+    parts = [rng.normal(0, s, n).astype(np.float32) for s, n in ((0.5, (70, 45)), (1, 70), (1, 45))]
+    parts = [torch.from_numpy(np.round(part * (1 << BITS)).astype(np.int32)) for part in parts]
+    host, device = rbm._machine_of(*parts), rbm._DeviceMachine(*parts)
+    assert isinstance(host, rbm._HostMachine)
+    visible = host.chains(150, 3, seed=7, first_chain=20)
+    assert torch.equal(device.chains(150, 3, seed=7, first_chain=20), visible)
+    assert torch.equal(device.hidden_field(visible), host.hidden_field(visible))
+    for found, expected in zip(host.sums(visible), device.sums(visible), strict=True):
+        assert torch.equal(found.long(), expected.long())
 
 
 @pytest.mark.slow
@@ -271,14 +285,14 @@ def test_learning_rate_schedule() -> None:
 def test_early_chains_are_short(cohort: hf.HaplotypeMatrix, monkeypatch: pytest.MonkeyPatch) -> None:
     """400 rows in batches of 100, 6 epochs: 24 updates, half of them early."""
     steps = []
-    chains = rbm._Machine.chains
+    chains = rbm._HostMachine.chains
 
-    def recorded(self: rbm._Machine, n: int, k: int, seed: int, first_chain: int = 0) -> torch.Tensor:
+    def recorded(self: rbm._HostMachine, n: int, k: int, seed: int, first_chain: int = 0) -> torch.Tensor:
         if first_chain == 0:
             steps.append(k)
         return chains(self, n, k, seed, first_chain)
 
-    monkeypatch.setattr(rbm._Machine, "chains", recorded)
+    monkeypatch.setattr(rbm._HostMachine, "chains", recorded)
     model = fit(cohort, gibbs_steps=5, early_gibbs_steps=2, early_share=0.5)
     assert steps == [2] * 12 + [5] * 12
     steps.clear()

@@ -7,19 +7,24 @@ Neither the backend nor the number of threads ever changes a result.
 from __future__ import annotations
 
 from hapforge._backend import available_backends
-from hapforge.kernels._bernoulli_units import _bernoulli_units as _bernoulli_units
 from hapforge.kernels.allele_counts import allele_counts
+from hapforge.kernels.gibbs import GibbsCounts, GibbsMachine, GibbsState, bit_product, gibbs
 from hapforge.kernels.hamming import hamming_histogram, pairwise_hamming
 from hapforge.kernels.joint_counts import LDDecay, joint_counts, ld_decay, ld_matrix
 from hapforge.kernels.nearest_neighbours import Neighbours, nearest_neighbours
 from hapforge.kernels.nearest_set import NearestSet, nearest_set
 
 __all__ = [
+    "GibbsCounts",
+    "GibbsMachine",
+    "GibbsState",
     "LDDecay",
     "NearestSet",
     "Neighbours",
     "allele_counts",
     "available_backends",
+    "bit_product",
+    "gibbs",
     "hamming_histogram",
     "joint_counts",
     "ld_decay",

@@ -1,18 +1,14 @@
-"""Fields and draws of binary units in integers: the same bits on any device and any number of threads.
+"""Fields and draws of binary units in integers, in torch: on a device, the bits that `hapforge.kernels.gibbs` draws.
 
 Weights are integers in units of 2**-BITS with two balanced base-256 digits, |W_q| <= LARGEST_WEIGHT. A field
-``units @ W_q`` is then two products of 0/1 units with 8-bit digits, exact in int32 (where the CPU has 8-bit dot
-products) and as exact in float32, whatever the order of the sums: 128 K < 2**24 for K < 131,072 units.
+``units @ W_q`` is then two products of 0/1 units with 8-bit digits, exact in float32 whatever the order of the sums:
+128 K < 2**24 for K < 131,072 units.
 """
 
 from __future__ import annotations
 
-from functools import cache
-
 import torch
 from torch import Tensor
-
-from hapforge.kernels import _bernoulli_units
 
 BITS = 12
 """Weights and biases are multiples of 2**-BITS."""
@@ -51,22 +47,9 @@ def check_range(weights: Tensor) -> None:
 
 def product(units: Tensor, matrix_digits: Tensor) -> Tensor:
     """int32 (n, b): units int8 (n, a) of 0 and 1 times the matrix (a, b) whose `digits` are given; exact."""
-    if units.device.type == "cpu" and _int8_products_are_exact():
-        both = torch._int_mm(units, matrix_digits)
-    else:
-        both = (units.float() @ matrix_digits.float()).to(torch.int32)
+    both = (units.float() @ matrix_digits.float()).to(torch.int32)
     width = both.shape[1] // 2
     return both[:, :width].add(both[:, width:], alpha=256)
-
-
-@cache
-def _int8_products_are_exact() -> bool:
-    """Whether this CPU multiplies 8-bit integers fast and without saturation (checked on the worst case)."""
-    if not (hasattr(torch, "_int_mm") and hasattr(torch.cpu, "_is_vnni_supported") and torch.cpu._is_vnni_supported()):
-        return False
-    units = torch.ones((48, 512), dtype=torch.int8)
-    extremes = torch.tensor([-128, 127], dtype=torch.int8).repeat(24).expand(512, 48).contiguous()
-    return torch.equal(torch._int_mm(units, extremes), 512 * extremes[:48].to(torch.int32))
 
 
 def draw(field: Tensor, *, seed: int, step: int, layer: int, first_chain: int = 0) -> Tensor:
@@ -79,19 +62,8 @@ def draw(field: Tensor, *, seed: int, step: int, layer: int, first_chain: int = 
 
     Notes
     -----
-    On the CPU this is the kernel of csrc/kernels/bernoulli_units, on one thread (callers share out chains
-    among threads). Elsewhere it is the same integers in torch.
+    csrc/kernels/gibbs/unit_draw.h defines it; no product here passes 2**63.
     """
-    if field.device.type == "cpu":
-        units = _bernoulli_units(
-            field.contiguous().numpy(), BITS, seed=seed, step=step, layer=layer, first_chain=first_chain, threads=1
-        )
-        return torch.from_numpy(units).to(torch.int8)
-    return _draw_in_torch(field, seed, step, layer, first_chain)
-
-
-def _draw_in_torch(field: Tensor, seed: int, step: int, layer: int, first_chain: int) -> Tensor:
-    """Points 3 to 5 of the contract in csrc/kernels/bernoulli_units/kernel.h; no product passes 2**63."""
     n, num_units = field.shape
     unit = torch.arange(num_units, device=field.device)
     block = (unit >> 5) * 8 + ((unit & 15) >> 1)

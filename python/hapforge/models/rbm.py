@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from hapforge import _backend
 from hapforge.haplotypes import HaplotypeMatrix, check_seed, seeded_order, words_per_row
+from hapforge.kernels import GibbsMachine, bit_product
 from hapforge.models import _fixed_point, _store
 from hapforge.models._fixed_point import BITS, LARGEST_BIAS, LARGEST_WEIGHT
 from hapforge.models._model import Model, check_data
@@ -286,8 +287,8 @@ class RBM(Model):
                 "largest_weight": float(np.abs(self._weights).max()) / (1 << BITS),
             }
             if held is not None:
-                metrics["free_energy_train"] = float(machine.free_energy(data[: len(held)]).mean())
-                metrics["free_energy_validation"] = float(machine.free_energy(held).mean())
+                metrics["free_energy_train"] = float(_free_energy(machine, data[: len(held)]).mean())
+                metrics["free_energy_validation"] = float(_free_energy(machine, held).mean())
             seconds += time.perf_counter() - start
             if folder is not None:
                 if epoch % checkpoint_every == 0:
@@ -316,7 +317,7 @@ class RBM(Model):
             raise ValueError(f"H: expected {len(self.sites)} sites, found {H.num_sites}")
         machine = self._machine()
         parts = [
-            machine.free_energy(torch.from_numpy(block.to_dense().view(np.int8)).to(self._device))
+            _free_energy(machine, torch.from_numpy(block.to_dense().view(np.int8)).to(self._device))
             for block in H.iter_row_blocks(_ROWS)
         ]
         return torch.cat(parts).cpu().numpy() if parts else np.empty(0)
@@ -337,7 +338,7 @@ class RBM(Model):
 
     def _machine(self) -> _Machine:
         parts = (self._weights.astype(np.int32), self._visible_bias, self._hidden_bias)
-        return _Machine(*(torch.from_numpy(part).to(self._device) for part in parts))
+        return _machine_of(*(torch.from_numpy(part).to(self._device) for part in parts))
 
     def _take(self, machine: _Machine) -> None:
         self._weights = machine.weights.to(torch.int16).cpu().numpy()
@@ -367,11 +368,58 @@ class _Moments(NamedTuple):
     hidden: Tensor
 
 
-class _Machine:
-    """An RBM in integers, ready to compute fields.
+class _Machine(Protocol):
+    """An RBM in integers, ready to compute fields; the same numbers on any device.
 
     weights int32 (num_visible, num_hidden), visible_bias int32 (num_visible,), hidden_bias int32 (num_hidden,).
     """
+
+    weights: Tensor
+    visible_bias: Tensor
+    hidden_bias: Tensor
+
+    def hidden_field(self, visible: Tensor) -> Tensor:
+        """int32 (n, num_hidden) of visible int8 (n, num_visible)."""
+
+    def chains(self, n: int, steps: int, seed: int, first_chain: int = 0) -> Tensor:
+        """int8 (n, num_visible): chains after `steps` steps from a uniform start."""
+
+    def sums(self, visible: Tensor) -> _Moments:
+        """Of rows int8 (n, num_visible), n <= 65,536; P(h | v) counts in units of 2**-14."""
+
+
+class _HostMachine:
+    """A `_Machine` on the CPU: hapforge.kernels.gibbs, on one thread (callers share out rows among threads)."""
+
+    def __init__(self, weights: Tensor, visible_bias: Tensor, hidden_bias: Tensor) -> None:
+        self.weights, self.visible_bias, self.hidden_bias = weights, visible_bias, hidden_bias
+        parts = (part.numpy() for part in (weights, visible_bias, hidden_bias))
+        self._gibbs = GibbsMachine(*parts, fixed_point_bits=BITS)
+
+    def hidden_field(self, visible: Tensor) -> Tensor:
+        return torch.from_numpy(self._hidden_fields(_packed(visible), visible.shape[1])).T.contiguous()
+
+    def chains(self, n: int, steps: int, seed: int, first_chain: int = 0) -> Tensor:
+        bits, _ = self._gibbs.run_bits(None, n, steps=steps, seed=seed, first_chain=first_chain, threads=1)
+        words = _backend.transpose(bits, n, 1)
+        return torch.from_numpy(_backend.unpack(words, len(bits), 1).view(np.int8))
+
+    def sums(self, visible: Tensor) -> _Moments:
+        words, num_visible = _packed(visible), visible.shape[1]
+        probability = _probability(torch.from_numpy(self._hidden_fields(words, num_visible)))  # (num_hidden, n)
+        both = torch.from_numpy(bit_product((words, num_visible), probability.numpy(), threads=1)).T
+        return _Moments(both, visible.sum(0), probability.sum(1))
+
+    def _hidden_fields(self, words: NDArray[np.uint64], num_visible: int) -> NDArray[np.int32]:
+        return self._gibbs.hidden_fields(_backend.transpose(words, num_visible, 1), len(words), threads=1)
+
+
+def _packed(visible: Tensor) -> NDArray[np.uint64]:
+    return _backend.pack(visible.numpy().view(np.uint8), 1)
+
+
+class _DeviceMachine:
+    """A `_Machine` in torch."""
 
     def __init__(self, weights: Tensor, visible_bias: Tensor, hidden_bias: Tensor) -> None:
         self.weights, self.visible_bias, self.hidden_bias = weights, visible_bias, hidden_bias
@@ -380,35 +428,40 @@ class _Machine:
         self._to_visible = _fixed_point.digits(weights.T)
 
     def hidden_field(self, visible: Tensor) -> Tensor:
-        """int32 (n, num_hidden) of visible int8 (n, num_visible)."""
         return _fixed_point.product(visible, self._to_hidden).add_(self.hidden_bias)
 
-    def visible_field(self, hidden: Tensor) -> Tensor:
-        """int32 (n, num_visible) of hidden int8 (n, num_hidden)."""
-        return _fixed_point.product(hidden, self._to_visible).add_(self.visible_bias)
-
     def chains(self, n: int, steps: int, seed: int, first_chain: int = 0) -> Tensor:
-        """int8 (n, num_visible): chains after `steps` steps from a uniform start."""
         start = torch.zeros((n, len(self.visible_bias)), dtype=torch.int32, device=self.weights.device)
         visible = _fixed_point.draw(start, seed=seed, step=0, layer=_START_LAYER, first_chain=first_chain)
         for step in range(steps):
             where = {"seed": seed, "step": step, "first_chain": first_chain}
             hidden = _fixed_point.draw(self.hidden_field(visible), layer=_HIDDEN_LAYER, **where)
-            visible = _fixed_point.draw(self.visible_field(hidden), layer=_VISIBLE_LAYER, **where)
+            field = _fixed_point.product(hidden, self._to_visible).add_(self.visible_bias)
+            visible = _fixed_point.draw(field, layer=_VISIBLE_LAYER, **where)
         return visible
 
     def sums(self, visible: Tensor) -> _Moments:
-        """Of rows int8 (n, num_visible), n <= 65,536; P(h | v) counts in units of 2**-14."""
-        nearest = (self.hidden_field(visible) + (1 << BITS - _TABLE_BITS - 1)) >> BITS - _TABLE_BITS
-        edge = _TABLE_RANGE << _TABLE_BITS
-        probability = _probability_table(visible.device)[nearest.clamp_(-edge, edge) + edge]  # (n, num_hidden)
+        probability = _probability(self.hidden_field(visible))  # (n, num_hidden)
         both = _fixed_point.product(visible.T.contiguous(), _fixed_point.digits(probability))
         return _Moments(both, visible.sum(0), probability.sum(0))
 
-    def free_energy(self, visible: Tensor) -> Tensor:
-        """float64 (n,)"""
-        hidden = torch.nn.functional.softplus(self.hidden_field(visible).double() / (1 << BITS)).sum(1)
-        return -(visible.double() @ self.visible_bias.double()) / (1 << BITS) - hidden
+
+def _machine_of(weights: Tensor, visible_bias: Tensor, hidden_bias: Tensor) -> _Machine:
+    kind = _HostMachine if weights.device.type == "cpu" else _DeviceMachine
+    return kind(weights, visible_bias, hidden_bias)
+
+
+def _probability(field: Tensor) -> Tensor:
+    """int32, 2**14 sigmoid(field 2**-BITS), at fields rounded to 2**-_TABLE_BITS."""
+    nearest = (field + (1 << BITS - _TABLE_BITS - 1)) >> BITS - _TABLE_BITS
+    edge = _TABLE_RANGE << _TABLE_BITS
+    return _probability_table(field.device)[nearest.clamp_(-edge, edge) + edge]
+
+
+def _free_energy(machine: _Machine, visible: Tensor) -> Tensor:
+    """float64 (n,) of rows int8 (n, num_visible)."""
+    hidden = torch.nn.functional.softplus(machine.hidden_field(visible).double() / (1 << BITS)).sum(1)
+    return -(visible.double() @ machine.visible_bias.double()) / (1 << BITS) - hidden
 
 
 class _Learner:
@@ -435,7 +488,7 @@ class _Learner:
 
     def machine(self) -> _Machine:
         """The parameters, rounded."""
-        return _Machine(
+        return _machine_of(
             _fixed_point.quantised(self.weights, LARGEST_WEIGHT),
             _fixed_point.quantised(self.visible_bias, LARGEST_BIAS),
             _fixed_point.quantised(self.hidden_bias, LARGEST_BIAS),

@@ -1,0 +1,164 @@
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <optional>
+
+#include "bindings/arrays.h"
+#include "bindings/register.h"
+#include "core/philox.h"
+#include "kernels/gibbs/kernel.h"
+
+namespace hapforge {
+namespace {
+
+// Bounds that keep every field within an int32.
+void check_range(const std::int32_t* weights, const std::int32_t* bias, std::size_t num_out,
+                 std::size_t num_in) {
+  for (std::size_t j = 0; j < num_out; ++j) {
+    std::int64_t sum = 0;
+    std::int64_t largest = 0;
+    for (std::size_t i = 0; i < num_in; ++i) {
+      const std::int64_t weight = std::abs(std::int64_t{weights[j * num_in + i]});
+      largest = std::max(largest, weight);
+      sum += weight;
+    }
+    if (largest > gibbs::kLargestWeight) {
+      throw py::value_error("weights: expected at most 2^26 in magnitude, found " +
+                            std::to_string(largest) + " for unit " + std::to_string(j));
+    }
+    sum += std::abs(std::int64_t{bias[j]});
+    if (sum > gibbs::kLargestField) {
+      throw py::value_error(
+          "weights: expected magnitudes that sum to less than 2^31 with the bias of their unit, "
+          "found " +
+          std::to_string(sum) + " for unit " + std::to_string(j));
+    }
+  }
+}
+
+gibbs::Layer make_layer(const Array<std::int32_t>& weights, const Array<std::int32_t>& bias,
+                        const std::string& backend, std::size_t threads) {
+  const std::int32_t* weight_data = checked_data(weights, 2, "weights");
+  const std::int32_t* bias_data = checked_data(bias, 1, "bias");
+  const auto& kernels = find_backend(gibbs::implementations(), backend);
+  const std::size_t num_out = extent(weights, 0);
+  const std::size_t num_in = extent(weights, 1);
+  if (extent(bias, 0) != num_out) {
+    throw py::value_error("bias: expected " + std::to_string(num_out) + ", found " +
+                          std::to_string(extent(bias, 0)));
+  }
+  const py::gil_scoped_release unlocked;
+  check_range(weight_data, bias_data, num_out, num_in);
+  return {weight_data, bias_data, num_out, num_in, kernels, threads};
+}
+
+// Unit-major bits of a layer's units.
+const std::uint64_t* unit_bits(const Array<std::uint64_t>& bits, std::size_t num_units,
+                               std::size_t num_lanes, const char* name) {
+  const BitMatrixView view = view_of(bits, num_lanes, name);
+  if (view.num_rows != num_units) {
+    throw py::value_error(std::string(name) + ": expected " + std::to_string(num_units) +
+                          " rows, one a unit, found " + std::to_string(view.num_rows));
+  }
+  return view.words;
+}
+
+Array<std::int32_t> bind_fields(const gibbs::Layer& layer, const Array<std::uint64_t>& bits,
+                                std::size_t num_lanes, std::size_t threads) {
+  const std::uint64_t* in = unit_bits(bits, layer.num_in(), num_lanes, "bits");
+  auto fields = empty<std::int32_t>(layer.num_out(), num_lanes);
+  std::int32_t* out = fields.mutable_data();
+  const py::gil_scoped_release unlocked;
+  gibbs::fields(layer, in, num_lanes, out, threads);
+  return fields;
+}
+
+// Units of both layers as bits, unit-major. Without `visible` they are drawn: a start.
+py::tuple bind_run(const gibbs::Layer& to_hidden, const gibbs::Layer& to_visible,
+                   const std::optional<Array<std::uint64_t>>& visible, std::size_t num_chains,
+                   const std::optional<Array<std::uint64_t>>& clamp, int fixed_point_bits,
+                   std::uint64_t seed, std::uint32_t first_chain, std::uint32_t first_step,
+                   std::uint32_t steps, std::size_t threads) {
+  const std::size_t num_visible = to_visible.num_out();
+  if (to_hidden.num_in() != num_visible || to_visible.num_in() != to_hidden.num_out() ||
+      &to_hidden.kernels() != &to_visible.kernels()) {
+    throw py::value_error("to_visible: expected the layer that leads back from to_hidden");
+  }
+  if (fixed_point_bits < 1 || fixed_point_bits > 20) {
+    throw py::value_error("fixed_point_bits: expected 1 to 20, found " +
+                          std::to_string(fixed_point_bits));
+  }
+  if (first_chain + num_chains > std::uint64_t{1} << 32) {
+    throw py::value_error("first_chain: expected chains below 2^32");
+  }
+  if (std::uint64_t{first_step} + steps > std::uint64_t{1} << 32) {
+    throw py::value_error("first_step: expected steps below 2^32");
+  }
+  const std::uint64_t* held = clamp ? unit_bits(*clamp, num_visible, num_chains, "clamp") : nullptr;
+  const std::uint64_t* start =
+      visible ? unit_bits(*visible, num_visible, num_chains, "visible") : nullptr;
+  auto last_visible = empty<std::uint64_t>(num_visible, words_for_bits(num_chains));
+  auto last_hidden = empty<std::uint64_t>(to_hidden.num_out(), words_for_bits(num_chains));
+  const gibbs::Chains chains{num_chains,
+                             last_visible.mutable_data(),
+                             last_hidden.mutable_data(),
+                             held,
+                             seed,
+                             first_chain,
+                             first_step,
+                             steps,
+                             fixed_point_bits};
+  {
+    const py::gil_scoped_release unlocked;
+    if (start != nullptr) {
+      std::copy_n(start, num_visible * words_for_bits(num_chains), chains.visible);
+    } else {
+      gibbs::draw_start(to_visible, chains, threads);
+    }
+    if (steps == 0) {
+      std::fill_n(chains.hidden, to_hidden.num_out() * words_for_bits(num_chains), 0);
+    }
+    gibbs::run(to_hidden, to_visible, chains, threads);
+  }
+  return py::make_tuple(last_visible, last_hidden);
+}
+
+Array<std::int64_t> bind_counts(const Array<std::uint64_t>& visible,
+                                const Array<std::uint64_t>& hidden, std::size_t num_chains,
+                                const std::string& backend, std::size_t threads) {
+  const BitMatrixView visible_bits = view_of(visible, num_chains, "visible");
+  const BitMatrixView hidden_bits = view_of(hidden, num_chains, "hidden");
+  const auto& kernels = find_backend(popcount_tile::implementations(), backend);
+  auto counts = empty<std::int64_t>(visible_bits.num_rows, hidden_bits.num_rows);
+  std::int64_t* out = counts.mutable_data();
+  const py::gil_scoped_release unlocked;
+  gibbs::joint_counts(visible_bits, hidden_bits, out, kernels, threads);
+  return counts;
+}
+
+py::tuple bind_philox(std::uint32_t c0, std::uint32_t c1, std::uint32_t c2, std::uint32_t c3,
+                      std::uint32_t key0, std::uint32_t key1) {
+  const philox::Words out = philox::philox4x32({{c0, c1, c2, c3}}, key0, key1);
+  return py::make_tuple(out.w[0], out.w[1], out.w[2], out.w[3]);
+}
+
+}  // namespace
+
+void register_gibbs(py::module_& m) {
+  py::class_<gibbs::Layer>(m, "GibbsLayer")
+      .def(py::init(&make_layer), py::arg("weights").noconvert(), py::arg("bias").noconvert(),
+           py::arg("backend"), py::arg("threads"))
+      .def("fields", &bind_fields, py::arg("bits").noconvert(), py::arg("num_lanes"),
+           py::arg("threads"));
+  m.def("gibbs_run", &bind_run, py::arg("to_hidden"), py::arg("to_visible"),
+        py::arg("visible").noconvert().none(true), py::arg("num_chains"),
+        py::arg("clamp").noconvert().none(true), py::arg("fixed_point_bits"), py::arg("seed"),
+        py::arg("first_chain"), py::arg("first_step"), py::arg("steps"), py::arg("threads"));
+  m.def("gibbs_counts", &bind_counts, py::arg("visible").noconvert(), py::arg("hidden").noconvert(),
+        py::arg("num_chains"), py::arg("backend"), py::arg("threads"));
+  m.def("philox4x32", &bind_philox, py::arg("c0"), py::arg("c1"), py::arg("c2"), py::arg("c3"),
+        py::arg("key0"), py::arg("key1"), "Philox4x32-10 of one counter and key, four words.");
+}
+
+}  // namespace hapforge

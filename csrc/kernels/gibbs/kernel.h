@@ -1,0 +1,101 @@
+// gibbs: alternating draws of the two layers of a restricted Boltzmann machine, from bits to bits.
+//
+// Fields are integers: x = b + sum of weights over the units that are set, in units of 2^-k. Sums
+// of integers have no order, and draws compare integers (unit_draw.h), so every backend, thread
+// count and cut of the chains into batches gives the same bits.
+//
+// Bit matrices are unit-major here: row u holds the chains of unit u, words_for_bits(num_chains)
+// words, padding bits zero.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/bit_matrix_view.h"
+#include "core/dispatch.h"
+#include "kernels/gibbs/isa.h"
+#include "kernels/popcount_tile/kernel.h"
+
+namespace hapforge::gibbs {
+
+std::span<const Implementation<Kernels>> implementations() noexcept;
+
+// |weight| <= 2^26, and |bias| plus the sum of |weight| of an out-unit at most this: no field and
+// no partial sum of one passes an int32.
+inline constexpr std::int32_t kLargestWeight = 1 << 26;
+inline constexpr std::int64_t kLargestField = (std::int64_t{1} << 31) - 1;
+
+// Out-units that get their field from in-units: weights in the form that look-ups take. Immutable,
+// so that any number of threads may use it at a time.
+//
+// The sums of a window of groups are made in int16, exactly: a window is as long as all its sums
+// allow, and where not even a group of weights fits, weights are split into balanced digits of base
+// 128. That decides the speed only.
+class Layer {
+ public:
+  // weights: num_out x num_in, C order. bias: num_out. Both within the bounds above.
+  Layer(const std::int32_t* weights, const std::int32_t* bias, std::size_t num_out,
+        std::size_t num_in, const Kernels& kernels, std::size_t threads);
+
+  std::size_t num_in() const noexcept { return num_in_; }
+  std::size_t num_out() const noexcept { return num_out_; }
+
+  struct Digit {
+    std::size_t offset;  // of its seeds, [group][quad's unit][kSeeds]
+    std::uint16_t scale;
+    std::uint16_t window;  // groups whose sums fit an int16
+  };
+  struct Quad {
+    Digit digits[3];
+    std::uint16_t num_digits;
+    std::int32_t bias[4];
+  };
+
+  const Kernels& kernels() const noexcept { return *kernels_; }
+  std::size_t num_groups() const noexcept { return num_groups_; }
+  std::size_t num_quads() const noexcept { return quads_.size(); }
+  const Quad& quad(std::size_t q) const noexcept { return quads_[q]; }
+  const std::int16_t* seeds(const Digit& digit) const noexcept {
+    return seeds_.data() + digit.offset;
+  }
+
+ private:
+  const Kernels* kernels_;
+  std::size_t num_in_, num_out_, num_groups_;
+  std::vector<Quad> quads_;  // of units 2b, 2b + 1, 2b + 16, 2b + 17 of each 32, b = 0 to 7
+  std::vector<std::int16_t> seeds_;
+};
+
+// fields[u num_lanes + c] of all out-units u, for the lanes c of bits: layer.num_in() rows of
+// words_for_bits(num_lanes) words.
+void fields(const Layer& layer, const std::uint64_t* bits, std::size_t num_lanes,
+            std::int32_t* fields, std::size_t threads);
+
+struct Chains {
+  std::size_t num_chains;
+  std::uint64_t* visible;      // in: the start, unless it is drawn; out: the last visible units
+  std::uint64_t* hidden;       // out: the hidden units they were drawn from
+  const std::uint64_t* clamp;  // visible units that keep their value, as bits; null where none does
+  std::uint64_t seed;
+  std::uint32_t first_chain;  // the number of chain 0
+  std::uint32_t first_step;   // the number of the first step
+  std::uint32_t num_steps;
+  int fixed_point_bits;  // k
+};
+
+enum DrawLayer : std::uint32_t { kHidden = 0, kVisible = 1, kStart = 2 };
+
+// Draws h given v, then v given h, num_steps times.
+void run(const Layer& to_hidden, const Layer& to_visible, const Chains& chains,
+         std::size_t threads);
+
+// Visible units that are 1 with probability 1/2: a start.
+void draw_start(const Layer& to_visible, const Chains& chains, std::size_t threads);
+
+// counts[i num_hidden + j]: chains with visible unit i and hidden unit j set.
+void joint_counts(const BitMatrixView& visible, const BitMatrixView& hidden, std::int64_t* counts,
+                  const popcount_tile::Kernels& kernels, std::size_t threads);
+
+}  // namespace hapforge::gibbs

@@ -1,0 +1,392 @@
+"""Gibbs sampling of a restricted Boltzmann machine, from packed bits to packed bits.
+
+With visible units v and hidden units h in {0, 1},
+
+    E(v, h) = -v.W.h - a.v - b.h,
+    P(h_j = 1 | v) = sigmoid(b_j + (v W)_j),
+    P(v_i = 1 | h) = sigmoid(a_i + (W h)_i).
+
+Weights and biases are rounded (half to even) to multiples of 2**-k. Fields are then integers, whose sums have no
+order, and a unit is drawn by comparing integers with a counter-based random word: the same bits on every backend, on
+any number of threads, and however the chains or the steps are cut into calls. What is sampled is exactly the machine
+with the rounded parameters, apart from the sigmoid, which is within 3e-8.
+
+References
+----------
+Yelmen et al., "Deep convolutional and conditional neural networks for large-scale genomic data generation", PLOS
+Comput. Biol. 19 (2023), Materials and Methods, "RBM". Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as
+1, 2, 3", SC 2011. The product of bits with a matrix by look-up is the "method of the four Russians" (Arlazarov et al.
+1970).
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hapforge import _backend
+from hapforge.haplotypes import HaplotypeMatrix, Sites, check_seed
+from hapforge.kernels._inputs import as_packed
+
+FIXED_POINT_BITS = 15
+_LARGEST_WEIGHT = 1 << 26
+_LARGEST_BIAS = (1 << 31) - 1
+_WORD = 1 << 32
+
+
+class GibbsState(NamedTuple):
+    """Where the chains are.
+
+    Attributes
+    ----------
+    visible : the visible units after the last step, in the form the start was given in
+    hidden : the hidden units that `visible` was drawn from, in the same form: a HaplotypeMatrix (its sites numbered
+        from 1), a dense array of the same dtype, or (words uint64, num_hidden)
+    """
+
+    visible: Any
+    hidden: Any
+
+
+class GibbsCounts(NamedTuple):
+    """Counts over chains of a state: divided by the number of chains, <v>, <h> and <v h>.
+
+    Attributes
+    ----------
+    visible : int64 (num_visible,)
+    hidden : int64 (num_hidden,)
+    both : int64 (num_visible, num_hidden)
+    """
+
+    visible: NDArray[np.int64]
+    hidden: NDArray[np.int64]
+    both: NDArray[np.int64]
+
+
+def gibbs(
+    weights: ArrayLike,
+    visible_bias: ArrayLike,
+    hidden_bias: ArrayLike,
+    visible: Any,
+    *,
+    steps: int,
+    seed: int,
+    hidden: str = "bernoulli",
+    clamp: ArrayLike | None = None,
+    backend: str = "auto",
+    fixed_point_bits: int = FIXED_POINT_BITS,
+    first_step: int = 0,
+    first_chain: int = 0,
+    threads: int | None = None,
+) -> GibbsState:
+    """Run chains from `visible`: a step draws h given v, then v given h.
+
+    Parameters
+    ----------
+    weights : real numbers (num_visible, num_hidden)
+    visible_bias, hidden_bias : real numbers (num_visible,), (num_hidden,)
+    visible : HaplotypeMatrix, (n, num_visible) array of 0 and 1 (bool, int8, uint8), or (words uint64, num_visible)
+        The start, one row a chain. Without missing values.
+    steps : int
+        1 or more.
+    seed : int
+        0 to 2**64 - 1.
+    hidden : "bernoulli"
+        The kind of the hidden units.
+    clamp : bool (num_visible,) or (n, num_visible), optional
+        Visible units that keep their value, in all chains or in each its own.
+    backend : str
+        As in `nearest_neighbours`. It never changes the result.
+    fixed_point_bits : int
+        k, 1 to 20: parameters act as multiples of 2**-k. It changes the result within that rounding.
+    first_step, first_chain : int
+        The number of the first step and of the chain in row 0, by which random words are chosen. Steps s to t of
+        chains c to d, continued or drawn in parts, are those of one call.
+    threads : int, optional
+        As in `nearest_neighbours`. It never changes the result.
+
+    Returns
+    -------
+    GibbsState
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit; parameters that are not finite or too large (|weights| above 2**(26 - k), or a row or
+        column of them whose sum, with the bias, is not below 2**(31 - k)); an argument out of its range; bad values
+        in `visible`.
+    TypeError
+        An input of another type or dtype.
+    MissingBackendError
+        `backend` is not available here.
+    """
+    if hidden != "bernoulli":
+        raise ValueError(f"hidden: expected 'bernoulli', found {hidden!r}")
+    machine = GibbsMachine.rounded(
+        weights, visible_bias, hidden_bias, fixed_point_bits=fixed_point_bits, backend=backend, threads=threads
+    )
+    return machine.run(
+        visible, steps=steps, seed=seed, clamp=clamp, first_step=first_step, first_chain=first_chain, threads=threads
+    )
+
+
+class GibbsMachine:
+    """A machine whose parameters have been rounded and made ready, for more than one call.
+
+    Parameters
+    ----------
+    weights : int32 (num_visible, num_hidden)
+        In units of 2**-fixed_point_bits, at most 2**26 in magnitude ...
+    visible_bias, hidden_bias : int32 (num_visible,), (num_hidden,)
+        In the same units. The magnitudes of a bias and of its row or column of weights sum to less than 2**31.
+    fixed_point_bits : int
+        k, 1 to 20.
+    backend, threads
+        As in `gibbs`; `threads` is for the making ready.
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit, or values out of their range.
+    TypeError
+        Another dtype.
+    MissingBackendError
+        `backend` is not available here.
+    """
+
+    def __init__(
+        self,
+        weights: NDArray[np.int32],
+        visible_bias: NDArray[np.int32],
+        hidden_bias: NDArray[np.int32],
+        *,
+        fixed_point_bits: int,
+        backend: str = "auto",
+        threads: int | None = None,
+    ) -> None:
+        weights = _int32(weights, "weights", 2)
+        visible_bias = _int32(visible_bias, "visible_bias", 1)
+        hidden_bias = _int32(hidden_bias, "hidden_bias", 1)
+        if weights.shape != (len(visible_bias), len(hidden_bias)):
+            raise ValueError(
+                f"weights: expected shape {(len(visible_bias), len(hidden_bias))}, one row a visible bias and one "
+                f"column a hidden bias, found {weights.shape}"
+            )
+        self.num_visible, self.num_hidden = weights.shape
+        self.fixed_point_bits = _whole(fixed_point_bits, "fixed_point_bits", 1, 20)
+        backend, budget = _backend.resolve("gibbs", backend), _backend.get_threads(threads)
+        layer = _backend.core.GibbsLayer
+        self._to_hidden = layer(np.ascontiguousarray(weights.T), hidden_bias, backend, budget)
+        self._to_visible = layer(weights, visible_bias, backend, budget)
+
+    @classmethod
+    def rounded(
+        cls,
+        weights: ArrayLike,
+        visible_bias: ArrayLike,
+        hidden_bias: ArrayLike,
+        *,
+        fixed_point_bits: int = FIXED_POINT_BITS,
+        backend: str = "auto",
+        threads: int | None = None,
+    ) -> GibbsMachine:
+        """The machine of real parameters, rounded half to even; arguments and errors as in `gibbs`."""
+        bits = _whole(fixed_point_bits, "fixed_point_bits", 1, 20)
+        parts = [
+            _rounded(value, name, bits)
+            for name, value in (("weights", weights), ("visible_bias", visible_bias), ("hidden_bias", hidden_bias))
+        ]
+        return cls(*parts, fixed_point_bits=bits, backend=backend, threads=threads)
+
+    def run(
+        self,
+        visible: Any,
+        *,
+        steps: int,
+        seed: int,
+        clamp: ArrayLike | None = None,
+        first_step: int = 0,
+        first_chain: int = 0,
+        threads: int | None = None,
+    ) -> GibbsState:
+        """As `gibbs`."""
+        steps = _whole(steps, "steps", 1, _WORD - 1)
+        start = as_packed(visible, "visible")
+        if start.num_sites != self.num_visible:
+            raise ValueError(f"visible: expected {self.num_visible} sites, one a visible unit, found {start.num_sites}")
+        num_chains, budget = len(start.words), _backend.get_threads(threads)
+        held = None if clamp is None else self._held(clamp, num_chains, budget)
+        bits = _backend.transpose(start.words, start.num_sites, budget)
+        visible_bits, hidden_bits = self._run(bits, num_chains, steps, seed, held, first_step, first_chain, budget)
+        return GibbsState(
+            _in_the_form_of(visible, visible_bits, num_chains, budget, getattr(visible, "sites", None)),
+            _in_the_form_of(visible, hidden_bits, num_chains, budget),
+        )
+
+    def run_bits(
+        self,
+        visible: NDArray[np.uint64] | None,
+        num_chains: int,
+        *,
+        steps: int,
+        seed: int,
+        first_step: int = 0,
+        first_chain: int = 0,
+        threads: int | None = None,
+    ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """Chains in the form they are run in: a row of bits a unit, chain c at bit c % 64 of word c // 64.
+
+        Parameters
+        ----------
+        visible : uint64 (num_visible, ceil(num_chains / 64)), C-contiguous, padding bits zero
+            None starts at a draw in which every unit is 1 with probability 1/2.
+        steps : int
+            0 or more.
+        seed, first_step, first_chain, threads : as in `gibbs`
+
+        Returns
+        -------
+        uint64 (num_visible, ceil(num_chains / 64)), uint64 (num_hidden, ceil(num_chains / 64))
+            Visible and hidden units, padding bits zero; no step leaves the hidden ones zero.
+        """
+        return self._run(visible, num_chains, steps, seed, None, first_step, first_chain, _backend.get_threads(threads))
+
+    def counts(
+        self, visible: NDArray[np.uint64], hidden: NDArray[np.uint64], num_chains: int, *, threads: int | None = None
+    ) -> GibbsCounts:
+        """Counts over chains in the form of `run_bits`, exact."""
+        budget = _backend.get_threads(threads)
+        both = _backend.core.gibbs_counts(visible, hidden, num_chains, _backend.resolve("joint_counts"), budget)
+        ones_visible, ones_hidden = (np.bitwise_count(bits).sum(1, dtype=np.int64) for bits in (visible, hidden))
+        return GibbsCounts(ones_visible, ones_hidden, both)
+
+    def hidden_fields(
+        self, visible: NDArray[np.uint64], num_chains: int, *, threads: int | None = None
+    ) -> NDArray[np.int32]:
+        """b + v W of chains in the form of `run_bits`, int32 (num_hidden, num_chains) in units of 2**-k; exact."""
+        return self._to_hidden.fields(visible, num_chains, _backend.get_threads(threads))
+
+    def _run(
+        self,
+        visible: NDArray[np.uint64] | None,
+        num_chains: int,
+        steps: int,
+        seed: int,
+        held: NDArray[np.uint64] | None,
+        first_step: int,
+        first_chain: int,
+        budget: int,
+    ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        first_step = _whole(first_step, "first_step", 0, _WORD - 1)
+        first_chain = _whole(first_chain, "first_chain", 0, _WORD - 1)
+        return _backend.core.gibbs_run(
+            self._to_hidden,
+            self._to_visible,
+            visible,
+            num_chains,
+            held,
+            self.fixed_point_bits,
+            check_seed(seed),
+            first_chain,
+            first_step,
+            _whole(steps, "steps", 0, _WORD - 1),
+            budget,
+        )
+
+    def _held(self, clamp: ArrayLike, num_chains: int, budget: int) -> NDArray[np.uint64]:
+        """The mask as bits, a row a visible unit."""
+        mask = np.asarray(clamp)
+        if mask.dtype != np.bool_:
+            raise TypeError(f"clamp: expected bool, found {mask.dtype}")
+        if mask.shape not in ((self.num_visible,), (num_chains, self.num_visible)):
+            raise ValueError(
+                f"clamp: expected shape {(self.num_visible,)} or {(num_chains, self.num_visible)}, found {mask.shape}"
+            )
+        mask = np.broadcast_to(mask, (num_chains, self.num_visible))
+        return _backend.transpose(_backend.pack(mask.view(np.uint8), budget), self.num_visible, budget)
+
+
+def bit_product(
+    m: Any, weights: NDArray[np.int32], *, backend: str = "auto", threads: int | None = None
+) -> NDArray[np.int32]:
+    """Sums of integer weights over the haplotypes that carry ALT at a site: weights times bits, exact.
+
+    Parameters
+    ----------
+    m : HaplotypeMatrix, (n, num_sites) array of 0 and 1 (bool, int8, uint8), or (words uint64, num_sites)
+        Without missing values.
+    weights : int32 (num_sums, n)
+        At most 2**26 in magnitude; every row's magnitudes sum to less than 2**31.
+    backend, threads
+        As in `nearest_neighbours`. They never change the result.
+
+    Returns
+    -------
+    int32 (num_sums, num_sites)
+
+    Raises
+    ------
+    ValueError
+        A shape that does not fit, weights out of their range, bad values in the input.
+    TypeError
+        An input of another type or dtype.
+    MissingBackendError
+        `backend` is not available here.
+    """
+    packed = as_packed(m, "m")
+    weights = _int32(weights, "weights", 2)
+    if weights.shape[1] != len(packed.words):
+        raise ValueError(f"weights: expected {len(packed.words)} columns, one a haplotype, found {weights.shape[1]}")
+    backend, budget = _backend.resolve("gibbs", backend), _backend.get_threads(threads)
+    layer = _backend.core.GibbsLayer(weights, np.zeros(len(weights), np.int32), backend, budget)
+    return layer.fields(packed.words, packed.num_sites, budget)
+
+
+def _int32(array: Any, name: str, ndim: int) -> NDArray[np.int32]:
+    """The array, C-contiguous."""
+    if not isinstance(array, np.ndarray) or array.dtype != np.int32:
+        raise TypeError(f"{name}: expected an array of int32, found {getattr(array, 'dtype', type(array).__name__)}")
+    if array.ndim != ndim:
+        raise ValueError(f"{name}: expected {ndim} dimension(s), found shape {array.shape}")
+    return np.ascontiguousarray(array)
+
+
+def _whole(value: Any, name: str, low: int, high: int) -> int:
+    try:
+        whole = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}: expected an integer, found {type(value).__name__}") from None
+    if not low <= whole <= high:
+        raise ValueError(f"{name}: expected {low} to {high}, found {whole}")
+    return whole
+
+
+def _rounded(value: ArrayLike, name: str, bits: int) -> NDArray[np.int32]:
+    """In units of 2**-bits, half to even."""
+    real = np.asarray(value)
+    if real.dtype.kind not in "fiu":
+        raise TypeError(f"{name}: expected real numbers, found {real.dtype}")
+    scaled = np.rint(np.ldexp(real.astype(np.float64), bits))
+    largest = _LARGEST_WEIGHT if name == "weights" else _LARGEST_BIAS
+    if not np.all(np.abs(scaled) <= largest):
+        raise ValueError(
+            f"{name}: expected finite numbers of at most {largest / (1 << bits):.6g} in magnitude at "
+            f"fixed_point_bits={bits}, found {np.abs(real).max()}"
+        )
+    return scaled.astype(np.int32)
+
+
+def _in_the_form_of(
+    visible: Any, bits: NDArray[np.uint64], num_chains: int, budget: int, sites: Sites | None = None
+) -> Any:
+    """Units, a row a chain, in the form that `visible` has."""
+    num_units = len(bits)
+    words = _backend.transpose(bits, num_chains, budget)
+    if isinstance(visible, HaplotypeMatrix):
+        return HaplotypeMatrix(words, sites or Sites(num_sites=num_units))
+    if isinstance(visible, tuple):
+        return words, num_units
+    return _backend.unpack(words, num_units, budget).astype(np.asarray(visible).dtype)
