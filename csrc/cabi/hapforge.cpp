@@ -13,6 +13,7 @@
 #include "kernels/hamming/kernel.h"
 #include "kernels/joint_counts/kernel.h"
 #include "kernels/nearest_neighbours/kernel.h"
+#include "kernels/nearest_set/kernel.h"
 #include "kernels/pack/kernel.h"
 
 using namespace hapforge;
@@ -208,6 +209,24 @@ int hf_nearest_neighbours(const uint64_t* queries, int64_t num_queries, int64_t 
         from, to, size(k), exclude_self == 1, array(index, from.num_rows * size(k)),
         array(distance, from.num_rows * size(k)), chosen(popcount_tile::implementations(), backend),
         thread_count(threads));
+  });
+}
+
+// ---- nearest_set --------------------------------------------------------------------------------
+
+int hf_nearest_set(const uint64_t* a, int64_t num_rows_a, int64_t row_stride_a, const uint64_t* b,
+                   int64_t num_rows_b, int64_t row_stride_b, int64_t num_sites, uint32_t* distance,
+                   uint8_t* sets, int backend, int threads) {
+  return guarded([&] {
+    const BitMatrixView first = packed(a, num_rows_a, num_sites, row_stride_a, Rows::kAdjacent);
+    const BitMatrixView second = packed(b, num_rows_b, num_sites, row_stride_b, Rows::kAdjacent);
+    const std::size_t num_rows = first.num_rows + second.num_rows;
+    require(num_rows >= 2, HF_ERROR_SIZE);
+    const sketch::Backend with{chosen(sketch::implementations(), backend),
+                               chosen(pack::implementations(), backend),
+                               chosen(allele_counts::implementations(), backend)};
+    nearest_set::search(first, second, array(distance, num_rows), array(sets, num_rows), with,
+                        thread_count(threads));
   });
 }
 

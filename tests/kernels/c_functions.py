@@ -108,6 +108,13 @@ def nearest_neighbours(queries, targets, num_sites, k, exclude_self, **how):
     return index, distance
 
 
+def nearest_set(a, b, num_sites, **how):
+    rows = len(a) + len(b)
+    distance, sets = np.full(rows, 7, np.uint32), np.full(rows, 7, np.uint8)
+    call("nearest_set", a, len(a), stride(a), b, len(b), stride(b), num_sites, distance, sets, **how)
+    return distance, sets
+
+
 def joint_counts(words, num_sites, **how):
     n11 = np.full((num_sites, num_sites), -1, np.int64)
     call("joint_counts", *matrix(words, num_sites), n11, **how)

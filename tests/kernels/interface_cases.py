@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 
 from kernels.cases import random_dense
-from reference import allele_counts, hamming, joint_counts, nearest_neighbours, pack
+from reference import allele_counts, hamming, joint_counts, nearest_neighbours, nearest_set, pack
 
 SHAPES = [(0, 65), (1, 1), (5, 0), (6, 63), (7, 64), (9, 65), (70, 130)]
 
@@ -75,6 +75,7 @@ _CASES = {
             else []
         ),
     ],
+    "nearest_set": lambda s: [((_words(s), _other(s)[1], s[1]), nearest_set.nearest_set(*_both(s)))],
     "joint_counts": lambda s: [((_words(s), s[1]), _dense(s).T.astype(np.int64) @ _dense(s))],
     "joint_counts_of_pairs": lambda s: [
         ((_words(s), s[1], _pairs(s)), joint_counts.joint_counts(_dense(s).T, _pairs(s)))

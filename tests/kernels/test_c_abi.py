@@ -28,8 +28,9 @@ FAMILY = {
     **dict.fromkeys(["joint_counts", "joint_counts_of_pairs", "ld_matrix", "ld_decay"], "joint_counts"),
     "allele_counts": "allele_counts",
     "nearest_neighbours": "nearest_neighbours",
+    "nearest_set": "nearest_set",
 }
-ADJACENT = {"pairwise_hamming", "hamming_histogram", "nearest_neighbours", "joint_counts_of_pairs"}
+ADJACENT = {"pairwise_hamming", "hamming_histogram", "nearest_neighbours", "nearest_set", "joint_counts_of_pairs"}
 ABOUT = {"hf_abi_version", "hf_version", "hf_status_message", "hf_available_backends", "hf_parallel_for"}
 
 
@@ -184,7 +185,7 @@ def test_sizes_and_strides(name, monkeypatch):
     monkeypatch.setattr(c_functions, "call", lambda name, *converted, **how: seen.append(converted))
     getattr(c_functions, name)(*arguments)
     (converted,) = seen
-    words = {"pack": [(0, 1, 2, 3)], "pairwise_hamming": [(0, 1, 6, 2), (3, 4, 6, 5)]}.get(name)
+    words = [(0, 1, 6, 2), (3, 4, 6, 5)] if name in ("pairwise_hamming", "nearest_set") else None
     if name in ("hamming_histogram", "nearest_neighbours"):
         words = [(0, 1, 6, 2)] + ([(3, 4, 6, 5)] if converted[3] is not None else [])
     for _, rows, columns, row_stride in words or [(0, 1, 2, 3)]:
@@ -232,6 +233,13 @@ def test_values_and_indices():
     result = np.empty((6, 7), np.int64), np.empty((6, 7), np.uint32)
     for k, exclude_self in [(0, 0), (-1, 0), (7, 0), (6, 1), (1, 2)]:
         expect(c_functions.VALUE, "nearest_neighbours", words, 6, 2, None, 0, 0, 100, k, exclude_self, *result)
+
+
+def test_nearest_set_needs_two_rows():
+    words = reference.pack(random_dense((1, 100)))
+    with pytest.raises(Status, match=f"^{c_functions.SIZE}$"):
+        c_functions.nearest_set(words, words[:0], 100)
+    assert c_functions.nearest_set(words, words, 100)[1].tolist() == [2, 1]
 
 
 def test_ld_refuses_what_it_cannot_use():

@@ -104,6 +104,7 @@ BAD_VALUES = [
     ("pack", (np.full((3, 70), 2, np.uint8),), "dense: expected only 0 and 1"),
     ("nearest_neighbours", (WORDS, None, 100, 6, True), "k: expected"),
     ("nearest_neighbours", (WORDS, None, 100, 0, True), "k: expected"),
+    ("nearest_set", (WORDS[:1], WORDS[:0], 100), "two rows or more"),
     ("select_sites", (WORDS, 100, np.arange(20)[::2]), "C-contiguous array"),
     ("joint_counts_of_pairs", (WORDS, 100, np.zeros((2, 3), np.int64)), "pairs: expected two columns"),
     ("joint_counts_of_pairs", (WORDS, 100, np.zeros((2, 4), np.int64)[:, ::2]), "C-contiguous array"),

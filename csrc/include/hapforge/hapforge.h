@@ -79,8 +79,9 @@ HF_API int hf_abi_version(void);
 HF_API const char* hf_version(void);
 
 /* Backends of a kernel that this CPU can run, fastest first. `kernel` is "pack" (pack, unpack,
- * transpose, select_sites), "allele_counts", "hamming", "nearest_neighbours" or "joint_counts"
- * (with the LD functions); HF_ERROR_VALUE for any other. At most `capacity` codes are written;
+ * transpose, select_sites), "allele_counts", "hamming", "nearest_neighbours", "nearest_set"
+ * or "joint_counts" (with the LD functions); HF_ERROR_VALUE for any other. At most `capacity` codes
+ * are written;
  * `*count` says how many there are. */
 HF_API int hf_available_backends(const char* kernel, int* backends, int64_t capacity,
                                  int64_t* count);
@@ -145,6 +146,17 @@ HF_API int hf_nearest_neighbours(const uint64_t* queries, int64_t num_queries, i
                                  int64_t target_stride, int64_t num_sites, int64_t k,
                                  int exclude_self, int64_t* index, uint32_t* distance, int backend,
                                  int threads);
+
+/* ---- nearest_set: adjacent rows ---------------------------------------------------------------*/
+
+/* For each row of a, then of b: its Hamming distance to the nearest other row of either, and where
+ * a row at that distance is: 1 in a, 2 in b, 3 in both. distance, sets: num_rows_a + num_rows_b of
+ * each, which is 2 or more, else HF_ERROR_SIZE. This is what an adversarial accuracy asks; it
+ * compares few pairs in full. */
+HF_API int hf_nearest_set(const uint64_t* a, int64_t num_rows_a, int64_t row_stride_a,
+                          const uint64_t* b, int64_t num_rows_b, int64_t row_stride_b,
+                          int64_t num_sites, uint32_t* distance, uint8_t* sets, int backend,
+                          int threads);
 
 /* ---- joint_counts and linkage disequilibrium --------------------------------------------------*/
 

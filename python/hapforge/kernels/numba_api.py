@@ -64,6 +64,7 @@ _TWO = (_POINTER, _SIZE, _SIZE, _POINTER, _SIZE, _SIZE, _SIZE)  # words, rows, s
 _hf_pairwise_hamming = _c_function("hf_pairwise_hamming", *_TWO, _POINTER)
 _hf_hamming_histogram = _c_function("hf_hamming_histogram", *_TWO, _POINTER)
 _hf_nearest_neighbours = _c_function("hf_nearest_neighbours", *_TWO, _SIZE, types.intc, _POINTER, _POINTER)
+_hf_nearest_set = _c_function("hf_nearest_set", *_TWO, _POINTER, _POINTER)
 _hf_joint_counts = _c_function("hf_joint_counts", *_PACKED, _POINTER)
 _hf_joint_counts_of_pairs = _c_function("hf_joint_counts_of_pairs", *_PACKED, _POINTER, _SIZE, _POINTER)
 _hf_ld_matrix = _c_function("hf_ld_matrix", *_PACKED, types.intc, _POINTER)
@@ -264,6 +265,35 @@ def nearest_neighbours(
         raise ValueError("k: expected 1 to the number of candidates")
     _check(status)
     return index, distance
+
+
+@njit(nogil=True)
+def nearest_set(a: Any, b: Any, num_sites: int, backend: int = AUTO, threads: int = 1) -> Any:
+    """Of each row of `a`, then of `b`: (distance uint32, sets uint8) of the nearest other row of either.
+
+    sets is 1 where that row is in `a`, 2 where in `b`, 3 where both have one.
+    """
+    address_a, stride_a = _words_address(a), _row_stride(a, _words_for(num_sites))
+    address_b, stride_b = _words_address(b), _row_stride(b, _words_for(num_sites))
+    rows = len(a) + len(b)
+    if rows < 2:
+        raise ValueError("expected two rows or more in all")
+    distance, sets = np.empty(rows, np.uint32), np.empty(rows, np.uint8)
+    status = _hf_nearest_set(
+        address_a,
+        len(a),
+        stride_a,
+        address_b,
+        len(b),
+        stride_b,
+        num_sites,
+        distance.ctypes.data,
+        sets.ctypes.data,
+        backend,
+        threads,
+    )
+    _check(status)
+    return distance, sets
 
 
 @njit(nogil=True)
