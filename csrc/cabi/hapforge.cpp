@@ -3,6 +3,7 @@
 #include "hapforge/hapforge.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <numeric>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "core/thread_pool.h"
 #include "kernels/allele_counts/kernel.h"
 #include "kernels/backends.h"
+#include "kernels/gibbs/kernel.h"
 #include "kernels/hamming/kernel.h"
 #include "kernels/joint_counts/kernel.h"
 #include "kernels/nearest_neighbours/kernel.h"
@@ -45,6 +47,33 @@ void require_polymorphic(const BitMatrixView& haplotypes, int backend, std::size
 joint_counts::Panels panels_of(const BitMatrixView& haplotypes, int backend, std::size_t threads) {
   return joint_counts::Panels::of_haplotypes(haplotypes, chosen(pack::implementations(), backend),
                                              threads);
+}
+
+// Bits of chains, a row a unit.
+BitMatrixView units(const uint64_t* bits, int64_t num_units, int64_t num_chains) {
+  const auto words = static_cast<int64_t>(words_for_bits(matrix_size(num_chains)));
+  return packed(bits, num_units, num_chains, words, Rows::kAdjacent);
+}
+
+// Fields must stay within an int32. weights: num_out x num_in.
+void require_small(const int32_t* weights, const int32_t* bias, std::size_t num_out,
+                   std::size_t num_in) {
+  for (std::size_t j = 0; j < num_out; ++j) {
+    int64_t sum = std::abs(int64_t{bias[j]});
+    for (std::size_t i = 0; i < num_in; ++i) {
+      const int64_t weight = std::abs(int64_t{weights[j * num_in + i]});
+      require(weight <= gibbs::kLargestWeight, HF_ERROR_VALUE);
+      sum += weight;
+    }
+    require(sum <= gibbs::kLargestField, HF_ERROR_VALUE);
+  }
+}
+
+// A number of chains or steps, and the first of them, in the 32 bits that a draw has for both.
+uint32_t first_of(int64_t first, int64_t number) {
+  constexpr int64_t kEnd = int64_t{1} << 32;
+  require(0 <= first && first < kEnd && number <= kEnd - first, HF_ERROR_VALUE);
+  return static_cast<uint32_t>(first);
 }
 
 }  // namespace
@@ -306,6 +335,55 @@ int hf_ld_decay(const uint64_t* words, int64_t num_haplotypes, int64_t num_sites
     input.num_first = view.num_sites;
     joint_counts::ld_decay(panels_of(view, backend, thread_count(threads)), input, sum_r2,
                            num_pairs, kernels, thread_count(threads));
+  });
+}
+
+// ---- gibbs --------------------------------------------------------------------------------------
+
+int hf_gibbs(const int32_t* weights, const int32_t* visible_bias, const int32_t* hidden_bias,
+             int64_t num_visible, int64_t num_hidden, int fixed_point_bits, uint64_t* visible,
+             uint64_t* hidden, const uint64_t* clamp, int64_t num_chains, uint64_t seed,
+             int64_t first_chain, int64_t first_step, int64_t num_steps, int backend, int threads) {
+  return guarded([&] {
+    const std::size_t v = units(visible, num_visible, num_chains).num_rows;
+    const std::size_t h = matrix_size(num_hidden);
+    array(hidden, h * words_for_bits(matrix_size(num_chains)));
+    if (clamp != nullptr) units(clamp, num_visible, num_chains);
+    array(weights, v * h);
+    array(visible_bias, v);
+    array(hidden_bias, h);
+    require(1 <= fixed_point_bits && fixed_point_bits <= 20, HF_ERROR_VALUE);
+    require(1 <= num_steps && num_steps < int64_t{1} << 32, HF_ERROR_VALUE);
+    const gibbs::Chains chains{matrix_size(num_chains),
+                               visible,
+                               hidden,
+                               clamp,
+                               seed,
+                               first_of(first_chain, num_chains),
+                               first_of(first_step, num_steps),
+                               static_cast<uint32_t>(num_steps),
+                               fixed_point_bits};
+    const auto& kernels = chosen(gibbs::implementations(), backend);
+    std::vector<int32_t> columns(v * h);
+    for (std::size_t i = 0; i < v; ++i) {
+      for (std::size_t j = 0; j < h; ++j) columns[j * v + i] = weights[i * h + j];
+    }
+    require_small(weights, visible_bias, v, h);
+    require_small(columns.data(), hidden_bias, h, v);
+    const gibbs::Layer to_hidden(columns.data(), hidden_bias, h, v, kernels, thread_count(threads));
+    const gibbs::Layer to_visible(weights, visible_bias, v, h, kernels, thread_count(threads));
+    gibbs::run(to_hidden, to_visible, chains, thread_count(threads));
+  });
+}
+
+int hf_gibbs_counts(const uint64_t* visible, const uint64_t* hidden, int64_t num_visible,
+                    int64_t num_hidden, int64_t num_chains, int64_t* counts, int backend,
+                    int threads) {
+  return guarded([&] {
+    const BitMatrixView v = units(visible, num_visible, num_chains);
+    const BitMatrixView h = units(hidden, num_hidden, num_chains);
+    gibbs::joint_counts(v, h, array(counts, v.num_rows * h.num_rows),
+                        chosen(popcount_tile::implementations(), backend), thread_count(threads));
   });
 }
 

@@ -194,6 +194,7 @@ def pack(dense: NDArray[np.uint8], threads: int | None = None) -> Words:
     for start in range(0, rows, step):
         block = np.ascontiguousarray(dense[start : start + step])
         words[start : start + step] = core.pack(block, start, backend, threads)
+        del block  # before the next one is made
     return words
 
 

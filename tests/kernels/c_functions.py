@@ -24,7 +24,7 @@ def call(name, *arguments, backend="auto", threads=1):
         if isinstance(a, np.ndarray)
         else a
         if a is None or isinstance(a, ctypes.c_void_p)
-        else ctypes.c_int64(a)
+        else ctypes.c_uint64(a)  # an int64 too, bit for bit
         for a in arguments
     ]
     code = BACKENDS.get(backend, backend)
@@ -137,3 +137,18 @@ def ld_decay(words, num_sites, position, contig, edges, **how):
     sums, pairs = np.full(len(edges) - 1, -1.0), np.full(len(edges) - 1, -1, np.int64)
     call("ld_decay", *matrix(words, num_sites), position, contig, edges, len(edges) - 1, sums, pairs, **how)
     return sums, pairs
+
+
+def gibbs(
+    weights, visible_bias, hidden_bias, bits, start, num_chains, seed, clamp, first_chain, first_step, steps, **how
+):
+    visible, hidden = start.copy(), np.full((weights.shape[1], words_for(num_chains)), 2**64 - 1, np.uint64)
+    numbers = (num_chains, seed, first_chain, first_step, steps)
+    call("gibbs", weights, visible_bias, hidden_bias, *weights.shape, bits, visible, hidden, clamp, *numbers, **how)
+    return visible, hidden
+
+
+def gibbs_counts(visible, hidden, num_chains, **how):
+    counts = np.full((len(visible), len(hidden)), -1, np.int64)
+    call("gibbs_counts", visible, hidden, len(visible), len(hidden), num_chains, counts, **how)
+    return counts

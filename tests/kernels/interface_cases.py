@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 
 from kernels.cases import random_dense
-from reference import allele_counts, hamming, joint_counts, nearest_neighbours, nearest_set, pack
+from reference import allele_counts, gibbs, hamming, joint_counts, nearest_neighbours, nearest_set, pack
 
 SHAPES = [(0, 65), (1, 1), (5, 0), (6, 63), (7, 64), (9, 65), (70, 130)]
 
@@ -43,11 +43,29 @@ def _ld_decay(contigs):
     return (pack.pack(dense), 20, position, None if contigs == 1 else contig, edges), (sums, pairs)
 
 
+def _gibbs(num_visible, num_hidden, num_chains, clamped):
+    rng = np.random.default_rng([num_visible, num_hidden, num_chains])
+    weights = rng.normal(0, 2000, (num_visible, num_hidden)).round().astype(np.int32)
+    biases = rng.integers(-3000, 3000, num_visible, np.int32), rng.integers(-3000, 3000, num_hidden, np.int32)
+    start = random_dense((num_chains, num_visible), seed=4)
+    mask = random_dense((num_chains, num_visible), seed=5, density=0.3)
+    seed, first_chain, first_step, steps = 2**63 + 11, 2**32 - num_chains, 9, 3
+    drawn = gibbs.gibbs(weights, *biases, start, 12, steps, seed, first_step, first_chain, mask if clamped else None)
+    clamp = pack.pack(mask.T) if clamped else None
+    numbers = (num_chains, seed, clamp, first_chain, first_step, steps)
+    return (weights, *biases, 12, pack.pack(start.T), *numbers), tuple(pack.pack(units.T) for units in drawn)
+
+
+_GIBBS = [(1, 1, 1, False), (33, 20, 65, False), (70, 35, 130, True)]
+
+
 @cache
 def cases(name):
     """(arguments, expected) of each case; expected is an array or a tuple of them. Not to be written to."""
     if name == "ld_decay":
         return [_ld_decay(1), _ld_decay(2), _ld_decay(4)]
+    if name == "gibbs":
+        return [_gibbs(*one) for one in _GIBBS]
     shapes = [(0, 5), (1, 1), (5, 0), (6, 7), (64, 9), (130, 30)] if name == "ld_matrix" else SHAPES
     return [case for shape in shapes for case in _CASES[name](shape)]
 
@@ -76,6 +94,9 @@ _CASES = {
         ),
     ],
     "nearest_set": lambda s: [((_words(s), _other(s)[1], s[1]), nearest_set.nearest_set(*_both(s)))],
+    "gibbs_counts": lambda s: [
+        ((_words(s), _other(s)[1], s[1]), _dense(s).astype(np.int64) @ _other(s)[0].T.astype(np.int64))
+    ],
     "joint_counts": lambda s: [((_words(s), s[1]), _dense(s).T.astype(np.int64) @ _dense(s))],
     "joint_counts_of_pairs": lambda s: [
         ((_words(s), s[1], _pairs(s)), joint_counts.joint_counts(_dense(s).T, _pairs(s)))
@@ -86,7 +107,7 @@ _CASES = {
     ],
 }
 
-NAMES = [*_CASES, "ld_decay"]
+NAMES = [*_CASES, "ld_decay", "gibbs"]
 FLOATS = {"ld_matrix", "ld_decay"}  # float32, and float64 that the reference rounds and adds up in another order
 
 

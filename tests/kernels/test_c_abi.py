@@ -24,11 +24,12 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 HEADER = Path(hf.get_include()) / "hapforge" / "hapforge.h"
 FAMILY = {
     **dict.fromkeys(["pack", "unpack", "transpose", "select_sites"], "pack"),
-    **dict.fromkeys(["pairwise_hamming", "hamming_histogram"], "hamming"),
-    **dict.fromkeys(["joint_counts", "joint_counts_of_pairs", "ld_matrix", "ld_decay"], "joint_counts"),
+    **dict.fromkeys(["pairwise_hamming", "hamming_histogram", "joint_counts_of_pairs", "gibbs_counts"], "hamming"),
+    **dict.fromkeys(["joint_counts", "ld_matrix", "ld_decay"], "joint_counts"),
     "allele_counts": "allele_counts",
     "nearest_neighbours": "nearest_neighbours",
     "nearest_set": "nearest_set",
+    "gibbs": "gibbs",
 }
 ADJACENT = {"pairwise_hamming", "hamming_histogram", "nearest_neighbours", "nearest_set", "joint_counts_of_pairs"}
 ABOUT = {"hf_abi_version", "hf_version", "hf_status_message", "hf_available_backends", "hf_parallel_for"}
@@ -169,7 +170,7 @@ def test_null_and_misaligned_pointers(name, monkeypatch):
     monkeypatch.setattr(c_functions, "call", lambda name, *converted, **how: seen.append(converted))
     getattr(c_functions, name)(*arguments)
     (converted,) = seen
-    optional = {"hamming_histogram": {3}, "nearest_neighbours": {3}, "ld_decay": {5}}.get(name, set())
+    optional = {"hamming_histogram": {3}, "nearest_neighbours": {3}, "ld_decay": {5}, "gibbs": {8}}.get(name, set())
     arrays = [i for i, a in enumerate(converted) if isinstance(a, np.ndarray)]
     assert len(arrays) >= 2
     for i in arrays:
@@ -178,7 +179,7 @@ def test_null_and_misaligned_pointers(name, monkeypatch):
             expect(c_functions.POINTER, name, *converted[:i], value, *converted[i + 1 :])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("gibbs", "gibbs_counts")])
 def test_sizes_and_strides(name, monkeypatch):
     arguments, _ = cases(name)[-1]
     seen = []
@@ -240,6 +241,38 @@ def test_nearest_set_needs_two_rows():
     with pytest.raises(Status, match=f"^{c_functions.SIZE}$"):
         c_functions.nearest_set(words, words[:0], 100)
     assert c_functions.nearest_set(words, words, 100)[1].tolist() == [2, 1]
+
+
+def test_gibbs_refuses_what_it_cannot_draw(monkeypatch):
+    arguments, _ = cases("gibbs")[-1]
+    seen = []
+    monkeypatch.setattr(c_functions, "call", lambda name, *converted, **how: seen.append(converted))
+    c_functions.gibbs(*arguments)
+    c_functions.gibbs_counts(arguments[4], arguments[4], arguments[5])
+    drawn, counted = seen
+
+    def refused(status, **changes):
+        names = ("weights", "a", "b", "v", "h", "bits", "visible", "hidden", "clamp", "chains", "seed", "c0", "t0", "t")
+        values = dict(zip(names, drawn, strict=True)) | changes
+        expect(status, "gibbs", *values.values())
+
+    for wrong in (-1, 2**31):
+        for name in ("v", "h", "chains"):
+            refused(c_functions.SIZE, **{name: wrong})
+        for at in (2, 3, 4):
+            expect(c_functions.SIZE, "gibbs_counts", *counted[:at], wrong, *counted[at + 1 :])
+    for bits in (0, 21):
+        refused(c_functions.VALUE, bits=bits)
+    for wrong in (-1, 2**32 - 1, 2**32):
+        refused(c_functions.VALUE, c0=wrong)
+        refused(c_functions.VALUE, t0=wrong)
+    for wrong in (0, -1, 2**32):
+        refused(c_functions.VALUE, t=wrong)
+    for name, unit in (("weights", (3, 4)), ("a", 3), ("b", 4)):
+        for value in (2**31 - 1, -(2**31)):
+            large = drawn[("weights", "a", "b").index(name)].copy()
+            large[unit] = value
+            refused(c_functions.VALUE, **{name: large})
 
 
 def test_ld_refuses_what_it_cannot_use():

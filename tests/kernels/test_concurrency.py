@@ -1,5 +1,6 @@
 """Calls at the same time: the GIL is released in every binding, many threads call at once, also around a fork."""
 
+import operator
 import os
 import subprocess
 import sys
@@ -36,6 +37,10 @@ def decay_arguments(haplotypes, sites):
     return words_of(haplotypes, sites), sites, index, np.full(sites, sites), index, np.array([0, sites])
 
 
+def gibbs_layer(num_out, num_in):
+    return core.GibbsLayer(np.ones((num_out, num_in), np.int32), np.zeros(num_out, np.int32), "scalar", 1)
+
+
 # Every function of the module with arguments on which it takes some hundredth of a second on one thread.
 LONG_CALLS = {
     "pack": lambda: (np.ones((2000, 20_000), np.uint8), 0, "scalar", 1),
@@ -53,7 +58,13 @@ LONG_CALLS = {
     "joint_counts_of_pairs": lambda: (words_of(100, 2000), 2000, np.zeros((1_000_000, 2), np.int64), "scalar", 1),
     "ld_matrix": lambda: (words_of(2000, 1000), 1000, "r2", "scalar", 1),
     "ld_decay": lambda: (*decay_arguments(2000, 1000), "scalar", 1),
-    "bernoulli_units": lambda: (np.zeros((1000, 2000), np.int32), 10, 1, 0, 0, 0, True, "scalar", 1),
+    "GibbsLayer": lambda: (np.ones((1000, 2000), np.int32), np.zeros(1000, np.int32), "scalar", 1),
+    "GibbsLayer.fields": lambda: (gibbs_layer(500, 500), words_of(500, 500), 500, 1),
+    "gibbs_run": lambda: (
+        *(gibbs_layer(100, 200), gibbs_layer(200, 100), words_of(200, 500), 500, None),
+        *(10, 1, 0, 0, 2, 1),
+    ),
+    "gibbs_counts": lambda: (words_of(1000, 2000), words_of(1000, 2000), 2000, "scalar", 1),
 }
 INSTANT = {"available_backends", "philox4x32"}
 
@@ -97,12 +108,19 @@ def test_a_function_that_keeps_the_gil_is_noticed(no_forced_switches):
 @pytest.mark.parametrize("name", sorted(LONG_CALLS))
 def test_the_gil_is_released_during_a_call(name, no_forced_switches):
     arguments = LONG_CALLS[name]()
-    assert lets_others_run(lambda: getattr(core, name)(*arguments))
+    assert lets_others_run(lambda: operator.attrgetter(name)(core)(*arguments))
 
 
 def test_every_function_of_the_module_is_tried():
-    functions = {name for name in dir(core) if callable(getattr(core, name)) and not name.startswith("_")}
-    assert functions - set(LONG_CALLS) - INSTANT == set(), "LONG_CALLS has none of them yet"
+    public = {name: value for name, value in vars(core).items() if callable(value) and not name.startswith("_")}
+    methods = {
+        f"{name}.{method}"
+        for name, value in public.items()
+        if isinstance(value, type)
+        for method in vars(value)
+        if not method.startswith("_")
+    }
+    assert (set(public) | methods) - set(LONG_CALLS) - INSTANT == set(), "LONG_CALLS has none of them yet"
 
 
 @holds_the_gil

@@ -79,8 +79,9 @@ HF_API int hf_abi_version(void);
 HF_API const char* hf_version(void);
 
 /* Backends of a kernel that this CPU can run, fastest first. `kernel` is "pack" (pack, unpack,
- * transpose, select_sites), "allele_counts", "hamming", "nearest_neighbours", "nearest_set"
- * or "joint_counts" (with the LD functions); HF_ERROR_VALUE for any other. At most `capacity` codes
+ * transpose, select_sites), "allele_counts", "hamming", "nearest_neighbours", "nearest_set",
+ * "joint_counts" (with the LD functions, not pairs, and "hamming" for those and gibbs_counts) or
+ * "gibbs"; HF_ERROR_VALUE for any other. At most `capacity` codes
  * are written;
  * `*count` says how many there are. */
 HF_API int hf_available_backends(const char* kernel, int* backends, int64_t capacity,
@@ -197,6 +198,32 @@ HF_API int hf_ld_decay(const uint64_t* words, int64_t num_haplotypes, int64_t nu
                        int64_t row_stride, const int64_t* position, const int64_t* contig,
                        const int64_t* edges, int64_t num_bins, double* sum_r2, int64_t* num_pairs,
                        int backend, int threads);
+
+/* ---- gibbs: chains of a restricted Boltzmann machine ------------------------------------------*/
+
+/* num_steps times: draw h given v, then v given h, with P(h_j = 1) = sigmoid(b_j + sum_i v_i w_ij)
+ * and P(v_i = 1) = sigmoid(a_i + sum_j w_ij h_j).
+ * - weights: num_visible x num_hidden; visible_bias a, hidden_bias b. In units of
+ *   2^-fixed_point_bits, 1 to 20: rint(value * 2^fixed_point_bits).
+ * - visible: num_visible x (num_chains + 63) / 64 words, a row a unit and bit c of it chain c (so
+ *   hf_transpose of haplotypes); the start, and after the call the visible units of the last step.
+ * - hidden: num_hidden rows of the same kind: the units that `visible` was drawn from.
+ * - clamp: as visible, set bits are units that keep their value; NULL: none does.
+ * - first_chain, first_step: the numbers of chain 0 and of the first step, at least 0, below 2^32
+ *   to the last. Draws depend on them and the seed alone: chains or steps cut into several calls
+ *   are those of one call.
+ * HF_ERROR_VALUE: a weight above 2^26 in magnitude; a bias whose magnitude and those of the weights
+ * of its unit sum to 2^31 or more; no step; another argument out of its range. */
+HF_API int hf_gibbs(const int32_t* weights, const int32_t* visible_bias, const int32_t* hidden_bias,
+                    int64_t num_visible, int64_t num_hidden, int fixed_point_bits,
+                    uint64_t* visible, uint64_t* hidden, const uint64_t* clamp, int64_t num_chains,
+                    uint64_t seed, int64_t first_chain, int64_t first_step, int64_t num_steps,
+                    int backend, int threads);
+
+/* counts[i num_hidden + j]: chains with visible unit i and hidden unit j set. Rows as above. */
+HF_API int hf_gibbs_counts(const uint64_t* visible, const uint64_t* hidden, int64_t num_visible,
+                           int64_t num_hidden, int64_t num_chains, int64_t* counts, int backend,
+                           int threads);
 
 #ifdef __cplusplus
 }

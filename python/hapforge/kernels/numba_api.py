@@ -69,6 +69,12 @@ _hf_joint_counts = _c_function("hf_joint_counts", *_PACKED, _POINTER)
 _hf_joint_counts_of_pairs = _c_function("hf_joint_counts_of_pairs", *_PACKED, _POINTER, _SIZE, _POINTER)
 _hf_ld_matrix = _c_function("hf_ld_matrix", *_PACKED, types.intc, _POINTER)
 _hf_ld_decay = _c_function("hf_ld_decay", *_PACKED, _POINTER, _POINTER, _POINTER, _SIZE, _POINTER, _POINTER)
+_hf_gibbs = _c_function(
+    "hf_gibbs",
+    *(_POINTER, _POINTER, _POINTER, _SIZE, _SIZE, types.intc),
+    *(_POINTER, _POINTER, _POINTER, _SIZE, types.uint64, _SIZE, _SIZE, _SIZE),
+)
+_hf_gibbs_counts = _c_function("hf_gibbs_counts", _POINTER, _POINTER, _SIZE, _SIZE, _SIZE, _POINTER)
 
 
 @njit
@@ -116,6 +122,8 @@ _dense_address = _address_of(types.uint8, 2)
 _words_address = _address_of(types.uint64, 2)
 _index_address = _address_of(types.int64, 1)
 _pairs_address = _address_of(types.int64, 2)
+_weights_address = _address_of(types.int32, 2)
+_bias_address = _address_of(types.int32, 1)
 
 
 @njit
@@ -137,6 +145,14 @@ def _row_stride(array: Any, columns: int) -> int:
 @njit
 def _words_for(bits: int) -> int:
     return (bits + 63) // 64
+
+
+@njit
+def _units(bits: Any, num_units: int, num_chains: int) -> None:
+    """Bits of chains, a row a unit."""
+    if bits.shape != (num_units, _words_for(num_chains)):
+        raise ValueError("expected a row of (num_chains + 63) // 64 words for each unit")
+    _contiguous(bits)
 
 
 @njit
@@ -379,3 +395,77 @@ def ld_decay(
         raise ValueError("ld_decay: expected ascending positions and edges, and no monomorphic site")
     _check(status)
     return sums, pairs
+
+
+@njit(nogil=True)
+def gibbs(
+    weights: Any,
+    visible_bias: Any,
+    hidden_bias: Any,
+    fixed_point_bits: int,
+    visible: Any,
+    num_chains: int,
+    seed: int,
+    clamp: Any,
+    first_chain: int,
+    first_step: int,
+    num_steps: int,
+    backend: int = AUTO,
+    threads: int = 1,
+) -> Any:
+    """Chains of a restricted Boltzmann machine, num_steps times h given v, then v given h: the last (v, h).
+
+    weights: int32 (num_visible, num_hidden); biases: int32; in units of 2**-fixed_point_bits. visible: the start, words
+    of `transpose`, a row a unit and bit c of it chain c; what is returned is of that kind. clamp: as `visible`, set
+    bits are units that keep their value; or None. Draws depend on the seed and the numbers of chains and steps alone,
+    so chains or steps cut into several calls are those of one call.
+    """
+    num_visible, num_hidden = weights.shape
+    parameters, a, b = _weights_address(weights), _bias_address(visible_bias), _bias_address(hidden_bias)
+    _contiguous(weights)
+    _contiguous(visible_bias)
+    _contiguous(hidden_bias)
+    if len(visible_bias) != num_visible or len(hidden_bias) != num_hidden:
+        raise ValueError("expected one visible bias a row of weights and one hidden bias a column")
+    _words_address(visible)
+    _units(visible, num_visible, num_chains)
+    if clamp is None:
+        held = np.uintp(0)
+    else:
+        held = _words_address(clamp)
+        _units(clamp, num_visible, num_chains)
+    last, hidden = visible.copy(), np.empty((num_hidden, _words_for(num_chains)), np.uint64)
+    status = _hf_gibbs(
+        parameters,
+        a,
+        b,
+        num_visible,
+        num_hidden,
+        fixed_point_bits,
+        last.ctypes.data,
+        hidden.ctypes.data,
+        held,
+        num_chains,
+        np.uint64(seed),
+        first_chain,
+        first_step,
+        num_steps,
+        backend,
+        threads,
+    )
+    if status == 6:
+        raise ValueError("gibbs: a weight is too large, or a number of chains, steps or bits out of its range")
+    _check(status)
+    return last, hidden
+
+
+@njit(nogil=True)
+def gibbs_counts(visible: Any, hidden: Any, num_chains: int, backend: int = AUTO, threads: int = 1) -> Any:
+    """Chains with visible unit i and hidden unit j set, int64 (num_visible, num_hidden); units as `gibbs` has them."""
+    v, h = _words_address(visible), _words_address(hidden)
+    _units(visible, len(visible), num_chains)
+    _units(hidden, len(hidden), num_chains)
+    counts = np.empty((len(visible), len(hidden)), np.int64)
+    out = counts.ctypes.data
+    _check(_hf_gibbs_counts(v, h, len(visible), len(hidden), num_chains, out, backend, threads))
+    return counts
