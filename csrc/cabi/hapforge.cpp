@@ -235,9 +235,9 @@ int hf_nearest_neighbours(const uint64_t* queries, int64_t num_queries, int64_t 
     const std::size_t most = to.num_rows - (exclude_self == 1 && to.num_rows > 0 ? 1 : 0);
     require(k >= 1 && size(k) <= most, HF_ERROR_VALUE);
     nearest_neighbours::search(
-        from, to, size(k), exclude_self == 1, array(index, from.num_rows * size(k)),
-        array(distance, from.num_rows * size(k)), chosen(popcount_tile::implementations(), backend),
-        thread_count(threads));
+        from, to, exclude_self == 1,
+        {size(k), array(index, from.num_rows * size(k)), array(distance, from.num_rows * size(k))},
+        chosen(popcount_tile::implementations(), backend), thread_count(threads));
   });
 }
 

@@ -24,6 +24,9 @@ def hamming_histogram(a: Words, b: Words | None, num_sites: int, backend: str, t
 def nearest_neighbours(
     queries: Words, targets: Words | None, num_sites: int, k: int, exclude_self: bool, backend: str, threads: int
 ) -> tuple[NDArray[np.int64], NDArray[np.uint32]]: ...
+def mutual_nearest_neighbours(
+    a: Words, b: Words, num_sites: int, k: int, backend: str, threads: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.int64], NDArray[np.uint32]]: ...
 def nearest_set(
     a: Words, b: Words, num_sites: int, backend: str, threads: int
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]: ...

@@ -4,11 +4,12 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-# Around the word, the vectors (128 to 512 bits), the blocks of sites (512) and the chunks of words (124 and 256 words).
-NUM_SITES = (0, 1, 63, 64, 65, 127, 128, 129, 255, 257, 511, 512, 513, 1023, 1025, 7935, 7937, 16383, 16385)
-# Around the register blocks (2, 4), the word and the tiles (64, 128) and the byte counters (255).
-NUM_ROWS = (0, 1, 2, 3, 4, 5, 63, 64, 65, 127, 129, 254, 255, 256, 511)
+# Around the word, the vectors (128 to 512 bits), the blocks of sites (512) and the words packed at a time (60 and 160).
+NUM_SITES = (0, 1, 63, 64, 65, 127, 128, 129, 255, 257, 511, 512, 513, 1023, 1025, 3839, 3841, 10239, 10241)
+# Around the register blocks (4, 6, 8), the panels (8, 32), the word, the tiles (64, 192) and the byte counters (255).
+NUM_ROWS = (0, 1, 2, 3, 4, 5, 11, 12, 63, 64, 65, 127, 129, 191, 192, 193, 254, 255, 256, 511)
 SHAPES = [(5, sites) for sites in NUM_SITES] + [(rows, 130) for rows in NUM_ROWS] + [(65, 65), (67, 1000)]
+SHAPES += [(21, sites) for sites in (64, 191, 193, 3839, 3841, 3905, 10241)]
 
 
 def random_dense(shape, seed=0, density=0.5):

@@ -105,10 +105,21 @@ Bytes run_tile(const popcount_tile::Kernels& kernels, Shape s) {
   const std::size_t k = s.rows < 3 ? s.rows : 3;
   std::vector<std::int64_t> index(s.rows * k);
   std::vector<std::uint32_t> nearest(s.rows * k);
-  nearest_neighbours::search(p.view, p.view, k, false, index.data(), nearest.data(), kernels,
+  nearest_neighbours::search(p.view, p.view, false, {k, index.data(), nearest.data()}, kernels,
                              kThreads);
   append(out, index);
   append(out, nearest);
+  const std::size_t half = s.rows / 2 + 1;  // the middle row is in both
+  const BitMatrixView head{p.view.words, half, p.view.words_per_row, s.sites};
+  const BitMatrixView tail{p.view.row(half - 1), s.rows - half + 1, p.view.words_per_row, s.sites};
+  std::vector<std::int64_t> index_head(head.num_rows), index_tail(tail.num_rows);
+  std::vector<std::uint32_t> nearest_head(head.num_rows), nearest_tail(tail.num_rows);
+  nearest_neighbours::mutual(head, tail, {1, index_head.data(), nearest_head.data()},
+                             {1, index_tail.data(), nearest_tail.data()}, kernels, kThreads);
+  append(out, index_head);
+  append(out, nearest_head);
+  append(out, index_tail);
+  append(out, nearest_tail);
   const std::int64_t pairs[] = {0, 0, 0, static_cast<std::int64_t>(s.rows) - 1};
   std::vector<std::int64_t> joint(2);
   joint_counts::pairs(p.view, pairs, 2, joint.data(), kernels, kThreads);

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hapforge.kernels import Neighbours, available_backends, nearest_neighbours
+from hapforge.kernels import (
+    Neighbours,
+    available_backends,
+    joint_nearest_neighbours,
+    mutual_nearest_neighbours,
+    nearest_neighbours,
+)
+from hapforge.kernels._inputs import as_packed
 from kernels.cases import NUM_SITES, dense_matrices, random_dense
 from reference import nearest_neighbours as reference
 
@@ -68,10 +75,73 @@ def test_self_exclusion(backend):
 
 @every_backend
 def test_results_are_the_same_on_any_number_of_threads(backend):
-    dense = random_dense((300, 90))
+    """Ten sites: ties everywhere, and blocks of rows that end up with different threads."""
+    dense, few = random_dense((600, 10)), random_dense((3, 10), 1)
     one = nearest_neighbours(dense, k=5, backend=backend, threads=1)
+    of_few = nearest_neighbours(few, dense, k=5, backend=backend, threads=1)
+    joint = joint_nearest_neighbours(dense, dense[250:], k=3, backend=backend, threads=1)
+    check(one, nearest_neighbours(dense, dense, k=5, exclude_self=True, backend=backend, threads=1))
     for threads in (2, 3, 16):
         check(nearest_neighbours(dense, k=5, backend=backend, threads=threads), one)
+        check(nearest_neighbours(few, dense, k=5, backend=backend, threads=threads), of_few)
+        again = joint_nearest_neighbours(dense, dense[250:], k=3, backend=backend, threads=threads)
+        for found, expected in zip(again, joint, strict=True):
+            check(found, expected)
+
+
+@every_backend
+@pytest.mark.parametrize(("n", "m"), [(2, 2), (3, 70), (65, 12), (64, 193), (193, 64), (257, 200)])
+def test_joint_pass_is_four_searches(backend, n, m, assert_ran):
+    """Nine sites, so that ties decide, and some rows in both sets."""
+    a, b = random_dense((n, 9), 1), random_dense((m, 9), 2)
+    b[: min(n, m) // 2] = a[: min(n, m) // 2]
+    for k in {1, min(n, m, 6) - 1}:
+        expected = reference.joint_nearest_neighbours(a, b, k)
+        found = joint_nearest_neighbours(a, b, k=k, backend=backend)
+        assert found._fields == ("aa", "ab", "ba", "bb")
+        for part, answer in zip(found, expected, strict=True):
+            check(part, answer)
+    assert_ran("mutual_nearest_neighbours", backend)
+    assert_ran("nearest_neighbours", backend)
+
+
+@every_backend
+@given(dense=dense_matrices(min_rows=4, max_rows=40, max_sites=70), data=st.data())
+def test_mutual_properties(backend, dense, data):
+    cut = data.draw(st.integers(1, len(dense) - 1))
+    a, b = dense[:cut], dense[cut:]
+    k = data.draw(st.integers(1, min(len(a), len(b))))
+    ab, ba = mutual_nearest_neighbours(a, b, k=k, backend=backend, threads=data.draw(st.integers(1, 3)))
+    check(ab, reference.nearest_neighbours(a, b, k, False))
+    check(ba, reference.nearest_neighbours(b, a, k, False))
+
+
+def test_memory_mapped_words(tmp_path):
+    """Read-only and nowhere but on disk: nothing is copied, nothing is written."""
+    packed = as_packed(random_dense((250, 130)), "dense")
+    packed.words.tofile(tmp_path / "words")
+    mapped = np.memmap(tmp_path / "words", dtype=np.uint64, mode="r", shape=packed.words.shape)
+    found = joint_nearest_neighbours((mapped[:100], 130), (mapped[100:], 130), k=2)
+    expected = joint_nearest_neighbours((packed.words[:100], 130), (packed.words[100:], 130), k=2)
+    for part, answer in zip(found, expected, strict=True):
+        check(part, answer)
+    check(nearest_neighbours((mapped, 130)), nearest_neighbours(packed))
+
+
+def test_bad_joint_calls():
+    dense, other = random_dense((5, 64)), random_dense((4, 64))
+    for bad_k in (0, 5):
+        with pytest.raises(ValueError, match=f"k: expected 1 to 4, the number of candidates, found {bad_k}"):
+            mutual_nearest_neighbours(dense, other, k=bad_k)
+    with pytest.raises(ValueError, match="k: expected 1 to 3, the number of candidates, found 4"):
+        joint_nearest_neighbours(dense, other, k=4)
+    with pytest.raises(ValueError, match="k: expected 1 to 0"):
+        mutual_nearest_neighbours(dense, other[:0])
+    for function in (mutual_nearest_neighbours, joint_nearest_neighbours):
+        with pytest.raises(ValueError, match="b: expected 64 sites, as in a, found 63"):
+            function(dense, random_dense((4, 63)))
+        with pytest.raises(TypeError):
+            function(dense, other, k=1.0)
 
 
 def test_no_queries():

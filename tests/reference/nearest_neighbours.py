@@ -16,3 +16,8 @@ def nearest_neighbours(queries, targets, k, exclude_self):
         for rank, (d, j) in enumerate(candidates[:k]):
             index[i, rank], distance[i, rank] = j, d
     return index, distance
+
+
+def joint_nearest_neighbours(a, b, k):
+    """Pairs as above, in the order aa, ab, ba, bb: four searches."""
+    return [nearest_neighbours(*sets, k, sets[0] is sets[1]) for sets in ((a, a), (a, b), (b, a), (b, b))]

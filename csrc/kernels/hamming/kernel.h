@@ -12,7 +12,8 @@
 
 namespace hapforge::hamming {
 
-// out: a.num_rows x b.num_rows, C order. a and b have equal num_sites.
+// out: a.num_rows x b.num_rows, C order. a and b have equal num_sites. Where they are the same rows
+// in memory, each pair is computed once.
 void pairwise(const BitMatrixView& a, const BitMatrixView& b, std::uint32_t* out,
               const popcount_tile::Kernels& kernels, std::size_t threads);
 

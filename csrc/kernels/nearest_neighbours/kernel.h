@@ -1,8 +1,9 @@
 // nearest_neighbours: the k rows of one matrix nearest to each row of another, by Hamming distance.
 //
 // Brute force over tiles of popcount_tile, which has the ISA-specific code. Neighbours come in
-// ascending (distance, index) order: at equal distance the lower index wins. Memory is the inputs,
-// the outputs and, per thread, one tile and k candidates for each row of it.
+// ascending (distance, index) order: at equal distance the lower index wins. A distance serves both
+// of its rows where both are asked for, so that it is computed once. Memory is the inputs, the
+// outputs and, per thread, one tile and k candidates for each row of a list.
 #pragma once
 
 #include <cstddef>
@@ -13,10 +14,21 @@
 
 namespace hapforge::nearest_neighbours {
 
-// index, distance: queries.num_rows x k, C order. With `exclude_self`, target i is no candidate for
-// query i. The caller sees to 1 <= k <= number of candidates and to fewer than 2^32 targets.
-void search(const BitMatrixView& queries, const BitMatrixView& targets, std::size_t k,
-            bool exclude_self, std::int64_t* index, std::uint32_t* distance,
+// The k nearest of each row, C order: rows x k. Fewer than 2^32 candidates, at least k of them.
+struct Lists {
+  std::size_t k;
+  std::int64_t* index;
+  std::uint32_t* distance;
+};
+
+// For each query its nearest targets. With `exclude_self`, target i is no candidate for query i.
+// Where the targets are the queries, the same rows in memory, each pair is computed once.
+void search(const BitMatrixView& queries, const BitMatrixView& targets, bool exclude_self,
+            const Lists& out, const popcount_tile::Kernels& kernels, std::size_t threads);
+
+// For each row of a its nearest rows of b, and for each row of b its nearest rows of a, in the work
+// of one search.
+void mutual(const BitMatrixView& a, const BitMatrixView& b, const Lists& of_a, const Lists& of_b,
             const popcount_tile::Kernels& kernels, std::size_t threads);
 
 }  // namespace hapforge::nearest_neighbours

@@ -23,9 +23,24 @@ struct Tile {
   std::size_t out_stride;
 };
 
+// Counts of a tile against a limit for each row and, where column_limit is not null, each column.
+struct Comparison {
+  const std::uint32_t* count;  // count[i * stride + j]
+  std::size_t rows;
+  std::size_t columns;  // at most kMaskBits
+  std::size_t stride;
+  const std::uint32_t* row_limit;
+  const std::uint32_t* column_limit;
+  std::uint64_t* row_mask;     // bit j of row_mask[i]: count < row_limit[i]
+  std::uint64_t* column_mask;  // bit j of column_mask[i]: count < column_limit[j]
+};
+
+inline constexpr std::size_t kMaskBits = 64;
+
 struct Kernels {
   void (*differences)(const Tile&) noexcept;    // popcount(a xor b): the Hamming distance
   void (*intersections)(const Tile&) noexcept;  // popcount(a and b): the joint count n11
+  void (*below)(const Comparison&) noexcept;
 };
 
 std::span<const Implementation<Kernels>> implementations() noexcept;

@@ -1,6 +1,6 @@
 // popcount_tile with NEON: cnt counts the bits of 16 bytes.
 //
-// A block of 2 x 4 row pairs keeps its sums as bytes: at most 8 a step, so they are widened every
+// A block of 4 x 4 row pairs keeps its sums as bytes: at most 8 a step, so they are widened every
 // 31 steps, before 255 can be passed. An odd last word is loaded into half a vector.
 #include <arm_neon.h>
 
@@ -67,14 +67,42 @@ void tile(const Tile& t) noexcept {
   do {  // once for rows of no words, to write their zeros
     const std::size_t end = t.words - begin < kWords ? t.words : begin + kWords;
     std::size_t row = 0;
-    for (; row + 2 <= t.rows_a; row += 2) block_row<Op, 2>(t, row, begin, end);
+    for (; row + 4 <= t.rows_a; row += 4) block_row<Op, 4>(t, row, begin, end);
     for (; row < t.rows_a; ++row) block_row<Op, 1>(t, row, begin, end);
     begin = end;
   } while (begin < t.words);
 }
 
+// Bit j of the result: count[j] < limit[j], of 4.
+std::uint64_t mask_of_4(uint32x4_t count, uint32x4_t limit) noexcept {
+  const uint32x4_t bit = {1, 2, 4, 8};
+  return vaddvq_u32(vandq_u32(vcltq_u32(count, limit), bit));
+}
+
+void below(const Comparison& c) noexcept {
+  for (std::size_t i = 0; i < c.rows; ++i) {
+    const std::uint32_t* count = c.count + i * c.stride;
+    const std::uint32_t* column_limit = c.column_limit != nullptr ? c.column_limit : count;
+    const uint32x4_t row_limit = vdupq_n_u32(c.row_limit[i]);
+    std::uint64_t row_mask = 0;
+    std::uint64_t column_mask = 0;
+    std::size_t j = 0;
+    for (; j + 4 <= c.columns; j += 4) {
+      const uint32x4_t count_u32x4 = vld1q_u32(count + j);
+      row_mask |= mask_of_4(count_u32x4, row_limit) << j;
+      column_mask |= mask_of_4(count_u32x4, vld1q_u32(column_limit + j)) << j;
+    }
+    for (; j < c.columns; ++j) {
+      row_mask |= std::uint64_t{count[j] < c.row_limit[i]} << j;
+      column_mask |= std::uint64_t{count[j] < column_limit[j]} << j;
+    }
+    c.row_mask[i] = row_mask;
+    c.column_mask[i] = column_mask;
+  }
+}
+
 }  // namespace
 
-const Kernels neon_kernels{tile<Xor>, tile<And>};
+const Kernels neon_kernels{tile<Xor>, tile<And>, below};
 
 }  // namespace hapforge::popcount_tile

@@ -48,8 +48,25 @@ void tile(const Tile& t) noexcept {
   }
 }
 
+void below(const Comparison& c) noexcept {
+  for (std::size_t i = 0; i < c.rows; ++i) {
+    const std::uint32_t* count = c.count + i * c.stride;
+    std::uint64_t mask = 0;
+    for (std::size_t j = 0; j < c.columns; ++j) {
+      mask |= std::uint64_t{count[j] < c.row_limit[i]} << j;
+    }
+    c.row_mask[i] = mask;
+    if (c.column_limit == nullptr) continue;
+    mask = 0;
+    for (std::size_t j = 0; j < c.columns; ++j) {
+      mask |= std::uint64_t{count[j] < c.column_limit[j]} << j;
+    }
+    c.column_mask[i] = mask;
+  }
+}
+
 }  // namespace
 
-const Kernels scalar_kernels{tile<Xor>, tile<And>};
+const Kernels scalar_kernels{tile<Xor>, tile<And>, below};
 
 }  // namespace hapforge::popcount_tile

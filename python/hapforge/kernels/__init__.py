@@ -11,13 +11,20 @@ from hapforge.kernels.allele_counts import allele_counts
 from hapforge.kernels.gibbs import GibbsCounts, GibbsMachine, GibbsState, bit_product, gibbs
 from hapforge.kernels.hamming import hamming_histogram, pairwise_hamming
 from hapforge.kernels.joint_counts import LDDecay, joint_counts, ld_decay, ld_matrix
-from hapforge.kernels.nearest_neighbours import Neighbours, nearest_neighbours
+from hapforge.kernels.nearest_neighbours import (
+    JointNeighbours,
+    Neighbours,
+    joint_nearest_neighbours,
+    mutual_nearest_neighbours,
+    nearest_neighbours,
+)
 from hapforge.kernels.nearest_set import NearestSet, nearest_set
 
 __all__ = [
     "GibbsCounts",
     "GibbsMachine",
     "GibbsState",
+    "JointNeighbours",
     "LDDecay",
     "NearestSet",
     "Neighbours",
@@ -27,8 +34,10 @@ __all__ = [
     "gibbs",
     "hamming_histogram",
     "joint_counts",
+    "joint_nearest_neighbours",
     "ld_decay",
     "ld_matrix",
+    "mutual_nearest_neighbours",
     "nearest_neighbours",
     "nearest_set",
     "pairwise_hamming",
