@@ -301,9 +301,10 @@ def test_no_memory_is_a_status():
     script = f"""
 import ctypes, resource
 library = ctypes.CDLL({LIBRARY._name!r})
-resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
 k = 1 << 24
 index, distance = (ctypes.c_int64 * k)(), (ctypes.c_uint32 * k)()
+taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + (64 << 20),) * 2)  # k candidates are 128 MiB
 i64 = ctypes.c_int64
 for targets in (None, index):
     arguments = (index, i64(1), i64(0), targets, i64(k), i64(0), i64(0), i64(k), 0, index, distance)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import hapforge as hf
 from hapforge.haplotypes import seeded_order
 from hapforge.metrics import adversarial_accuracy, adversarial_accuracy_embedded, privacy_score
-from hapforge.metrics.nearest import NearestDistances
+from hapforge.metrics.nearest import nearest_among, nearest_between
 
 
 def brute(real: np.ndarray, syn: np.ndarray, distance, weight: float = 0.0) -> tuple[float, ...]:
@@ -103,11 +103,12 @@ def test_subsets_from_one_search(rng: np.random.Generator, k: int) -> None:
     x, y = (rng.integers(0, 2, (m, 9), dtype=np.uint8) for m in (50, 70))
     inside, across = hamming(x, x), hamming(x, y)
     np.fill_diagonal(inside, np.inf)
-    own, other = NearestDistances(pack(x), k=k), NearestDistances(pack(x), pack(y), k=k)
+    own, (other, back) = nearest_among(pack(x), k), nearest_between(pack(x), pack(y), k)
     for size in (2, 3, 10, 49):
         rows, columns = rng.permutation(50)[:size], rng.permutation(70)[:size]
         assert own(rows, rows).tolist() == inside[np.ix_(rows, rows)].min(1).tolist()
         assert other(rows, columns).tolist() == across[np.ix_(rows, columns)].min(1).tolist()
+        assert back(columns, rows).tolist() == across[np.ix_(rows, columns)].min(0).tolist()
     assert own().tolist() == inside.min(1).tolist()
 
 

@@ -22,7 +22,15 @@ from hapforge.haplotypes import HaplotypeMatrix, check_seed, intersect, seeded_o
 from hapforge.metrics.adversarial_accuracy import AdversarialAccuracy, accuracy_over, equal_subsamples
 from hapforge.metrics.allele_frequency import LOW_FREQUENCY, compare_allele_frequencies, newly_fixed
 from hapforge.metrics.ld import compare_decay_sums, vary
-from hapforge.metrics.nearest import LIST_LENGTH, NearestDistances, NearestPair, Subsample, rows_at
+from hapforge.metrics.nearest import (
+    LIST_LENGTH,
+    NearestDistances,
+    NearestPair,
+    Subsample,
+    nearest_among,
+    nearest_between,
+    rows_at,
+)
 from hapforge.metrics.pairwise import compare_pairwise_differences, num_repeated_rows
 from hapforge.metrics.pca import MAX_ROWS, pca_overlap
 from hapforge.metrics.privacy import privacy_difference, privacy_over
@@ -64,7 +72,7 @@ class _Cohort:
 
     @cached_property
     def nearest(self) -> NearestDistances:
-        return NearestDistances(self.matrix, k=LIST_LENGTH)
+        return nearest_among(self.matrix, LIST_LENGTH)
 
     def between(self, other: _Cohort) -> NDArray[np.int64]:
         """Histogram of differences between the rows of this cohort and those of another."""
@@ -287,13 +295,8 @@ class _Run:
                 own = self.real.nearest
                 column.pair = NearestPair(own, own, own, own)
             else:
-                real, cohort = self.real.matrix, column.cohort.matrix
-                column.pair = NearestPair(
-                    tt=self.real.nearest,
-                    ts=NearestDistances(real, cohort, k=LIST_LENGTH),
-                    st=NearestDistances(cohort, real, k=LIST_LENGTH),
-                    ss=column.cohort.nearest,
-                )
+                ts, st = nearest_between(self.real.matrix, column.cohort.matrix, LIST_LENGTH)
+                column.pair = NearestPair(tt=self.real.nearest, ts=ts, st=st, ss=column.cohort.nearest)
         return column.pair
 
     def _adversarial_accuracy(self, column: _Column) -> dict[str, Score]:
@@ -333,12 +336,8 @@ class _Run:
             what = "one half of the held-out persons as a perfect set, the other as the test set"
         else:
             cohort = column.cohort.matrix
-            on_holdout = NearestPair(
-                tt=held.cohort.nearest,
-                ts=NearestDistances(held.cohort.matrix, cohort, k=LIST_LENGTH),
-                st=NearestDistances(cohort, held.cohort.matrix, k=LIST_LENGTH),
-                ss=column.cohort.nearest,
-            )
+            ts, st = nearest_between(held.cohort.matrix, cohort, LIST_LENGTH)
+            on_holdout = NearestPair(tt=held.cohort.nearest, ts=ts, st=st, ss=column.cohort.nearest)
             size = {
                 "train": self.real.matrix.num_haplotypes,
                 "holdout": held.cohort.matrix.num_haplotypes,

@@ -23,25 +23,22 @@ Compare = Callable[[Rows, Rows], "Comparison"]  # (truth rows, synthetic rows), 
 class NearestDistances:
     """Hamming distance of each query to its nearest target, exactly, for any subset of queries and targets.
 
-    The `k` nearest targets of each query are listed once. In a subset of the targets a query's nearest is the first of
-    its list that is in the subset; only queries whose whole list is outside are searched again.
+    The k nearest targets of each query are listed once (`nearest_among`, `nearest_between`). In a subset of the targets
+    a query's nearest is the first of its list that is in the subset; only queries whose whole list is outside are
+    searched again.
 
     Parameters
     ----------
     queries : HaplotypeMatrix
     targets : HaplotypeMatrix; None means the queries themselves, each without itself
-    k : int, length of the lists; 1 is enough where all targets are always taken
+    found : Neighbours, the k nearest targets of each query; k = 1 is enough where all targets are always taken
     """
 
-    def __init__(self, queries: HaplotypeMatrix, targets: HaplotypeMatrix | None = None, k: int = 1) -> None:
+    def __init__(self, queries: HaplotypeMatrix, targets: HaplotypeMatrix | None, found: kernels.Neighbours) -> None:
         self._num_sites = queries.num_sites
         self._queries = queries.words
         self._targets = self._queries if targets is None else targets.words
         self._among_themselves = targets is None
-        possible = len(self._targets) - self._among_themselves
-        if possible < 1:
-            raise ValueError(f"targets: expected at least one other haplotype, found {possible}")
-        found = kernels.nearest_neighbours(queries, targets, k=min(k, possible))
         self._index, self._distance = found.index, found.distance
 
     def __call__(self, query_rows: Rows = None, target_rows: Rows = None) -> NDArray[np.uint32]:
@@ -90,6 +87,23 @@ class Comparison(NamedTuple):
     truth: NDArray[np.int8]
     syn: NDArray[np.int8]
     identical: NDArray[np.bool_]
+
+
+def nearest_among(rows: HaplotypeMatrix, k: int) -> NearestDistances:
+    """Distances of rows to their nearest others, from lists of `k` or as many as there are."""
+    others = rows.num_haplotypes - 1
+    if others < 1:
+        raise ValueError(f"rows: expected at least one other haplotype, found {others}")
+    return NearestDistances(rows, None, kernels.nearest_neighbours(rows, k=min(k, others)))
+
+
+def nearest_between(a: HaplotypeMatrix, b: HaplotypeMatrix, k: int) -> tuple[NearestDistances, NearestDistances]:
+    """Distances of the rows of `a` to their nearest of `b`, and the other way, from lists of `k` at most."""
+    fewest = min(a.num_haplotypes, b.num_haplotypes)
+    if fewest < 1:
+        raise ValueError(f"a, b: expected at least one haplotype each, found {fewest}")
+    ab, ba = kernels.mutual_nearest_neighbours(a, b, k=min(k, fewest))
+    return NearestDistances(a, b, ab), NearestDistances(b, a, ba)
 
 
 @dataclass(frozen=True)
