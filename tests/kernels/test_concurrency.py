@@ -52,6 +52,7 @@ LONG_CALLS = {
     "pairwise_hamming": lambda: (words_of(1000, 2000), words_of(1000, 2000), 2000, "scalar", 1),
     "hamming_histogram": lambda: (words_of(1500, 2000), None, 2000, "scalar", 1),
     "nearest_neighbours": lambda: (words_of(1000, 2000), None, 2000, 1, True, "scalar", 1),
+    "mutual_nearest_neighbours": lambda: (words_of(1000, 2000), words_of(1001, 2000), 2000, 1, "scalar", 1),
     "nearest_set": lambda: (words_of(500, 2000), words_of(501, 2000), 2000, "scalar", 1),
     "allele_counts": lambda: (words_of(2000, 10_000), 10_000, "scalar", 1),
     "joint_counts": lambda: (words_of(2000, 1000), 1000, "scalar", 1),
