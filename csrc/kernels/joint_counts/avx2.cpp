@@ -172,7 +172,7 @@ __m256d squares(__m128i n11, __m256d carriers, __m256d weight, __m256d n, __m256
   return _mm256_mul_pd(_mm256_mul_pd(d, d), weight);
 }
 
-double sum_squares(const Run& run) noexcept {
+void add_squares(const Run& run, double* sums) noexcept {
   const __m256d n = _mm256_set1_pd(run.n);
   const __m256d own = _mm256_set1_pd(run.carriers);
   __m256d sum[2] = {_mm256_setzero_pd(), _mm256_setzero_pd()};
@@ -185,19 +185,19 @@ double sum_squares(const Run& run) noexcept {
                                              _mm256_loadu_pd(run.partner_weight + k), n, own));
     }
   }
-  alignas(32) double sums[8];
-  _mm256_store_pd(sums, sum[0]);
-  _mm256_store_pd(sums + 4, sum[1]);
+  alignas(32) double own_sums[8];
+  _mm256_store_pd(own_sums, sum[0]);
+  _mm256_store_pd(own_sums + 4, sum[1]);
   for (std::size_t lane = 0; j + lane < run.length; ++lane) {
     const double d = run.n * static_cast<std::int32_t>(run.n11[j + lane]) -
                      run.carriers * run.partner_carriers[j + lane];
-    sums[lane] += d * d * run.partner_weight[j + lane];
+    own_sums[lane] += d * d * run.partner_weight[j + lane];
   }
-  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+  for (std::size_t lane = 0; lane < 8; ++lane) sums[lane] += run.weight * own_sums[lane];
 }
 
 }  // namespace
 
-const Kernels avx2_kernels{counts, sum_squares};
+const Kernels avx2_kernels{counts, add_squares};
 
 }  // namespace hapforge::joint_counts

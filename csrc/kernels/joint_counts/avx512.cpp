@@ -64,7 +64,7 @@ void counts(const Tile& t) noexcept {
   } while (begin < t.words);
 }
 
-double sum_squares(const Run& run) noexcept {
+void add_squares(const Run& run, double* sums) noexcept {
   const __m512d n = _mm512_set1_pd(run.n);
   const __m512d carriers = _mm512_set1_pd(run.carriers);
   __m512d sum = _mm512_setzero_pd();
@@ -77,13 +77,12 @@ double sum_squares(const Run& run) noexcept {
     const __m512d weight = _mm512_maskz_loadu_pd(mask, run.partner_weight + j);
     sum = _mm512_add_pd(sum, _mm512_mul_pd(_mm512_mul_pd(d, d), weight));
   }
-  alignas(64) double sums[8];
-  _mm512_store_pd(sums, sum);
-  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+  const __m512d weighted = _mm512_mul_pd(_mm512_set1_pd(run.weight), sum);
+  _mm512_storeu_pd(sums, _mm512_add_pd(_mm512_loadu_pd(sums), weighted));
 }
 
 }  // namespace
 
-const Kernels avx512_kernels{counts, sum_squares};
+const Kernels avx512_kernels{counts, add_squares};
 
 }  // namespace hapforge::joint_counts

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kRows = 64;      // sites that open a pair, per block
 constexpr std::size_t kColumns = 504;  // partners per tile; 21 register blocks of 3 panels
-constexpr std::size_t kRowPanels = kRows / kPanel;
+constexpr std::size_t kParts = 8;      // of a sum
 
 // What a thread works in.
 struct Scratch {
@@ -85,9 +85,9 @@ void ld_decay(const Panels& sites, const DecayInput& in, double* sum, std::int64
   const std::size_t blocks = (in.num_first + kRows - 1) / kRows;
   const std::size_t bins = in.num_bins;
   const auto n = static_cast<double>(sites.num_haplotypes());
-  const std::vector<double> carriers = carriers_of(sites, threads);
+  const std::vector<double> carriers = carriers_of(sites, kernels, threads);
   const std::vector<double> weight = inverse_spread(carriers, n);
-  std::vector<double> block_sum(blocks * bins, 0.0);
+  std::vector<double> block_sum(blocks * bins * kParts, 0.0);
   std::vector<std::int64_t> block_pairs(blocks * bins, 0);
   std::vector<Scratch> all_scratch(num_slots(blocks, threads));
   for (Scratch& scratch : all_scratch) {
@@ -100,7 +100,7 @@ void ld_decay(const Panels& sites, const DecayInput& in, double* sum, std::int64
   parallel_for(blocks, threads, [&](std::size_t number, std::size_t slot) noexcept {
     Scratch& scratch = all_scratch[slot];
     const Block block(sites, in, number, scratch);
-    double* sums = block_sum.data() + number * bins;
+    double* sums = block_sum.data() + number * bins * kParts;
     const std::size_t rows = block.num_rows();
     for (std::size_t i = 0; i < rows; ++i) {
       const std::int64_t* starts = block.starts(i);
@@ -132,10 +132,10 @@ void ld_decay(const Panels& sites, const DecayInput& in, double* sum, std::int64
           const std::int64_t begin = std::max(from, starts[b]);
           const std::int64_t end = std::min(to, starts[b + 1]);
           if (begin < end) {
-            sums[b] +=
-                weight[site] * kernels.sum_squares({n, carriers[site], n11 + (begin - from),
-                                                    carriers.data() + begin, weight.data() + begin,
-                                                    index(end - begin)});
+            kernels.add_squares(
+                {n, carriers[site], weight[site], n11 + (begin - from), carriers.data() + begin,
+                 weight.data() + begin, index(end - begin)},
+                sums + kParts * b);
           }
           if (starts[b + 1] > to) break;  // goes on in the next tile
         }
@@ -146,7 +146,9 @@ void ld_decay(const Panels& sites, const DecayInput& in, double* sum, std::int64
   std::fill(sum, sum + bins, 0.0);
   std::fill(num_pairs, num_pairs + bins, 0);
   for (std::size_t k = 0; k < blocks * bins; ++k) {
-    sum[k % bins] += block_sum[k];
+    const double* part = block_sum.data() + k * kParts;
+    sum[k % bins] +=
+        ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
     num_pairs[k % bins] += block_pairs[k];
   }
 }

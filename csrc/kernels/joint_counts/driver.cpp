@@ -79,7 +79,7 @@ void matrix(const Panels& sites, std::int64_t* n11, const Kernels& kernels, std:
 void ld_matrix(const Panels& sites, Statistic statistic, float* out, const Kernels& kernels,
                std::size_t threads) {
   const auto n = static_cast<double>(sites.num_haplotypes());
-  const std::vector<double> carriers = carriers_of(sites, threads);
+  const std::vector<double> carriers = carriers_of(sites, kernels, threads);
   std::vector<double> weight = inverse_spread(carriers, n);
   const double* c = carriers.data();
   const double* w = weight.data();

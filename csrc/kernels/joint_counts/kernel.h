@@ -45,6 +45,7 @@ struct Tile {
 struct Run {
   double n;         // haplotypes
   double carriers;  // of the site
+  double weight;    // of the site
   const std::uint32_t* n11;
   const double* partner_carriers;
   const double* partner_weight;
@@ -54,9 +55,9 @@ struct Run {
 // What an ISA provides.
 struct Kernels {
   void (*counts)(const Tile&) noexcept;
-  // Sum of (n n11 - c c_j)^2 weight_j. Every backend adds in the same order: term j goes to sum
-  // j % 8, and the eight are added up as ((0 + 1) + (2 + 3)) + ((4 + 5) + (6 + 7)).
-  double (*sum_squares)(const Run&) noexcept;
+  // Adds weight times the sum of (n n11 - c c_j)^2 weight_j, in eight parts: those of the terms j
+  // with j % 8 = 0 to sums[0] and so on. Every backend adds in this order.
+  void (*add_squares)(const Run&, double* sums) noexcept;
 };
 
 std::span<const Implementation<Kernels>> implementations() noexcept;

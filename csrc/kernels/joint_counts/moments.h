@@ -8,7 +8,7 @@
 namespace hapforge::joint_counts {
 
 // Carriers c of each site, in double precision.
-std::vector<double> carriers_of(const Panels& sites, std::size_t threads);
+std::vector<double> carriers_of(const Panels& sites, const Kernels& kernels, std::size_t threads);
 
 // 1 / (c (n - c)), NaN where a site is monomorphic.
 std::vector<double> inverse_spread(const std::vector<double>& carriers, double n);

@@ -55,7 +55,7 @@ void counts(const Tile& t) noexcept {
   }
 }
 
-double sum_squares(const Run& run) noexcept {
+void add_squares(const Run& run, double* sums) noexcept {
   const float64x2_t n = vdupq_n_f64(run.n);
   const float64x2_t own = vdupq_n_f64(run.carriers);
   float64x2_t sum[4] = {vdupq_n_f64(0), vdupq_n_f64(0), vdupq_n_f64(0), vdupq_n_f64(0)};
@@ -69,18 +69,18 @@ double sum_squares(const Run& run) noexcept {
       sum[v] = vaddq_f64(sum[v], vmulq_f64(vmulq_f64(d, d), vld1q_f64(run.partner_weight + k)));
     }
   }
-  double sums[8];
-  for (std::size_t v = 0; v < 4; ++v) vst1q_f64(sums + 2 * v, sum[v]);
+  double own_sums[8];
+  for (std::size_t v = 0; v < 4; ++v) vst1q_f64(own_sums + 2 * v, sum[v]);
   for (std::size_t lane = 0; j + lane < run.length; ++lane) {
     const double d = run.n * static_cast<std::int32_t>(run.n11[j + lane]) -
                      run.carriers * run.partner_carriers[j + lane];
-    sums[lane] += d * d * run.partner_weight[j + lane];
+    own_sums[lane] += d * d * run.partner_weight[j + lane];
   }
-  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+  for (std::size_t lane = 0; lane < 8; ++lane) sums[lane] += run.weight * own_sums[lane];
 }
 
 }  // namespace
 
-const Kernels neon_kernels{counts, sum_squares};
+const Kernels neon_kernels{counts, add_squares};
 
 }  // namespace hapforge::joint_counts

@@ -1,7 +1,5 @@
 // joint_counts: sites in panels of eight, from either orientation.
 #include <algorithm>
-#include <bit>
-#include <cmath>
 #include <limits>
 #include <new>
 
@@ -35,22 +33,24 @@ Panels Panels::of_haplotypes(const BitMatrixView& m, const pack::Kernels& kernel
   const std::size_t words = panels.words_;
   const std::size_t in_words = words_for_bits(m.num_sites);
   const std::size_t num_panels = num_blocks(m.num_sites, kPanel);
-  // A task turns 8 words (a cache line) of every row into up to 64 panels. A transposed block of 64
-  // x 64 bits is one line of each of 8 panels.
+  // A task turns 8 words (a cache line) of every row into up to 64 panels, 512 rows at a time. A
+  // transposed block of 64 x 64 bits is one line of each of 8 panels.
   constexpr std::size_t kWords = 8;
   parallel_for(num_blocks(in_words, kWords), threads, [&](std::size_t task, std::size_t) noexcept {
     const std::size_t word_end = std::min(in_words, (task + 1) * kWords);
     std::uint64_t in_block[64];
     std::uint64_t out_block[64];
-    for (std::size_t o = 0; o < words; ++o) {
-      const std::size_t rows = std::min<std::size_t>(64, m.num_rows - o * 64);
+    for (std::size_t begin = 0; begin < words; begin += kWords) {
       for (std::size_t w = task * kWords; w < word_end; ++w) {
-        for (std::size_t r = 0; r < rows; ++r) in_block[r] = m.row(o * 64 + r)[w];
-        std::fill(in_block + rows, in_block + 64, 0);
-        kernels.transpose_block(in_block, out_block);
-        for (std::size_t p = 0; p < std::min(kPanel, num_panels - w * kPanel); ++p) {
-          std::uint64_t* line = panels.storage_.get() + ((w * kPanel + p) * words + o) * kPanel;
-          std::copy_n(out_block + p * kPanel, kPanel, line);
+        for (std::size_t o = begin; o < std::min(words, begin + kWords); ++o) {
+          const std::size_t rows = std::min<std::size_t>(64, m.num_rows - o * 64);
+          for (std::size_t r = 0; r < rows; ++r) in_block[r] = m.row(o * 64 + r)[w];
+          std::fill(in_block + rows, in_block + 64, 0);
+          kernels.transpose_block(in_block, out_block);
+          for (std::size_t p = 0; p < std::min(kPanel, num_panels - w * kPanel); ++p) {
+            std::uint64_t* line = panels.storage_.get() + ((w * kPanel + p) * words + o) * kPanel;
+            std::copy_n(out_block + p * kPanel, kPanel, line);
+          }
         }
       }
     }
@@ -72,17 +72,16 @@ Panels Panels::of_sites(const BitMatrixView& m, std::size_t threads) {
   return panels;
 }
 
-std::vector<double> carriers_of(const Panels& sites, std::size_t threads) {
+std::vector<double> carriers_of(const Panels& sites, const Kernels& kernels, std::size_t threads) {
   std::vector<double> carriers(sites.num_sites());
-  parallel_for(
-      num_blocks(carriers.size(), kPanel), threads, [&](std::size_t p, std::size_t) noexcept {
-        std::uint32_t count[kPanel] = {};
-        for (std::size_t k = 0; k < sites.words() * kPanel; ++k) {
-          count[k % kPanel] += static_cast<std::uint32_t>(std::popcount(sites.panel(p)[k]));
-        }
-        const std::size_t size = std::min(kPanel, carriers.size() - p * kPanel);
-        std::copy_n(count, size, carriers.data() + p * kPanel);
-      });
+  const auto count = [&](std::size_t p, std::size_t) noexcept {
+    std::uint32_t n11[kPanel * kPanel];  // of each site with itself on the diagonal
+    kernels.counts({sites.panel(p), 1, sites.panel(p), 1, sites.words(), n11, kPanel});
+    for (std::size_t i = p * kPanel; i < std::min(carriers.size(), (p + 1) * kPanel); ++i) {
+      carriers[i] = n11[i % kPanel * (kPanel + 1)];
+    }
+  };
+  parallel_for(num_blocks(carriers.size(), kPanel), threads, count);
   return carriers;
 }
 

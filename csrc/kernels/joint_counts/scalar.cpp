@@ -39,23 +39,23 @@ void counts(const Tile& t) noexcept {
   }
 }
 
-double sum_squares(const Run& run) noexcept {
-  double sums[8] = {};
+void add_squares(const Run& run, double* sums) noexcept {
+  double own_sums[8] = {};
   std::size_t j = 0;
   const auto add = [&](std::size_t lane) {
     const double d = run.n * static_cast<std::int32_t>(run.n11[j + lane]) -
                      run.carriers * run.partner_carriers[j + lane];
-    sums[lane] += d * d * run.partner_weight[j + lane];
+    own_sums[lane] += d * d * run.partner_weight[j + lane];
   };
   for (; j + 8 <= run.length; j += 8) {
     for (std::size_t lane = 0; lane < 8; ++lane) add(lane);
   }
   for (std::size_t lane = 0; j + lane < run.length; ++lane) add(lane);
-  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+  for (std::size_t lane = 0; lane < 8; ++lane) sums[lane] += run.weight * own_sums[lane];
 }
 
 }  // namespace
 
-const Kernels scalar_kernels{counts, sum_squares};
+const Kernels scalar_kernels{counts, add_squares};
 
 }  // namespace hapforge::joint_counts
