@@ -1,7 +1,7 @@
 """ld_matrix and ld_decay on out-of-Africa haplotypes against plink 1.9, torch, scikit-allel and NumPy.
 
-plink takes diploids: haplotypes are given to it as homozygous persons, whose r2 is that of the haplotypes, and it writes
-its answer to a file, as it always does. Its .bed is made before the clock starts.
+plink takes diploids: haplotypes are given to it as homozygous persons, whose r2 is that of the haplotypes, and it
+writes its answer to a file, as it always does. Its .bed is made before the clock starts.
 """
 
 import subprocess

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 #include "kernels/joint_counts/kernel.h"
@@ -91,7 +93,8 @@ void check_decay_order(const Array<std::int64_t>& position, const Array<std::int
 py::tuple bind_ld_decay(const Array<std::uint64_t>& words, std::size_t num_sites,
                         const Array<std::int64_t>& position, const Array<std::int64_t>& contig_end,
                         const Array<std::int64_t>& first_index, const Array<std::int64_t>& edges,
-                        const std::string& backend, std::size_t threads) {
+                        const Array<std::int64_t>& block_end, const std::string& backend,
+                        std::size_t threads) {
   const BitMatrixView view = view_of(words, num_sites, "words");
   joint_counts::DecayInput input{};
   input.position = checked_data(position, 1, "position");
@@ -104,11 +107,20 @@ py::tuple bind_ld_decay(const Array<std::uint64_t>& words, std::size_t num_sites
     throw py::value_error("expected one position and contig end per site and at least two edges");
   }
   check_indices(first_index, num_sites, "first_index");
+  input.block_end = checked_data(block_end, 1, "block_end");
+  input.num_blocks = extent(block_end, 0);
+  if (!std::is_sorted(input.block_end, input.block_end + input.num_blocks) ||
+      input.num_blocks == 0 ||
+      input.block_end[input.num_blocks - 1] != static_cast<std::int64_t>(num_sites)) {
+    throw py::value_error("block_end: expected ascending ends, the last the number of sites");
+  }
   check_decay_order(position, contig_end, first_index, edges);
   input.num_first = extent(first_index, 0);
   input.num_bins = extent(edges, 0) - 1;
-  auto sum_r2 = empty<double>(input.num_bins);
-  auto num_pairs = empty<std::int64_t>(input.num_bins);
+  const auto blocks = static_cast<py::ssize_t>(input.num_blocks);
+  const auto bins = static_cast<py::ssize_t>(input.num_bins);
+  Array<double> sum_r2({blocks, blocks, bins});
+  Array<std::int64_t> num_pairs({blocks, blocks, bins});
   double* out_sum = sum_r2.mutable_data();
   std::int64_t* out_pairs = num_pairs.mutable_data();
   {
@@ -131,8 +143,8 @@ void register_joint_counts(py::module_& m) {
         py::arg("statistic"), py::arg("backend"), py::arg("threads"));
   m.def("ld_decay", &bind_ld_decay, py::arg("words").noconvert(), py::arg("num_sites"),
         py::arg("position").noconvert(), py::arg("contig_end").noconvert(),
-        py::arg("first_index").noconvert(), py::arg("edges").noconvert(), py::arg("backend"),
-        py::arg("threads"));
+        py::arg("first_index").noconvert(), py::arg("edges").noconvert(),
+        py::arg("block_end").noconvert(), py::arg("backend"), py::arg("threads"));
 }
 
 }  // namespace hapforge

@@ -42,6 +42,7 @@ def ld_decay(
     contig_end: NDArray[np.int64],
     first_index: NDArray[np.int64],
     edges: NDArray[np.int64],
+    block_end: NDArray[np.int64],
     backend: str,
     threads: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...

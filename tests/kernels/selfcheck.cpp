@@ -149,11 +149,13 @@ Bytes run_joint_counts(const joint_counts::Kernels& kernels, Shape s) {
     first[i] = static_cast<std::int64_t>(i);
   }
   const std::int64_t edges[] = {1, 50, 200, 2000};
-  std::vector<double> sums(3);
-  std::vector<std::int64_t> num_pairs(3);
-  joint_counts::ld_decay(sites,
-                         {position.data(), contig_end.data(), first.data(), s.rows, edges, 3},
-                         sums.data(), num_pairs.data(), kernels, kThreads);
+  const std::int64_t block_end[] = {static_cast<std::int64_t>(s.rows / 3),
+                                    static_cast<std::int64_t>(s.rows)};
+  std::vector<double> sums(12);
+  std::vector<std::int64_t> num_pairs(12);
+  joint_counts::ld_decay(
+      sites, {position.data(), contig_end.data(), first.data(), s.rows, edges, 3, block_end, 2},
+      sums.data(), num_pairs.data(), kernels, kThreads);
   append(out, sums);
   append(out, num_pairs);
   return out;

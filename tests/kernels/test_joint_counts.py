@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import hapforge as hf
 from hapforge import _backend
 from hapforge.kernels import available_backends, joint_counts, ld_decay, ld_matrix
+from hapforge.kernels.joint_counts import ld_decay_of_blocks
 from kernels.cases import NUM_ROWS, dense_matrices, fills, random_dense
 from reference import joint_counts as reference
 
@@ -276,9 +277,29 @@ def test_padding_bits_are_never_counted(backend):
     for call in (
         lambda words: core.joint_counts(words, num_sites, backend, 1),
         lambda words: core.ld_matrix(words, num_sites, "r2", backend, 1),
-        lambda words: core.ld_decay(words, num_sites, position, end, position, edges, backend, 1)[0],
+        lambda words: core.ld_decay(words, num_sites, position, end, position, edges, end[:1], backend, 1)[0],
     ):
         assert np.array_equal(call(dirty), call(clean))
+
+
+@every_backend
+@given(cohort=cohorts(), data=st.data())
+def test_sums_of_blocks(backend, cohort, data):
+    m, edges = cohort
+    cuts = sorted(data.draw(st.lists(st.integers(0, m.num_sites), max_size=4)))
+    found, num_pairs = ld_decay_of_blocks(m, edges, [*cuts, m.num_sites], backend=backend, threads=2)
+    block = np.searchsorted(cuts, np.arange(m.num_sites), side="right")
+    for a, b in itertools.product(range(len(cuts) + 1), repeat=2):
+        chosen = np.flatnonzero((block == a) | (block == b))
+        union, apart = (
+            ld_decay(m.select_sites(chosen), edges),
+            [ld_decay(m.select_sites(np.flatnonzero(block == k)), edges).num_pairs for k in (a, b)],
+        )
+        expected = union.num_pairs if a == b else union.num_pairs - sum(apart)
+        assert np.array_equal(num_pairs[a, b], expected if a <= b else np.zeros_like(expected))
+    whole = ld_decay(m, edges)
+    np.testing.assert_allclose(found.sum((0, 1)), np.nan_to_num(whole.mean_r2) * whole.num_pairs, rtol=1e-12, atol=0)
+    assert (found[num_pairs == 0] == 0).all()
 
 
 def test_ld_decay_needs_no_more_memory_than_it_says():
@@ -324,6 +345,9 @@ def test_bad_calls():
     for edges in ([1], [], [0, 0], [2, 1], [-1, 5], [0, np.nan], [0, np.inf], [[0, 1]]):
         with pytest.raises(ValueError, match="edges_bp"):
             ld_decay(dense, edges)
+    for ends in ([], [9], [3, 2, 10], [11]):
+        with pytest.raises(ValueError, match="block_end: expected ascending ends up to 10"):
+            ld_decay_of_blocks(dense, [0, 1], ends)
     with pytest.raises(ValueError, match="max_pairs: expected 1 or more, found 0"):
         ld_decay(dense, [0, 1], max_pairs=0)
 

@@ -113,12 +113,16 @@ struct DecayInput {
   std::size_t num_first;
   const std::int64_t* edges;  // num_bins + 1, strictly ascending; bin b is [edges[b], edges[b + 1])
   std::size_t num_bins;
+  const std::int64_t* block_end;  // ascending: one past the last site of each block of sites
+  std::size_t num_blocks;         // 1 or more; the last one ends with the sites
 };
 
-// Sums r2 over the pairs (i, j), i in first_index and j > i on the same contig, by distance bin.
-// All sites must be polymorphic. Never forms a matrix: besides the panels it holds a sum per bin
-// and 64 sites, and some 0.5 MB per thread. The order of the additions is fixed by the input alone,
-// so sums depend neither on the number of threads nor on the backend.
+// Sums r2 over the pairs (i, j), i in first_index and j > i on the same contig, by the blocks of i
+// and j and by distance bin: sum_r2 and num_pairs are num_blocks x num_blocks x num_bins. All sites
+// must be polymorphic. Never forms a matrix: besides the panels it holds a sum and a count per 64
+// sites, block and bin, and some 0.2 MB and 64 bytes per block and bin for each thread. The order
+// of the additions is fixed by the input alone, so sums depend neither on the number of threads nor
+// on the backend.
 void ld_decay(const Panels& sites, const DecayInput& input, double* sum_r2, std::int64_t* num_pairs,
               const Kernels& kernels, std::size_t threads);
 

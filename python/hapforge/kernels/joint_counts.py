@@ -170,7 +170,7 @@ def ld_decay(
 
     Every pair of sites takes part, without sampling, as long as `max_pairs` is not given: benchmarks/results/
     joint_counts.json has the time for all pairs of 65,535 sites. Memory: beside the input its bits once more (twice
-    where sites are monomorphic), and per 64 sites and thread 16 bytes a bin; about 0.6 MB per thread besides.
+    where sites are monomorphic), 16 bytes per bin and 64 sites, and some 0.2 MB and 0.6 kB per bin for each thread.
 
     Parameters
     ----------
@@ -199,6 +199,55 @@ def ld_decay(
     MissingBackendError
         `backend` is not available here.
     """
+    sums = _binned(m, edges_bp, None, max_pairs, backend, threads)
+    with np.errstate(invalid="ignore"):
+        decay = LDDecay(sums.edges, sums.sum_r2[0, 0] / sums.num_pairs[0, 0], sums.num_pairs[0, 0])
+    decay.num_monomorphic = sums.num_monomorphic
+    return decay
+
+
+def ld_decay_of_blocks(
+    m: Any, edges_bp: ArrayLike, block_end: ArrayLike, *, backend: str = "auto", threads: int | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Sums of r2 by the blocks of sites that a pair lies in and by distance, in one pass over all pairs.
+
+    Parameters
+    ----------
+    m, edges_bp, backend, threads
+        As in `ld_decay`.
+    block_end : integers (num_blocks,), ascending
+        One past the last site of each block of consecutive sites; the last is the number of sites.
+
+    Returns
+    -------
+    sum_r2 : float64 (num_blocks, num_blocks, num_bins)
+        At [a, b] the pairs of a site in block a with a later one in block b; zero below the diagonal.
+    num_pairs : int64 of the same shape
+
+    Raises
+    ------
+    ValueError
+        As `ld_decay`; blocks that do not ascend to the number of sites.
+    """
+    sums = _binned(m, edges_bp, np.asarray(block_end, dtype=np.int64), None, backend, threads)
+    return sums.sum_r2, sums.num_pairs
+
+
+class _Binned(NamedTuple):
+    edges: NDArray[np.float64]
+    sum_r2: NDArray[np.float64]  # (num_blocks, num_blocks, num_bins)
+    num_pairs: NDArray[np.int64]
+    num_monomorphic: int
+
+
+def _binned(
+    m: Any,
+    edges_bp: ArrayLike,
+    block_end: NDArray[np.int64] | None,
+    max_pairs: int | None,
+    backend: str,
+    threads: int | None,
+) -> _Binned:
     edges = np.array(edges_bp, dtype=np.float64)
     if edges.ndim != 1 or len(edges) < 2 or not np.all(np.isfinite(edges)) or edges[0] < 0:
         raise ValueError("edges_bp: expected two or more finite distances from 0 up, in a vector")
@@ -207,6 +256,10 @@ def ld_decay(
     if max_pairs is not None and max_pairs < 1:
         raise ValueError(f"max_pairs: expected 1 or more, found {max_pairs}")
     packed = as_packed(m, "m")
+    if block_end is None:
+        block_end = np.array([packed.num_sites])
+    elif len(block_end) == 0 or np.any(np.diff(block_end, prepend=0) < 0) or block_end[-1] != packed.num_sites:
+        raise ValueError(f"block_end: expected ascending ends up to {packed.num_sites}, found {block_end}")
     backend = _backend.resolve("joint_counts", backend)
     budget = _backend.get_threads(threads)
     num_haplotypes = len(packed.words)
@@ -220,20 +273,16 @@ def ld_decay(
 
     # Distances are whole, so [a, b) is [ceil(a), ceil(b)); bins between two whole numbers are empty.
     whole, bin_of_edge = np.unique(np.ceil(edges.clip(max=_FARTHEST)).astype(np.int64), return_inverse=True)
-    sums = np.zeros(len(edges) - 1)
-    num_pairs = np.zeros(len(edges) - 1, dtype=np.int64)
+    shape = (len(block_end), len(block_end), len(edges) - 1)
+    sums, num_pairs = np.zeros(shape), np.zeros(shape, dtype=np.int64)
     if len(whole) > 1:
         openers = _openers(position, contig_end, int(whole[0]), int(whole[-1]), max_pairs)
-        some_sums, some_pairs = _backend.core.ld_decay(
-            words, len(polymorphic), position, contig_end, openers, whole, backend, budget
-        )
+        ends = np.searchsorted(polymorphic, block_end)
         filled = np.diff(bin_of_edge) > 0
-        sums[filled] = some_sums
-        num_pairs[filled] = some_pairs
-    with np.errstate(invalid="ignore"):
-        decay = LDDecay(edges, sums / num_pairs, num_pairs)
-    decay.num_monomorphic = packed.num_sites - len(polymorphic)
-    return decay
+        sums[:, :, filled], num_pairs[:, :, filled] = _backend.core.ld_decay(
+            words, len(polymorphic), position, contig_end, openers, whole, ends, backend, budget
+        )
+    return _Binned(edges, sums, num_pairs, packed.num_sites - len(polymorphic))
 
 
 def _site_index(values: ArrayLike, argument: str) -> NDArray[np.int64]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hapforge import kernels
 from hapforge.haplotypes import HaplotypeMatrix, Sites
+from hapforge.kernels.joint_counts import ld_decay_of_blocks
 
 NUM_DISTANCE_BINS = 50
 NUM_BLOCKS = 20
@@ -99,7 +99,7 @@ def _without_diagonal(table: NDArray[np.float64]) -> NDArray[np.float64]:
 def site_blocks(num_sites: int, num_blocks: int = NUM_BLOCKS) -> NDArray[np.int64]:
     """Edges of blocks of consecutive sites of (nearly) equal number, int64 (blocks + 1,); at least two sites each.
 
-    Many sites are cut at whole words, so that blocks can be taken out of packed rows without moving bits.
+    Many sites are cut at whole words, which the kernel takes 64 sites at a time.
     """
     num_blocks = max(1, min(num_blocks, num_sites // 2))
     unit = 64 if num_sites >= 4 * 64 * num_blocks else 1
@@ -119,39 +119,6 @@ def ld_decay_sums(matrix: HaplotypeMatrix, edges_bp: NDArray[np.float64], num_bl
     matrix : HaplotypeMatrix
     edges_bp : float64 (num_bins + 1,), ascending; bins are [a, b)
     num_blocks : int, blocks of consecutive sites; fewer where there are fewer than twice as many sites
-
-    Notes
-    -----
-    Pairs between two blocks are those of their union less those within each, so that the kernel sees only cohorts;
-    the whole costs about twice one pass over all pairs.
     """
     edges = site_blocks(matrix.num_sites, num_blocks)
-    num_blocks, num_bins = len(edges) - 1, len(edges_bp) - 1
-    sum_r2 = np.zeros((num_blocks, num_blocks, num_bins))
-    num_pairs = np.zeros((num_blocks, num_blocks, num_bins), np.int64)
-    contig = matrix.sites.contig
-    for a in range(num_blocks):
-        sum_r2[a, a], num_pairs[a, a] = _sums(matrix, [(edges[a], edges[a + 1])], edges_bp)
-    for a in range(num_blocks):
-        for b in range(a + 1, num_blocks):
-            if contig[edges[a + 1] - 1] != contig[edges[b]]:  # contigs are in one block each: no pair in common
-                break
-            both = [(edges[a], edges[a + 1]), (edges[b], edges[b + 1])]
-            total, count = _sums(matrix, both, edges_bp)
-            num_pairs[a, b] = count - num_pairs[a, a] - num_pairs[b, b]
-            sum_r2[a, b] = np.where(num_pairs[a, b] > 0, total - sum_r2[a, a] - sum_r2[b, b], 0.0)
-    return DecaySums(edges_bp, sum_r2, num_pairs)
-
-
-def _sums(
-    matrix: HaplotypeMatrix, blocks: list[tuple[np.int64, np.int64]], edges_bp: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Sums and numbers of pairs per bin among the sites of these blocks (first, one past the last)."""
-    index = np.concatenate([np.arange(start, stop) for start, stop in blocks])
-    if all(start % 64 == 0 and (stop % 64 == 0 or stop == matrix.num_sites) for start, stop in blocks):
-        words = np.concatenate([matrix.words[:, start // 64 : -(-stop // 64)] for start, stop in blocks], axis=1)
-        part = HaplotypeMatrix(words, matrix.sites.select(index), matrix.samples)
-    else:
-        part = matrix.select_sites(index)
-    decay = kernels.ld_decay(part, edges_bp)
-    return np.where(decay.num_pairs > 0, decay.mean_r2, 0.0) * decay.num_pairs, decay.num_pairs
+    return DecaySums(edges_bp, *ld_decay_of_blocks(matrix, edges_bp, edges[1:]))
