@@ -165,11 +165,13 @@ void counts(const Tile& t) noexcept {
   }
 }
 
-// (n n11 - c c_j)^2 weight_j of four partners.
-__m256d squares(__m128i n11, __m256d carriers, __m256d weight, __m256d n, __m256d own) noexcept {
-  const __m256d d =
-      _mm256_sub_pd(_mm256_mul_pd(n, _mm256_cvtepi32_pd(n11)), _mm256_mul_pd(own, carriers));
-  return _mm256_mul_pd(_mm256_mul_pd(d, d), weight);
+// n n11 - c c_j of four partners, and of one.
+[[gnu::always_inline]] inline __m256d scaled_d(__m128i n11, __m256d carriers, __m256d n,
+                                               __m256d own) noexcept {
+  return _mm256_sub_pd(_mm256_mul_pd(n, _mm256_cvtepi32_pd(n11)), _mm256_mul_pd(own, carriers));
+}
+double scaled_d(const Run& run, std::size_t j) noexcept {
+  return run.n * static_cast<std::int32_t>(run.n11[j]) - run.carriers * run.partner_carriers[j];
 }
 
 void add_squares(const Run& run, double* sums) noexcept {
@@ -181,23 +183,42 @@ void add_squares(const Run& run, double* sums) noexcept {
     for (std::size_t h = 0; h < 2; ++h) {
       const std::size_t k = j + 4 * h;
       const __m128i n11 = _mm_loadu_si128(reinterpret_cast<const __m128i*>(run.n11 + k));
-      sum[h] = _mm256_add_pd(sum[h], squares(n11, _mm256_loadu_pd(run.partner_carriers + k),
-                                             _mm256_loadu_pd(run.partner_weight + k), n, own));
+      const __m256d d = scaled_d(n11, _mm256_loadu_pd(run.partner_carriers + k), n, own);
+      const __m256d weight = _mm256_loadu_pd(run.partner_weight + k);
+      sum[h] = _mm256_add_pd(sum[h], _mm256_mul_pd(_mm256_mul_pd(d, d), weight));
     }
   }
   alignas(32) double own_sums[8];
   _mm256_store_pd(own_sums, sum[0]);
   _mm256_store_pd(own_sums + 4, sum[1]);
   for (std::size_t lane = 0; j + lane < run.length; ++lane) {
-    const double d = run.n * static_cast<std::int32_t>(run.n11[j + lane]) -
-                     run.carriers * run.partner_carriers[j + lane];
+    const double d = scaled_d(run, j + lane);
     own_sums[lane] += d * d * run.partner_weight[j + lane];
   }
   for (std::size_t lane = 0; lane < 8; ++lane) sums[lane] += run.weight * own_sums[lane];
 }
 
+template <bool kSquared>
+void scale(const Run& run, float* out) noexcept {
+  const __m256d n = _mm256_set1_pd(run.n);
+  const __m256d own = _mm256_set1_pd(run.carriers);
+  const __m256d weight = _mm256_set1_pd(run.weight);
+  std::size_t j = 0;
+  for (; j + 4 <= run.length; j += 4) {
+    const __m128i n11 = _mm_loadu_si128(reinterpret_cast<const __m128i*>(run.n11 + j));
+    const __m256d d = scaled_d(n11, _mm256_loadu_pd(run.partner_carriers + j), n, own);
+    const __m256d both = _mm256_mul_pd(weight, _mm256_loadu_pd(run.partner_weight + j));
+    const __m256d value = _mm256_mul_pd(kSquared ? _mm256_mul_pd(d, d) : d, both);
+    _mm_storeu_ps(out + j, _mm256_cvtpd_ps(value));
+  }
+  for (; j < run.length; ++j) {
+    const double d = scaled_d(run, j);
+    out[j] = static_cast<float>((kSquared ? d * d : d) * (run.weight * run.partner_weight[j]));
+  }
+}
+
 }  // namespace
 
-const Kernels avx2_kernels{counts, add_squares};
+const Kernels avx2_kernels{counts, add_squares, scale<false>, scale<true>};
 
 }  // namespace hapforge::joint_counts

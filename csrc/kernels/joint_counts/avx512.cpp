@@ -64,16 +64,24 @@ void counts(const Tile& t) noexcept {
   } while (begin < t.words);
 }
 
+// n n11 - c c_j of up to eight partners from j on.
+[[gnu::always_inline]] inline __m512d scaled_d(const Run& run, std::size_t j,
+                                               __mmask8 mask) noexcept {
+  const __m512d n11 = _mm512_cvtepu32_pd(_mm256_maskz_loadu_epi32(mask, run.n11 + j));
+  const __m512d partner = _mm512_maskz_loadu_pd(mask, run.partner_carriers + j);
+  return _mm512_sub_pd(_mm512_mul_pd(_mm512_set1_pd(run.n), n11),
+                       _mm512_mul_pd(_mm512_set1_pd(run.carriers), partner));
+}
+
+__mmask8 first_lanes(std::size_t count) noexcept {
+  return static_cast<__mmask8>(count < 8 ? (1U << count) - 1 : 0xFF);
+}
+
 void add_squares(const Run& run, double* sums) noexcept {
-  const __m512d n = _mm512_set1_pd(run.n);
-  const __m512d carriers = _mm512_set1_pd(run.carriers);
   __m512d sum = _mm512_setzero_pd();
   for (std::size_t j = 0; j < run.length; j += 8) {
-    const std::size_t left = run.length - j;
-    const auto mask = static_cast<__mmask8>(left < 8 ? (1U << left) - 1 : 0xFF);
-    const __m512d n11 = _mm512_cvtepu32_pd(_mm256_maskz_loadu_epi32(mask, run.n11 + j));
-    const __m512d partner = _mm512_maskz_loadu_pd(mask, run.partner_carriers + j);
-    const __m512d d = _mm512_sub_pd(_mm512_mul_pd(n, n11), _mm512_mul_pd(carriers, partner));
+    const __mmask8 mask = first_lanes(run.length - j);
+    const __m512d d = scaled_d(run, j, mask);
     const __m512d weight = _mm512_maskz_loadu_pd(mask, run.partner_weight + j);
     sum = _mm512_add_pd(sum, _mm512_mul_pd(_mm512_mul_pd(d, d), weight));
   }
@@ -81,8 +89,20 @@ void add_squares(const Run& run, double* sums) noexcept {
   _mm512_storeu_pd(sums, _mm512_add_pd(_mm512_loadu_pd(sums), weighted));
 }
 
+template <bool kSquared>
+void scale(const Run& run, float* out) noexcept {
+  const __m512d weight = _mm512_set1_pd(run.weight);
+  for (std::size_t j = 0; j < run.length; j += 8) {
+    const __mmask8 mask = first_lanes(run.length - j);
+    const __m512d d = scaled_d(run, j, mask);
+    const __m512d both = _mm512_mul_pd(weight, _mm512_maskz_loadu_pd(mask, run.partner_weight + j));
+    const __m512d value = _mm512_mul_pd(kSquared ? _mm512_mul_pd(d, d) : d, both);
+    _mm256_mask_storeu_ps(out + j, mask, _mm512_cvtpd_ps(value));
+  }
+}
+
 }  // namespace
 
-const Kernels avx512_kernels{counts, add_squares};
+const Kernels avx512_kernels{counts, add_squares, scale<false>, scale<true>};
 
 }  // namespace hapforge::joint_counts

@@ -1,7 +1,6 @@
 // joint_counts: n11 of pairs and of all pairs, and the matrices of linkage disequilibrium.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "core/thread_pool.h"
 #include "kernels/joint_counts/kernel.h"
@@ -18,10 +17,11 @@ constexpr std::size_t num_blocks(std::size_t size, std::size_t block) noexcept {
   return (size + block - 1) / block;
 }
 
-// Writes value(i, j, n11) at (i, j) and (j, i) of out, for every pair; `value` is symmetric.
-template <class T, class Value>
+// Fills a symmetric matrix: write(i, j, count, n11, line) gives its row i at the `count` columns
+// from j on.
+template <class T, class Write>
 void fill_matrix(const Panels& sites, const Kernels& kernels, std::size_t threads, T* out,
-                 Value value) {
+                 Write write) {
   const std::size_t size = sites.num_sites();
   parallel_for(num_blocks(size, kRows), threads, [&](std::size_t block, std::size_t) noexcept {
     std::uint32_t n11[kRows * kColumns];
@@ -35,9 +35,7 @@ void fill_matrix(const Panels& sites, const Kernels& kernels, std::size_t thread
                       kColumns});
       for (std::size_t i = 0; i < rows; ++i) {
         T* line = values + i * kColumns;
-        for (std::size_t j = 0; j < columns; ++j) {
-          line[j] = value(row + i, column + j, n11[i * kColumns + j]);
-        }
+        write(row + i, column, columns, n11 + i * kColumns, line);
         std::copy_n(line, columns, out + (row + i) * size + column);
       }
       for (std::size_t j = 0; j < columns; ++j) {
@@ -71,50 +69,41 @@ void pairs(const BitMatrixView& sites, const std::int64_t* pairs, std::size_t nu
 }
 
 void matrix(const Panels& sites, std::int64_t* n11, const Kernels& kernels, std::size_t threads) {
-  fill_matrix(
-      sites, kernels, threads, n11,
-      [](std::size_t, std::size_t, std::uint32_t count) noexcept { return std::int64_t{count}; });
+  fill_matrix(sites, kernels, threads, n11,
+              [](std::size_t, std::size_t, std::size_t count, const std::uint32_t* from,
+                 std::int64_t* to) noexcept { std::copy_n(from, count, to); });
 }
 
 void ld_matrix(const Panels& sites, Statistic statistic, float* out, const Kernels& kernels,
                std::size_t threads) {
   const auto n = static_cast<double>(sites.num_haplotypes());
   const std::vector<double> carriers = carriers_of(sites, kernels, threads);
-  std::vector<double> weight = inverse_spread(carriers, n);
-  const double* c = carriers.data();
-  const double* w = weight.data();
-  const auto scaled_d = [n, c](std::size_t i, std::size_t j, std::uint32_t n11) noexcept {
-    return n * static_cast<std::int32_t>(n11) - c[i] * c[j];
-  };
-  switch (statistic) {
-    case Statistic::r2:
-      return fill_matrix(sites, kernels, threads, out,
-                         [=](std::size_t i, std::size_t j, std::uint32_t n11) noexcept {
-                           const double d = scaled_d(i, j, n11);
-                           return static_cast<float>(d * d * (w[i] * w[j]));
-                         });
-    case Statistic::r:
-      std::transform(weight.begin(), weight.end(), weight.begin(),
-                     [](double one) { return std::sqrt(one); });
-      return fill_matrix(sites, kernels, threads, out,
-                         [=](std::size_t i, std::size_t j, std::uint32_t n11) noexcept {
-                           return static_cast<float>(scaled_d(i, j, n11) * (w[i] * w[j]));
-                         });
-    case Statistic::d:
-      // 1 / n of each site, NaN where it is monomorphic.
-      std::transform(weight.begin(), weight.end(), weight.begin(),
-                     [n](double one) { return std::isnan(one) ? one : 1 / n; });
-      return fill_matrix(sites, kernels, threads, out,
-                         [=](std::size_t i, std::size_t j, std::uint32_t n11) noexcept {
-                           return static_cast<float>(scaled_d(i, j, n11) * (w[i] * w[j]));
-                         });
-    case Statistic::d_prime:
-      return fill_matrix(sites, kernels, threads, out,
-                         [=](std::size_t i, std::size_t j, std::uint32_t n11) noexcept {
-                           const double d = scaled_d(i, j, n11);
-                           return static_cast<float>(d / greatest_d(d, n, c[i], c[j]));
-                         });
+  if (statistic == Statistic::d_prime) {
+    const double* c = carriers.data();
+    fill_matrix(sites, kernels, threads, out,
+                [=](std::size_t i, std::size_t j, std::size_t count, const std::uint32_t* n11,
+                    float* line) noexcept {
+                  for (std::size_t k = 0; k < count; ++k) {
+                    const double d = n * static_cast<std::int32_t>(n11[k]) - c[i] * c[j + k];
+                    line[k] = static_cast<float>(d / greatest_d(d, n, c[i], c[j + k]));
+                  }
+                });
+    return;
   }
+  std::vector<double> weight = inverse_spread(carriers, n);
+  if (statistic == Statistic::r) {
+    for (double& one : weight) one = std::sqrt(one);
+  } else if (statistic == Statistic::d) {
+    for (double& one : weight) one = std::isnan(one) ? one : 1 / n;
+  }
+  const auto scale = statistic == Statistic::r2 ? kernels.scale_squares : kernels.scale;
+  fill_matrix(sites, kernels, threads, out,
+              [&, scale](std::size_t i, std::size_t j, std::size_t count, const std::uint32_t* n11,
+                         float* line) noexcept {
+                scale(
+                    {n, carriers[i], weight[i], n11, carriers.data() + j, weight.data() + j, count},
+                    line);
+              });
 }
 
 }  // namespace hapforge::joint_counts

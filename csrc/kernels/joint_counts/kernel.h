@@ -58,6 +58,9 @@ struct Kernels {
   // Adds weight times the sum of (n n11 - c c_j)^2 weight_j, in eight parts: those of the terms j
   // with j % 8 = 0 to sums[0] and so on. Every backend adds in this order.
   void (*add_squares)(const Run&, double* sums) noexcept;
+  // out[j] = (n n11 - c c_j) (weight weight_j), or (n n11 - c c_j)^2 (weight weight_j).
+  void (*scale)(const Run&, float* out) noexcept;
+  void (*scale_squares)(const Run&, float* out) noexcept;
 };
 
 std::span<const Implementation<Kernels>> implementations() noexcept;

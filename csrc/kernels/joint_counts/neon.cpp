@@ -55,6 +55,10 @@ void counts(const Tile& t) noexcept {
   }
 }
 
+double scaled_d(const Run& run, std::size_t j) noexcept {
+  return run.n * static_cast<std::int32_t>(run.n11[j]) - run.carriers * run.partner_carriers[j];
+}
+
 void add_squares(const Run& run, double* sums) noexcept {
   const float64x2_t n = vdupq_n_f64(run.n);
   const float64x2_t own = vdupq_n_f64(run.carriers);
@@ -72,15 +76,22 @@ void add_squares(const Run& run, double* sums) noexcept {
   double own_sums[8];
   for (std::size_t v = 0; v < 4; ++v) vst1q_f64(own_sums + 2 * v, sum[v]);
   for (std::size_t lane = 0; j + lane < run.length; ++lane) {
-    const double d = run.n * static_cast<std::int32_t>(run.n11[j + lane]) -
-                     run.carriers * run.partner_carriers[j + lane];
+    const double d = scaled_d(run, j + lane);
     own_sums[lane] += d * d * run.partner_weight[j + lane];
   }
   for (std::size_t lane = 0; lane < 8; ++lane) sums[lane] += run.weight * own_sums[lane];
 }
 
+template <bool kSquared>
+void scale(const Run& run, float* out) noexcept {
+  for (std::size_t j = 0; j < run.length; ++j) {
+    const double d = scaled_d(run, j);
+    out[j] = static_cast<float>((kSquared ? d * d : d) * (run.weight * run.partner_weight[j]));
+  }
+}
+
 }  // namespace
 
-const Kernels neon_kernels{counts, add_squares};
+const Kernels neon_kernels{counts, add_squares, scale<false>, scale<true>};
 
 }  // namespace hapforge::joint_counts

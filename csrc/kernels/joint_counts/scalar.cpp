@@ -39,12 +39,15 @@ void counts(const Tile& t) noexcept {
   }
 }
 
+double scaled_d(const Run& run, std::size_t j) noexcept {
+  return run.n * static_cast<std::int32_t>(run.n11[j]) - run.carriers * run.partner_carriers[j];
+}
+
 void add_squares(const Run& run, double* sums) noexcept {
   double own_sums[8] = {};
   std::size_t j = 0;
   const auto add = [&](std::size_t lane) {
-    const double d = run.n * static_cast<std::int32_t>(run.n11[j + lane]) -
-                     run.carriers * run.partner_carriers[j + lane];
+    const double d = scaled_d(run, j + lane);
     own_sums[lane] += d * d * run.partner_weight[j + lane];
   };
   for (; j + 8 <= run.length; j += 8) {
@@ -54,8 +57,16 @@ void add_squares(const Run& run, double* sums) noexcept {
   for (std::size_t lane = 0; lane < 8; ++lane) sums[lane] += run.weight * own_sums[lane];
 }
 
+template <bool kSquared>
+void scale(const Run& run, float* out) noexcept {
+  for (std::size_t j = 0; j < run.length; ++j) {
+    const double d = scaled_d(run, j);
+    out[j] = static_cast<float>((kSquared ? d * d : d) * (run.weight * run.partner_weight[j]));
+  }
+}
+
 }  // namespace
 
-const Kernels scalar_kernels{counts, add_squares};
+const Kernels scalar_kernels{counts, add_squares, scale<false>, scale<true>};
 
 }  // namespace hapforge::joint_counts
