@@ -333,6 +333,8 @@ int hf_ld_decay(const uint64_t* words, int64_t num_haplotypes, int64_t num_sites
     input.contig_end = contig_end.data();
     input.first_index = everyone.data();
     input.num_first = view.num_sites;
+    input.block_end = &num_sites;  // all sites are one block
+    input.num_blocks = 1;
     joint_counts::ld_decay(panels_of(view, backend, thread_count(threads)), input, sum_r2,
                            num_pairs, kernels, thread_count(threads));
   });
