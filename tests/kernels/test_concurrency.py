@@ -34,7 +34,8 @@ def bcf_records(number):
 
 def decay_arguments(haplotypes, sites):
     index = np.arange(sites)
-    return words_of(haplotypes, sites), sites, index, np.full(sites, sites), index, np.array([0, sites])
+    end = np.full(sites, sites)
+    return words_of(haplotypes, sites), sites, index, end, index, np.array([0, sites]), end[:1]
 
 
 def gibbs_layer(num_out, num_in):
