@@ -1,3 +1,7 @@
+#include <pybind11/stl.h>
+
+#include <vector>
+
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 #include "kernels/pack/kernel.h"
@@ -64,6 +68,29 @@ Array<std::uint64_t> bind_select_sites(const Array<std::uint64_t>& words, std::s
   return selected;
 }
 
+// Rows behind rows; `parts` are packed words with as many rows each, `num_sites` their sites.
+Array<std::uint64_t> bind_concat_sites(const std::vector<Array<std::uint64_t>>& parts,
+                                       const std::vector<std::size_t>& num_sites,
+                                       std::size_t threads) {
+  if (parts.empty() || parts.size() != num_sites.size()) {
+    throw py::value_error("parts: expected at least one, and a number of sites for each");
+  }
+  std::vector<BitMatrixView> views;
+  std::size_t total = 0;
+  for (std::size_t p = 0; p < parts.size(); ++p) {
+    views.push_back(view_of(parts[p], num_sites[p], "parts"));
+    total += num_sites[p];
+    if (views.back().num_rows != views.front().num_rows) {
+      throw py::value_error("parts: expected equal numbers of rows");
+    }
+  }
+  auto joined = empty<std::uint64_t>(views.front().num_rows, words_for_bits(total));
+  std::uint64_t* out = joined.mutable_data();
+  const py::gil_scoped_release unlocked;
+  pack::concat_sites(views, out, threads);
+  return joined;
+}
+
 }  // namespace
 
 void register_pack(py::module_& m) {
@@ -75,6 +102,8 @@ void register_pack(py::module_& m) {
         py::arg("backend"), py::arg("threads"));
   m.def("select_sites", &bind_select_sites, py::arg("words").noconvert(), py::arg("num_sites"),
         py::arg("index").noconvert(), py::arg("backend"), py::arg("threads"));
+  m.def("concat_sites", &bind_concat_sites, py::arg("parts").noconvert(), py::arg("num_sites"),
+        py::arg("threads"));
 }
 
 }  // namespace hapforge

@@ -13,4 +13,6 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   hapforge::register_allele_counts(m);
   hapforge::register_joint_counts(m);
   hapforge::register_gibbs(m);
+  hapforge::register_three_point(m);
+  hapforge::register_kmers(m);
 }

@@ -13,6 +13,8 @@ void register_nearest_set(pybind11::module_& m);
 void register_allele_counts(pybind11::module_& m);
 void register_joint_counts(pybind11::module_& m);
 void register_gibbs(pybind11::module_& m);
+void register_three_point(pybind11::module_& m);
+void register_kmers(pybind11::module_& m);
 void register_backends(pybind11::module_& m);
 
 }  // namespace hapforge

@@ -4,9 +4,11 @@
 #include "kernels/bcf_calls/kernel.h"
 #include "kernels/gibbs/kernel.h"
 #include "kernels/joint_counts/kernel.h"
+#include "kernels/kmers/kernel.h"
 #include "kernels/pack/kernel.h"
 #include "kernels/popcount_tile/kernel.h"
 #include "kernels/sketch/kernel.h"
+#include "kernels/three_point/kernel.h"
 
 namespace hapforge {
 namespace {
@@ -27,9 +29,11 @@ constexpr Entry kEntries[] = {
     {"gibbs", names<gibbs::implementations>},
     {"hamming", names<popcount_tile::implementations>},
     {"joint_counts", names<joint_counts::implementations>},
+    {"kmers", names<kmers::implementations>},
     {"nearest_neighbours", names<popcount_tile::implementations>},
     {"nearest_set", names<sketch::implementations>},
     {"pack", names<pack::implementations>},
+    {"three_point", names<three_point::implementations>},
 };
 
 }  // namespace

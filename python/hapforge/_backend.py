@@ -85,8 +85,8 @@ def available_backends(name: str) -> list[str]:
     Parameters
     ----------
     name : str
-        A kernel: "allele_counts", "bcf_calls", "gibbs", "hamming", "joint_counts", "nearest_neighbours",
-        "nearest_set", "pack".
+        A kernel: "allele_counts", "bcf_calls", "gibbs", "hamming", "joint_counts", "kmers", "nearest_neighbours",
+        "nearest_set", "pack", "three_point".
 
     Returns
     -------
@@ -211,6 +211,11 @@ def select_sites(words: Words, num_sites: int, index: NDArray[np.int64], threads
 def transpose(words: Words, num_sites: int, threads: int | None = None) -> Words:
     """Packed (n, num_sites) to packed (num_sites, n)."""
     return core.transpose(words, num_sites, resolve("pack"), get_threads(threads))
+
+
+def concat_sites(parts: list[Words], num_sites: list[int], threads: int | None = None) -> Words:
+    """Rows of packed parts behind each other; part p has num_sites[p] sites, all have as many rows."""
+    return core.concat_sites(parts, num_sites, get_threads(threads))
 
 
 def find_bcf_records(

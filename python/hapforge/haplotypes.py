@@ -682,11 +682,7 @@ def _concat_sites(matrices: list[HaplotypeMatrix]) -> HaplotypeMatrix:
         ref=np.concatenate([m.sites.ref for m in parts]),
         alt=np.concatenate([m.sites.alt for m in parts]),
     )
-    words = np.zeros((first.num_haplotypes, words_per_row(len(sites))), np.uint64)
-    at = 0
-    for m in parts:
-        _or_bits(words, m.words, at)
-        at += m.num_sites
+    words = _backend.concat_sites([m.words for m in parts], [m.num_sites for m in parts])
     labels: dict[str, Any] = {}
     for m in reversed(parts):
         labels.update(m.samples.labels)
@@ -708,16 +704,6 @@ def _same_persons(parts: list[HaplotypeMatrix]) -> bool:
 
 def _row_keys(matrix: HaplotypeMatrix) -> list[tuple[str, int]]:
     return list(zip(matrix.samples.sample_id.tolist(), matrix.samples.ploid.tolist(), strict=True))
-
-
-def _or_bits(words: NDArray[np.uint64], part: NDArray[np.uint64], at: int) -> None:
-    """Put the bits of `part` into `words` from bit `at` on (its padding is zero)."""
-    start, shift = divmod(at, 64)
-    width = min(part.shape[1], words.shape[1] - start)
-    words[:, start : start + width] |= part[:, :width] << np.uint64(shift)
-    if shift:
-        high = min(part.shape[1], words.shape[1] - start - 1)
-        words[:, start + 1 : start + 1 + high] |= part[:, :high] >> np.uint64(64 - shift)
 
 
 class Intersection(list[HaplotypeMatrix]):

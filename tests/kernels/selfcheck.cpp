@@ -18,9 +18,11 @@
 #include "kernels/gibbs/kernel.h"
 #include "kernels/hamming/kernel.h"
 #include "kernels/joint_counts/kernel.h"
+#include "kernels/kmers/kernel.h"
 #include "kernels/nearest_neighbours/kernel.h"
 #include "kernels/nearest_set/kernel.h"
 #include "kernels/pack/kernel.h"
+#include "kernels/three_point/kernel.h"
 
 using namespace hapforge;
 
@@ -86,6 +88,15 @@ Bytes run_pack(const pack::Kernels& kernels, Shape s) {
   std::vector<std::uint64_t> selected(s.rows * words_for_bits(index.size()));
   pack::select_sites(expected.view, index.data(), index.size(), selected.data(), kernels, kThreads);
   append(out, selected);
+  std::vector<std::uint64_t> columns(index.size() * (words_for_bits(s.rows) + 3));
+  pack::transpose_columns(expected.view, index, columns.data(), words_for_bits(s.rows) + 3, kernels,
+                          kThreads);
+  append(out, columns);
+  const BitMatrixView parts[] = {
+      {selected.data(), s.rows, words_for_bits(index.size()), index.size()}, expected.view};
+  std::vector<std::uint64_t> joined(s.rows * words_for_bits(index.size() + s.sites));
+  pack::concat_sites(parts, joined.data(), kThreads);
+  append(out, joined);
   dense.back() = 2;
   const pack::BadValue bad =
       pack::pack(dense.data(), s.rows, s.sites, s.sites, words.data(), kernels, kThreads);
@@ -274,6 +285,41 @@ Bytes run_bcf_calls(bcf_calls::Kernel kernel, Shape s) {
   return out;
 }
 
+Bytes run_three_point(const three_point::Kernels& kernels, Shape s) {
+  const Packed p = reference_pack(random_dense(s), s.rows, s.sites);
+  const auto& packing = find_backend(pack::implementations(), "scalar");
+  const std::size_t num_triplets = s.rows + 70;
+  std::vector<std::int64_t> triplets(3 * num_triplets);
+  for (std::size_t t = 0; t < triplets.size(); ++t) {
+    triplets[t] = static_cast<std::int64_t>((t * t * 31 + t / 3) % s.sites);
+  }
+  std::vector<double> listed(num_triplets);
+  three_point::triplets(p.view, triplets.data(), num_triplets, false, listed.data(), kernels,
+                        packing, kThreads);
+  Bytes out;
+  append(out, listed);
+  const std::size_t sites = s.sites < 70 ? s.sites : 70;
+  const Packed some = reference_pack(random_dense({s.rows, sites}), s.rows, sites);
+  std::vector<double> block(sites < 3 ? 0 : sites * (sites - 1) / 2 * (sites - 2) / 3);
+  three_point::block(some.view, true, block.data(), kernels, packing, kThreads);
+  append(out, block);
+  return out;
+}
+
+Bytes run_kmers(const kmers::Kernels& kernels, Shape s) {
+  const Packed p = reference_pack(random_dense(s), s.rows, s.sites);
+  Bytes out;
+  for (unsigned k = 1; k <= kmers::kMostSites; k += k < 9 ? 1 : 3) {
+    const std::size_t cut = s.sites / 3;
+    const kmers::Run runs[] = {{0, cut / k}, {cut, (s.sites - cut) / k}};
+    std::vector<std::int64_t> counts((cut / k + (s.sites - cut) / k) << k);
+    if (counts.size() > 1U << 22) continue;
+    kmers::count(p.view, k, runs, counts.data(), kernels, kThreads);
+    append(out, counts);
+  }
+  return out;
+}
+
 std::uint64_t digest = 14695981039346656037U;  // FNV-1a
 
 bool failed = false;
@@ -311,6 +357,8 @@ int main() {
   check("nearest_set", sketch::implementations(), run_nearest_set);
   check("bcf_calls", bcf_calls::implementations(), run_bcf_calls);
   check("gibbs", gibbs::implementations(), run_gibbs);
+  check("three_point", three_point::implementations(), run_three_point);
+  check("kmers", kmers::implementations(), run_kmers);
   std::printf("allele_counts: cuda, emulated\n");
   for (const Shape s : kShapes) {
     const auto& scalar = find_backend(allele_counts::implementations(), "scalar");

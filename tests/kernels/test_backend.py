@@ -20,9 +20,11 @@ KERNELS = [
     "gibbs",
     "hamming",
     "joint_counts",
+    "kmers",
     "nearest_neighbours",
     "nearest_set",
     "pack",
+    "three_point",
 ]
 
 

@@ -60,6 +60,10 @@ LONG_CALLS = {
     "joint_counts_of_pairs": lambda: (words_of(100, 2000), 2000, np.zeros((1_000_000, 2), np.int64), "scalar", 1),
     "ld_matrix": lambda: (words_of(2000, 1000), 1000, "r2", "scalar", 1),
     "ld_decay": lambda: (*decay_arguments(2000, 1000), "scalar", 1),
+    "concat_sites": lambda: ([words_of(2000, 20_001), words_of(2000, 20_000)], [20_001, 20_000], 1),
+    "three_point": lambda: (words_of(2000, 1000), 1000, np.zeros((100_000, 3), np.int64), False, "scalar", 1),
+    "three_point_block": lambda: (words_of(2000, 200), 200, False, "scalar", 1),
+    "kmer_counts": lambda: (words_of(2000, 10_000), 10_000, 4, np.array([(0, 2500)]), "scalar", 1),
     "GibbsLayer": lambda: (np.ones((1000, 2000), np.int32), np.zeros(1000, np.int32), "scalar", 1),
     "GibbsLayer.fields": lambda: (gibbs_layer(500, 500), words_of(500, 500), 500, 1),
     "gibbs_run": lambda: (

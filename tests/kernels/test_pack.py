@@ -78,6 +78,51 @@ def test_pack_takes_any_strides_and_names_the_right_row(monkeypatch):
 
 
 @every_backend
+@pytest.mark.parametrize("shape", [(513, 700), (1100, 520), (449, 511), (64, 1025)], ids=str)
+def test_transpose_of_several_tiles(backend, shape):
+    """Tiles are 512 x 512, and cut short in every way."""
+    dense = random_dense(shape)
+    assert np.array_equal(core.transpose(reference.pack(dense), shape[1], backend, 1), reference.pack(dense.T))
+
+
+@every_backend
+@pytest.mark.parametrize("ahead", range(8))
+def test_transpose_of_rows_that_start_anywhere_in_a_cache_line(backend, ahead):
+    """Where all rows do alike (words per row a multiple of 8), tiles begin with the lines."""
+    dense = random_dense((70, 1000))
+    memory = np.zeros(70 * 16 + 16, np.uint64)
+    start = -(memory.ctypes.data // 8) % 8 + ahead
+    words = memory[start : start + 70 * 16].reshape(70, 16)
+    words[:] = reference.pack(dense)
+    assert words.ctypes.data // 8 % 8 == ahead
+    assert np.array_equal(core.transpose(words, 1000, backend, 2), reference.pack(dense.T))
+
+
+@given(sizes=st.lists(st.sampled_from([0, 1, 5, 63, 64, 65, 100, 128, 200]), min_size=1, max_size=6))
+def test_concat_sites(sizes):
+    parts = [random_dense((19, size), seed) for seed, size in enumerate(sizes)]
+    whole = reference.pack(np.concatenate(parts, axis=1))
+    for threads in (1, 3):
+        assert np.array_equal(core.concat_sites([reference.pack(part) for part in parts], sizes, threads), whole)
+    read_only = reference.pack(parts[0])
+    read_only.flags.writeable = False
+    assert np.array_equal(core.concat_sites([read_only], sizes[:1], 1), read_only)
+
+
+def test_concat_sites_refuses():
+    a, b = np.zeros((3, 1), np.uint64), np.zeros((4, 1), np.uint64)
+    with pytest.raises(ValueError, match="expected equal numbers of rows"):
+        core.concat_sites([a, b], [1, 1], 1)
+    for parts, sizes in (([], []), ([a], [1, 2])):
+        with pytest.raises(ValueError, match="parts: expected at least one, and a number of sites for each"):
+            core.concat_sites(parts, sizes, 1)
+    with pytest.raises(ValueError, match="parts: expected 2 words per row for 65 sites, found 1"):
+        core.concat_sites([a], [65], 1)
+    with pytest.raises(TypeError):
+        core.concat_sites([a.astype(np.int64)], [1], 1)
+
+
+@every_backend
 @given(dense=dense_matrices(max_rows=140, max_sites=140), data=st.data())
 def test_round_trips(backend, dense, data):
     n, num_sites = dense.shape

@@ -105,6 +105,7 @@ void extract_row_bmi2(const std::uint64_t* row, std::span<const MaskedWord> from
   if (filled != 0) *out = word;
 }
 
-const Kernels avx2_kernels{pack_row, unpack_row, transpose_block, extract_row_bmi2};
+const Kernels avx2_kernels{pack_row, unpack_row, transpose_block,
+                           transpose_tile_by_blocks<transpose_block>, extract_row_bmi2};
 
 }  // namespace hapforge::pack

@@ -58,6 +58,81 @@ void gather_row(const std::uint64_t* row, const std::int64_t* index, std::size_t
   }
 }
 
+// Puts the first `size` bits of `row`, the others of its last word being zero, at bit `at` of
+// `out`. What the row's words cover from there on is written; what is before `at` is kept.
+void append_bits(const std::uint64_t* row, std::size_t size, std::uint64_t* out,
+                 std::size_t at) noexcept {
+  if (size == 0) return;
+  const std::size_t words = words_for_bits(size);
+  const std::size_t shift = at % kBitsPerWord;
+  out += at / kBitsPerWord;
+  if (shift == 0) {
+    std::copy(row, row + words, out);
+    return;
+  }
+  out[0] |= row[0] << shift;
+  const std::size_t end = words_for_bits(shift + size);
+  for (std::size_t w = 1; w < words; ++w) {
+    out[w] = row[w] << shift | row[w - 1] >> (kBitsPerWord - shift);
+  }
+  if (words < end) out[words] = row[words - 1] >> (kBitsPerWord - shift);
+}
+
+// Words by which the rows start behind a cache line's beginning, where all do alike.
+std::size_t words_past_line(const BitMatrixView& m) noexcept {
+  if (m.words_per_row % kLineWords != 0) return 0;
+  return reinterpret_cast<std::uintptr_t>(m.words) / sizeof(std::uint64_t) % kLineWords;
+}
+
+// A task turns a line of words of every row into rows of the output, a tile at a time. `index` is
+// the ascending columns that are wanted, null for all of them.
+void transpose_columns(const BitMatrixView& m, const std::span<const std::int64_t>* index,
+                       std::uint64_t* out, std::size_t out_stride, const Kernels& kernels,
+                       std::size_t threads) {
+  const std::size_t in_words = words_for_bits(m.num_sites);
+  const std::size_t out_words = words_for_bits(m.num_rows);
+  const std::size_t early = words_past_line(m);
+  parallel_for(
+      num_blocks(in_words + early, kLineWords), threads,
+      [&](std::size_t task, std::size_t) noexcept {
+        const std::size_t word = task == 0 ? 0 : task * kLineWords - early;
+        const std::size_t word_end = std::min(in_words, (task + 1) * kLineWords - early);
+        const std::size_t begin = word * kBitsPerWord;
+        const std::size_t end = std::min(m.num_sites, word_end * kBitsPerWord);
+        std::uint64_t* columns[kLineBits] = {};
+        std::size_t size = end - begin;  // of the columns that are wanted
+        std::size_t first = begin;       // number of the first of them in the output
+        if (index == nullptr) {
+          for (std::size_t c = 0; c < size; ++c) {
+            columns[c] = out + (begin + c) * out_stride;
+          }
+        } else {
+          const auto low =
+              std::lower_bound(index->begin(), index->end(), static_cast<std::int64_t>(begin));
+          const auto high = std::lower_bound(low, index->end(), static_cast<std::int64_t>(end));
+          first = static_cast<std::size_t>(low - index->begin());
+          size = static_cast<std::size_t>(high - low);
+          for (std::size_t k = 0; k < size; ++k) {
+            columns[static_cast<std::size_t>(low[static_cast<std::ptrdiff_t>(k)]) - begin] =
+                out + (first + k) * out_stride;
+          }
+        }
+        if (size == 0) return;
+        for (std::size_t row = 0; row < m.num_rows; row += kLineBits) {
+          const std::size_t num_rows = std::min(kLineBits, m.num_rows - row);
+          kernels.transpose_tile(
+              {m.row(row) + word, m.words_per_row, num_rows, word_end - word, columns});
+          for (std::uint64_t*& column : columns) {
+            if (column != nullptr) column += kLineWords;
+          }
+        }
+        for (std::size_t k = 0; k < size; ++k) {
+          std::uint64_t* to = out + (first + k) * out_stride;
+          std::fill(to + out_words, to + out_stride, 0);
+        }
+      });
+}
+
 BadValue first_bad_value(const std::uint8_t* dense, std::size_t num_rows, std::size_t num_sites,
                          std::size_t stride) {
   for (std::size_t i = 0; i < num_rows; ++i) {
@@ -103,30 +178,32 @@ void unpack(const BitMatrixView& m, std::uint8_t* dense, const Kernels& kernels,
 
 void transpose(const BitMatrixView& m, std::uint64_t* out, const Kernels& kernels,
                std::size_t threads) {
-  // A task turns 8 words (a cache line) of every row into 512 rows of the output; inside it, 512
-  // input rows at a time fill whole cache lines of those output rows.
-  constexpr std::size_t kLine = 8;
-  const std::size_t in_words = words_for_bits(m.num_sites);
-  const std::size_t out_words = words_for_bits(m.num_rows);
-  parallel_for(num_blocks(in_words, kLine), threads, [&](std::size_t task, std::size_t) noexcept {
-    const std::size_t word_end = std::min(in_words, (task + 1) * kLine);
-    std::uint64_t in_block[64];
-    std::uint64_t out_block[64];
-    for (std::size_t line = 0; line < out_words; line += kLine) {
-      for (std::size_t w = task * kLine; w < word_end; ++w) {
-        const std::size_t sites = std::min<std::size_t>(64, m.num_sites - w * 64);
-        for (std::size_t o = line; o < std::min(out_words, line + kLine); ++o) {
-          const std::size_t rows = std::min<std::size_t>(64, m.num_rows - o * 64);
-          for (std::size_t r = 0; r < rows; ++r) in_block[r] = m.row(o * 64 + r)[w];
-          std::fill(in_block + rows, in_block + 64, 0);
-          kernels.transpose_block(in_block, out_block);
-          for (std::size_t c = 0; c < sites; ++c) {
-            out[(w * 64 + c) * out_words + o] = out_block[c];
-          }
-        }
-      }
-    }
-  });
+  transpose_columns(m, nullptr, out, words_for_bits(m.num_rows), kernels, threads);
+}
+
+void transpose_columns(const BitMatrixView& m, std::span<const std::int64_t> index,
+                       std::uint64_t* out, std::size_t out_stride, const Kernels& kernels,
+                       std::size_t threads) {
+  transpose_columns(m, &index, out, out_stride, kernels, threads);
+}
+
+void concat_sites(std::span<const BitMatrixView> parts, std::uint64_t* out, std::size_t threads) {
+  if (parts.empty()) return;
+  std::size_t num_sites = 0;
+  for (const BitMatrixView& part : parts) num_sites += part.num_sites;
+  const std::size_t num_rows = parts.front().num_rows;
+  const std::size_t out_words = words_for_bits(num_sites);
+  parallel_for(num_blocks(num_rows, kRowsPerTask), threads,
+               [&](std::size_t task, std::size_t) noexcept {
+                 const std::size_t end = std::min(num_rows, (task + 1) * kRowsPerTask);
+                 for (std::size_t i = task * kRowsPerTask; i < end; ++i) {
+                   std::size_t at = 0;
+                   for (const BitMatrixView& part : parts) {
+                     append_bits(part.row(i), part.num_sites, out + i * out_words, at);
+                     at += part.num_sites;
+                   }
+                 }
+               });
 }
 
 void select_sites(const BitMatrixView& m, const std::int64_t* index, std::size_t num_selected,

@@ -64,6 +64,7 @@ void unpack_row(const std::uint64_t* words, std::size_t num_sites, std::uint8_t*
 
 // The transpose is the scalar one: whole-word swaps, which the compiler already turns into NEON. So
 // is the extraction: NEON has no pext.
-const Kernels neon_kernels{pack_row, unpack_row, transpose_block_scalar, extract_row_scalar};
+const Kernels neon_kernels{pack_row, unpack_row, transpose_block_scalar,
+                           transpose_tile_by_blocks<transpose_block_scalar>, extract_row_scalar};
 
 }  // namespace hapforge::pack

@@ -70,6 +70,7 @@ void extract_row_scalar(const std::uint64_t* row, std::span<const MaskedWord> fr
   if (filled != 0) *out = word;
 }
 
-const Kernels scalar_kernels{pack_row, unpack_row, transpose_block_scalar, extract_row_scalar};
+const Kernels scalar_kernels{pack_row, unpack_row, transpose_block_scalar,
+                             transpose_tile_by_blocks<transpose_block_scalar>, extract_row_scalar};
 
 }  // namespace hapforge::pack

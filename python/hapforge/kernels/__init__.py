@@ -11,6 +11,7 @@ from hapforge.kernels.allele_counts import allele_counts
 from hapforge.kernels.gibbs import GibbsCounts, GibbsMachine, GibbsState, bit_product, gibbs
 from hapforge.kernels.hamming import hamming_histogram, pairwise_hamming
 from hapforge.kernels.joint_counts import LDDecay, joint_counts, ld_decay, ld_matrix
+from hapforge.kernels.kmers import kmer_counts
 from hapforge.kernels.nearest_neighbours import (
     JointNeighbours,
     Neighbours,
@@ -19,6 +20,7 @@ from hapforge.kernels.nearest_neighbours import (
     nearest_neighbours,
 )
 from hapforge.kernels.nearest_set import NearestSet, nearest_set
+from hapforge.kernels.three_point import random_triplets, three_point, three_point_block, triplets_at_spacing
 
 __all__ = [
     "GibbsCounts",
@@ -35,10 +37,15 @@ __all__ = [
     "hamming_histogram",
     "joint_counts",
     "joint_nearest_neighbours",
+    "kmer_counts",
     "ld_decay",
     "ld_matrix",
     "mutual_nearest_neighbours",
     "nearest_neighbours",
     "nearest_set",
     "pairwise_hamming",
+    "random_triplets",
+    "three_point",
+    "three_point_block",
+    "triplets_at_spacing",
 ]

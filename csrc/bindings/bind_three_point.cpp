@@ -1,0 +1,51 @@
+#include "bindings/arrays.h"
+#include "bindings/register.h"
+#include "kernels/three_point/kernel.h"
+
+namespace hapforge {
+namespace {
+
+Array<double> bind_three_point(const Array<std::uint64_t>& words, std::size_t num_sites,
+                               const Array<std::int64_t>& triplets, bool negate,
+                               const std::string& backend, std::size_t threads) {
+  const BitMatrixView view = view_of(words, num_sites, "words");
+  const std::int64_t* listed = checked_data(triplets, 2, "triplets");
+  if (triplets.shape(1) != 3) throw py::value_error("triplets: expected three columns");
+  check_indices(triplets, num_sites, "triplets");
+  const auto& kernels = find_backend(three_point::implementations(), backend);
+  const auto& packing = find_backend(pack::implementations(), backend);
+  const std::size_t num_triplets = extent(triplets, 0);
+  auto correlations = empty<double>(num_triplets);
+  double* out = correlations.mutable_data();
+  const py::gil_scoped_release unlocked;
+  three_point::triplets(view, listed, num_triplets, negate, out, kernels, packing, threads);
+  return correlations;
+}
+
+Array<double> bind_three_point_block(const Array<std::uint64_t>& words, std::size_t num_sites,
+                                     bool negate, const std::string& backend, std::size_t threads) {
+  // C(n, 3) float64 are then below 2^60 bytes; a size that memory lacks fails there.
+  constexpr std::size_t kMostSites = std::size_t{1} << 19;
+  const BitMatrixView view = view_of(words, num_sites, "words");
+  if (num_sites > kMostSites) throw py::value_error("words: expected at most 2^19 sites");
+  const auto& kernels = find_backend(three_point::implementations(), backend);
+  const auto& packing = find_backend(pack::implementations(), backend);
+  const std::size_t triplets =
+      num_sites < 3 ? 0 : num_sites * (num_sites - 1) / 2 * (num_sites - 2) / 3;
+  auto correlations = empty<double>(triplets);
+  double* out = correlations.mutable_data();
+  const py::gil_scoped_release unlocked;
+  three_point::block(view, negate, out, kernels, packing, threads);
+  return correlations;
+}
+
+}  // namespace
+
+void register_three_point(py::module_& m) {
+  m.def("three_point", &bind_three_point, py::arg("words").noconvert(), py::arg("num_sites"),
+        py::arg("triplets").noconvert(), py::arg("negate"), py::arg("backend"), py::arg("threads"));
+  m.def("three_point_block", &bind_three_point_block, py::arg("words").noconvert(),
+        py::arg("num_sites"), py::arg("negate"), py::arg("backend"), py::arg("threads"));
+}
+
+}  // namespace hapforge
