@@ -74,14 +74,16 @@ Array<std::int32_t> bind_fields(const gibbs::Layer& layer, const Array<std::uint
   return fields;
 }
 
-// Units of both layers as bits, unit-major. Without `visible` they are drawn: a start.
-py::tuple bind_run(const gibbs::Layer& to_hidden, const gibbs::Layer& to_visible,
+// Units of both layers: the visible ones as bits, unit-major, the hidden ones likewise or, where
+// they are rectified, as float32 (num_chains, num_hidden). Without `visible` a start is drawn.
+py::tuple bind_run(const gibbs::Layer& to_hidden, const gibbs::Layer& to_visible, bool rectified,
                    const std::optional<Array<std::uint64_t>>& visible, std::size_t num_chains,
                    const std::optional<Array<std::uint64_t>>& clamp, int fixed_point_bits,
                    std::uint64_t seed, std::uint32_t first_chain, std::uint32_t first_step,
                    std::uint32_t steps, std::size_t threads) {
   const std::size_t num_visible = to_visible.num_out();
-  if (to_hidden.num_in() != num_visible || to_visible.num_in() != to_hidden.num_out() ||
+  const std::size_t num_hidden = to_hidden.num_out();
+  if (to_hidden.num_in() != num_visible || to_visible.num_in() != num_hidden ||
       &to_hidden.kernels() != &to_visible.kernels()) {
     throw py::value_error("to_visible: expected the layer that leads back from to_hidden");
   }
@@ -95,14 +97,17 @@ py::tuple bind_run(const gibbs::Layer& to_hidden, const gibbs::Layer& to_visible
   if (std::uint64_t{first_step} + steps > std::uint64_t{1} << 32) {
     throw py::value_error("first_step: expected steps below 2^32");
   }
+  const std::size_t words = words_for_bits(num_chains);
   const std::uint64_t* held = clamp ? unit_bits(*clamp, num_visible, num_chains, "clamp") : nullptr;
   const std::uint64_t* start =
       visible ? unit_bits(*visible, num_visible, num_chains, "visible") : nullptr;
-  auto last_visible = empty<std::uint64_t>(num_visible, words_for_bits(num_chains));
-  auto last_hidden = empty<std::uint64_t>(to_hidden.num_out(), words_for_bits(num_chains));
+  auto last_visible = empty<std::uint64_t>(num_visible, words);
+  auto hidden_bits = rectified ? Array<std::uint64_t>() : empty<std::uint64_t>(num_hidden, words);
+  auto hidden_values = rectified ? empty<float>(num_chains, num_hidden) : Array<float>();
+  float* values = rectified ? hidden_values.mutable_data() : nullptr;
   const gibbs::Chains chains{num_chains,
                              last_visible.mutable_data(),
-                             last_hidden.mutable_data(),
+                             rectified ? nullptr : hidden_bits.mutable_data(),
                              held,
                              seed,
                              first_chain,
@@ -112,16 +117,19 @@ py::tuple bind_run(const gibbs::Layer& to_hidden, const gibbs::Layer& to_visible
   {
     const py::gil_scoped_release unlocked;
     if (start != nullptr) {
-      std::copy_n(start, num_visible * words_for_bits(num_chains), chains.visible);
+      std::copy_n(start, num_visible * words, chains.visible);
     } else {
       gibbs::draw_start(to_visible, chains, threads);
     }
-    if (steps == 0) {
-      std::fill_n(chains.hidden, to_hidden.num_out() * words_for_bits(num_chains), 0);
+    if (rectified) {
+      gibbs::run_rectified(to_hidden, to_visible, chains, values, threads);
+    } else {
+      if (steps == 0) std::fill_n(chains.hidden, num_hidden * words, 0);
+      gibbs::run(to_hidden, to_visible, chains, threads);
     }
-    gibbs::run(to_hidden, to_visible, chains, threads);
   }
-  return py::make_tuple(last_visible, last_hidden);
+  if (rectified) return py::make_tuple(last_visible, hidden_values);
+  return py::make_tuple(last_visible, hidden_bits);
 }
 
 Array<std::int64_t> bind_counts(const Array<std::uint64_t>& visible,
@@ -151,7 +159,7 @@ void register_gibbs(py::module_& m) {
            py::arg("backend"), py::arg("threads"))
       .def("fields", &bind_fields, py::arg("bits").noconvert(), py::arg("num_lanes"),
            py::arg("threads"));
-  m.def("gibbs_run", &bind_run, py::arg("to_hidden"), py::arg("to_visible"),
+  m.def("gibbs_run", &bind_run, py::arg("to_hidden"), py::arg("to_visible"), py::arg("rectified"),
         py::arg("visible").noconvert().none(true), py::arg("num_chains"),
         py::arg("clamp").noconvert().none(true), py::arg("fixed_point_bits"), py::arg("seed"),
         py::arg("first_chain"), py::arg("first_step"), py::arg("steps"), py::arg("threads"));

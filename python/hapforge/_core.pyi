@@ -1,5 +1,7 @@
 """The compiled CPU kernels. Arrays are C-contiguous and of exactly these dtypes; nothing is converted."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -64,6 +66,7 @@ class GibbsLayer:
 def gibbs_run(
     to_hidden: GibbsLayer,
     to_visible: GibbsLayer,
+    rectified: bool,
     visible: Words | None,
     num_chains: int,
     clamp: Words | None,
@@ -73,6 +76,6 @@ def gibbs_run(
     first_step: int,
     steps: int,
     threads: int,
-) -> tuple[Words, Words]: ...
+) -> tuple[Words, Any]: ...
 def gibbs_counts(visible: Words, hidden: Words, num_chains: int, backend: str, threads: int) -> NDArray[np.int64]: ...
 def philox4x32(c0: int, c1: int, c2: int, c3: int, key0: int, key1: int) -> tuple[int, int, int, int]: ...

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import chi2
+from scipy.special import log_ndtr, ndtr, ndtri
+from scipy.stats import chi2, kstest, truncnorm
 
 import hapforge as hf
 from hapforge import _backend
@@ -70,7 +71,7 @@ def test_all_shapes_match_the_reference(backend, units, num_chains, assert_ran):
     weights, a, b = parameters(*units)
     visible = random_dense((num_chains, units[0]))
     args = {"seed": 2**63 + 12345, "first_step": 7, "first_chain": 40}
-    expected = reference.gibbs(*integers(*units, k=15), visible, 15, 2, **args)
+    expected = reference.gibbs(*integers(*units, k=16), visible, 16, 2, **args)
     found = gibbs(weights, a, b, visible, steps=2, **args, backend=backend, threads=1)
     assert found.visible.dtype == found.hidden.dtype == np.uint8
     assert np.array_equal(found.visible, expected[0])
@@ -331,11 +332,92 @@ def test_chains_reach_the_enumerated_distribution():
 @pytest.mark.slow
 @pytest.mark.parametrize("units", [(10, 8), (12, 9)])
 def test_forty_million_samples_against_enumeration(units):
-    """Mean z2 near 1; rounding to 2**-8 must show."""
-    parts = parameters(*units, scale=0.7, seed=5)
-    found, freedom = mean_z2(parts, 15, 2_000_000, 60, range(20))
+    """Mean z2 near 1; rounding to 2**-8 must show, of parameters that all round the same way."""
+    parts = [(np.floor(part * 2.0**8) + 0.4375) / 2.0**8 for part in parameters(*units, scale=0.7, seed=5)]
+    found, freedom = mean_z2(parts, 15, 2_000_000, 30, range(20))
     assert found < limit(freedom)
-    assert mean_z2(parts, 8, 2_000_000, 60, range(20))[0] > limit(freedom)
+    assert mean_z2(parts, 8, 2_000_000, 30, range(10))[0] > limit(freedom)
+
+
+# ---- rectified hidden units ------------------------------------------------------------------------
+
+GRID = 2.0**-10
+
+
+def rectified_hidden(field, u):
+    """h on the grid, from a field in float64 and a 32-bit uniform: by SciPy, a quantile of a Gaussian cut off at 0."""
+    u = (u + 0.5) / 2**32
+    h = np.where(field < -35, np.log(u) / np.minimum(field, -1), field - ndtri(u * ndtr(np.maximum(field, -36))))
+    return np.clip(np.rint(h / GRID), 0, 2**20 - 1).astype(np.int64)
+
+
+@every_backend
+@pytest.mark.parametrize(("units", "n"), [((33, 7), 67), ((5, 40), 130), ((0, 3), 3), ((3, 0), 3), ((130, 21), 600)])
+def test_rectified_units_are_quantiles_and_what_follows_is_exact(backend, units, n):
+    k, args = 12, {"seed": 5, "first_step": 3, "first_chain": 9}
+    weights, a, b = integers(*units, k, scale=0.8)
+    b[::2] *= 9
+    start = random_dense((n, units[0]))
+    machine = GibbsMachine(
+        *(part.astype(np.int32) for part in (weights, a, b)), fixed_point_bits=k, hidden="relu", backend=backend
+    )
+    clamp = np.arange(units[0]) % 4 == 0
+    for threads in (1, 3):
+        found = machine.run(start, steps=1, clamp=clamp, **args, threads=threads)
+        assert found.hidden.dtype == np.float32
+        h = np.rint(found.hidden / GRID).astype(np.int64)
+        assert np.array_equal(found.hidden, (h * GRID).astype(np.float32))
+        u = np.array([[reference.uniform(j, 9 + c, 3, 0, 5) for j in range(units[1])] for c in range(n)])
+        expected = rectified_hidden((start @ weights + b) / 2.0**k, u.reshape(n, units[1]))
+        assert np.abs(h - expected).max(initial=0) <= 1
+        assert (h == expected).mean() > 0.999 if h.size else True
+        field = ((h @ weights.T + 512) >> 10) + a
+        drawn = reference.bernoulli_units_at_once(field, k, 5, 3, 1, 9)
+        assert np.array_equal(found.visible, np.where(clamp, start, drawn))
+    # two steps are one and one; no backend or thread count shows
+    two = machine.run(start, steps=2, clamp=clamp, **args, threads=2)
+    again = machine.run(found.visible, steps=1, clamp=clamp, seed=5, first_step=4, first_chain=9)
+    assert np.array_equal(two.visible, again.visible)
+    assert np.array_equal(two.hidden, again.hidden)
+
+
+@pytest.mark.parametrize("x", [-60.0, -34.9, -8.0, -2.0, -0.3, 0.0, 1.0, 6.0, 40.0])
+def test_rectified_units_have_their_distribution(x):
+    bias = np.full(64, x)
+    found = gibbs(np.zeros((1, 64)), [0.0], bias, np.zeros((2000, 1), np.uint8), steps=1, seed=3, hidden="relu").hidden
+    spread = np.random.default_rng(0).uniform(-GRID / 2, GRID / 2, found.shape)  # the grid, undone
+    h = np.abs(found + spread).ravel()
+    assert kstest(h, truncnorm(-x, np.inf, loc=x).cdf).pvalue > 1e-4
+    if x >= -2:  # further out a shift of the mean changes little
+        assert kstest(h, truncnorm(-x - 0.05, np.inf, loc=x + 0.05).cdf).pvalue < 1e-4
+
+
+def test_very_large_rectified_units_are_held():
+    found = gibbs(np.ones((1, 1)), [0.0], [1000.0], np.ones((3, 1), np.uint8), steps=1, seed=3, hidden="relu")
+    assert (np.abs(found.hidden - 1001) < 8).all()
+    held = gibbs(np.ones((1, 1)), [0.0], [3000.0], np.ones((3, 1), np.uint8), steps=1, seed=3, hidden="relu")
+    assert (held.hidden == 1024 - GRID).all()
+    assert held.visible.all()
+
+
+def test_rectified_chains_reach_the_exact_distribution():
+    """P(v) with h integrated out: each contributes exp(x^2 / 2) Phi(x)."""
+    weights, a, b = parameters(6, 5, scale=0.5, seed=2)
+    b -= 0.5
+    v = np.arange(64)[:, None] >> np.arange(6) & 1
+    x = v @ weights + b
+    log_p = v @ a + (x**2 / 2 + log_ndtr(x)).sum(1)
+    p = np.exp(log_p - log_p.max())
+    p /= p.sum()
+    n = 60_000
+
+    def z2(steps):
+        state = gibbs(weights, a, b, np.zeros((n, 6), np.uint8), steps=steps, seed=1, hidden="relu")
+        seen = np.bincount(state.visible @ (1 << np.arange(6)), minlength=64)
+        return ((seen - n * p) ** 2 / (n * p)).sum() / 63
+
+    assert z2(30) < limit(63)
+    assert z2(1) > 2 * limit(63)
 
 
 # ---- clamps, counts, forms, errors -----------------------------------------------------------------
@@ -351,7 +433,7 @@ def test_clamped_units_keep_their_value(backend):
     for mask in masks:
         for threads in (1, 2):
             found = gibbs(weights, a, b, start, steps=3, seed=2, clamp=mask, backend=backend, threads=threads)
-            expected = reference.gibbs(*integers(97, 40, 15), start, 15, 3, 2, clamp=mask)
+            expected = reference.gibbs(*integers(97, 40, 16), start, 16, 3, 2, clamp=mask)
             assert np.array_equal(found.visible, expected[0])
             assert np.array_equal(found.hidden, expected[1])
             assert np.array_equal(found.visible, free.visible) == (not mask.any())
@@ -406,10 +488,25 @@ def test_states_have_the_form_of_the_start():
 
 
 def test_lists_and_float32_weights_round_half_to_even():
-    weights = np.array([[0.5, 1.5], [-2.5, 3.0]]) / 2**15
+    weights = np.array([[0.5, 1.5], [-2.5, 3.0]]) / 2**16
     machine = GibbsMachine.rounded(weights.astype(np.float32), [0, 0], [0.0, 0.0])
     bits = np.array([[1], [2]], np.uint64)
     assert machine.hidden_fields(bits, 2).T.tolist() == [[0, 2], [-2, 3]]
+
+
+@pytest.mark.parametrize("k", [12, 16, 20])
+def test_a_common_power_of_two_does_not_show(k):
+    parts = integers(60, 50, 12)
+    start = random_dense((100, 60))
+    coarse = machine_of(parts, 12).run(start, steps=3, seed=1)
+    fine = machine_of([part << (k - 12) for part in parts], k).run(start, steps=3, seed=1)
+    machine = GibbsMachine.rounded(*(part / 2.0**12 for part in parts), fixed_point_bits=k)
+    assert machine.fixed_point_bits <= 12
+    for state in (fine, machine.run(start, steps=3, seed=1)):
+        assert np.array_equal(state.visible, coarse.visible)
+        assert np.array_equal(state.hidden, coarse.hidden)
+    zeros = GibbsMachine.rounded(np.zeros((3, 2)), np.zeros(3), np.zeros(2), fixed_point_bits=k)
+    assert zeros.run(start[:, :3], steps=1, seed=1).visible.shape == (100, 3)
 
 
 def test_bad_calls():
@@ -421,7 +518,7 @@ def test_bad_calls():
         with pytest.raises(error, match=match):
             gibbs(*(parts or (weights, a, b, start)), **{**args, **more})
 
-    refused(ValueError, "hidden: expected 'bernoulli', found 'softmax'", hidden="softmax")
+    refused(ValueError, "hidden: expected 'bernoulli' or 'relu', found 'softmax'", hidden="softmax")
     refused(ValueError, "steps: expected 1 to", steps=0)
     refused(TypeError, "steps: expected an integer, found float", steps=1.0)
     refused(ValueError, r"seed: expected 0 to 2\*\*64 - 1, found -1", seed=-1)
@@ -437,8 +534,8 @@ def test_bad_calls():
     refused(ValueError, "visible: expected only 0 and 1", weights, a, b, start + np.uint8(1))
     refused(TypeError, "visible: expected bool, int8 or uint8", weights, a, b, start.astype(float))
     refused(TypeError, "weights: expected real numbers", weights.astype(complex), a, b, start)
-    for bad in (np.nan, np.inf, -np.inf, 2049.0):
-        refused(ValueError, "weights: expected finite numbers of at most 2048 in", np.full((10, 4), bad), a, b, start)
+    for bad in (np.nan, np.inf, -np.inf, 1025.0):
+        refused(ValueError, "weights: expected finite numbers of at most 1024 in", np.full((10, 4), bad), a, b, start)
     refused(ValueError, "visible_bias: expected finite numbers", weights, a * np.nan, b, start)
     refused(TypeError, "clamp: expected bool, found int64", clamp=np.zeros(10, np.int64))
     refused(ValueError, r"clamp: expected shape \(10,\) or \(3, 10\), found \(3,\)", clamp=np.zeros(3, bool))

@@ -91,6 +91,16 @@ enum DrawLayer : std::uint32_t { kHidden = 0, kVisible = 1, kStart = 2 };
 void run(const Layer& to_hidden, const Layer& to_visible, const Chains& chains,
          std::size_t threads);
 
+// The same with rectified hidden units, h >= 0 with density proportional to exp(x h - h^2 / 2): a
+// Gaussian of mean x and variance 1, cut off at 0. They are rounded to multiples of 2^-10 below
+// 2^10, so that the sums are integers here too: visible fields are rounded to 2^-k once. The unit
+// is drawn by inverting its distribution in double precision, with erfc and log of the C library.
+// hidden: num_chains x to_hidden.num_out(), C order; chains.hidden is not used.
+void run_rectified(const Layer& to_hidden, const Layer& to_visible, const Chains& chains,
+                   float* hidden, std::size_t threads);
+
+inline constexpr int kRectifiedBits = 10;
+
 // Visible units that are 1 with probability 1/2: a start.
 void draw_start(const Layer& to_visible, const Chains& chains, std::size_t threads);
 

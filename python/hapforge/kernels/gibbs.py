@@ -11,6 +11,11 @@ order, and a unit is drawn by comparing integers with a counter-based random wor
 any number of threads, and however the chains or the steps are cut into calls. What is sampled is exactly the machine
 with the rounded parameters, apart from the sigmoid, which is within 3e-8.
 
+Rectified hidden units have h >= 0 and a term h^2 / 2 more in the energy: h_j given v is a Gaussian of mean
+b_j + (v W)_j and variance 1, cut off at 0. They are rounded to multiples of 2**-10 (and held below 2**10), so that sums
+are integers here too. Draws do not depend on backend or threads either; but they take erfc and log of the C library,
+whose last digits may differ from machine to machine, and so may, very rarely, an h by 2**-10.
+
 References
 ----------
 Yelmen et al., "Deep convolutional and conditional neural networks for large-scale genomic data generation", PLOS
@@ -31,7 +36,8 @@ from hapforge import _backend
 from hapforge.haplotypes import HaplotypeMatrix, Sites, check_seed
 from hapforge.kernels._inputs import as_packed
 
-FIXED_POINT_BITS = 15
+FIXED_POINT_BITS = 16
+_HIDDEN_KINDS = ("bernoulli", "relu")
 _LARGEST_WEIGHT = 1 << 26
 _LARGEST_BIAS = (1 << 31) - 1
 _WORD = 1 << 32
@@ -44,7 +50,8 @@ class GibbsState(NamedTuple):
     ----------
     visible : the visible units after the last step, in the form the start was given in
     hidden : the hidden units that `visible` was drawn from, in the same form: a HaplotypeMatrix (its sites numbered
-        from 1), a dense array of the same dtype, or (words uint64, num_hidden)
+        from 1), a dense array of the same dtype, or (words uint64, num_hidden). Rectified ones are always float32
+        (n, num_hidden)
     """
 
     visible: Any
@@ -94,14 +101,15 @@ def gibbs(
         1 or more.
     seed : int
         0 to 2**64 - 1.
-    hidden : "bernoulli"
-        The kind of the hidden units.
+    hidden : "bernoulli" or "relu"
+        The kind of the hidden units: 0 or 1, or rectified.
     clamp : bool (num_visible,) or (n, num_visible), optional
         Visible units that keep their value, in all chains or in each its own.
     backend : str
         As in `nearest_neighbours`. It never changes the result.
     fixed_point_bits : int
-        k, 1 to 20: parameters act as multiples of 2**-k. It changes the result within that rounding.
+        k, 1 to 20: parameters act as multiples of 2**-k. It changes the result within that rounding. Those that are
+        multiples of a coarser unit, as in a trained `hapforge.models.RBM`, are exact and run faster.
     first_step, first_chain : int
         The number of the first step and of the chain in row 0, by which random words are chosen. Steps s to t of
         chains c to d, continued or drawn in parts, are those of one call.
@@ -123,10 +131,14 @@ def gibbs(
     MissingBackendError
         `backend` is not available here.
     """
-    if hidden != "bernoulli":
-        raise ValueError(f"hidden: expected 'bernoulli', found {hidden!r}")
     machine = GibbsMachine.rounded(
-        weights, visible_bias, hidden_bias, fixed_point_bits=fixed_point_bits, backend=backend, threads=threads
+        weights,
+        visible_bias,
+        hidden_bias,
+        hidden=hidden,
+        fixed_point_bits=fixed_point_bits,
+        backend=backend,
+        threads=threads,
     )
     return machine.run(
         visible, steps=steps, seed=seed, clamp=clamp, first_step=first_step, first_chain=first_chain, threads=threads
@@ -144,7 +156,7 @@ class GibbsMachine:
         In the same units. The magnitudes of a bias and of its row or column of weights sum to less than 2**31.
     fixed_point_bits : int
         k, 1 to 20.
-    backend, threads
+    hidden, backend, threads
         As in `gibbs`; `threads` is for the making ready.
 
     Raises
@@ -164,9 +176,12 @@ class GibbsMachine:
         hidden_bias: NDArray[np.int32],
         *,
         fixed_point_bits: int,
+        hidden: str = "bernoulli",
         backend: str = "auto",
         threads: int | None = None,
     ) -> None:
+        if hidden not in _HIDDEN_KINDS:
+            raise ValueError(f"hidden: expected 'bernoulli' or 'relu', found {hidden!r}")
         weights = _int32(weights, "weights", 2)
         visible_bias = _int32(visible_bias, "visible_bias", 1)
         hidden_bias = _int32(hidden_bias, "hidden_bias", 1)
@@ -176,6 +191,7 @@ class GibbsMachine:
                 f"column a hidden bias, found {weights.shape}"
             )
         self.num_visible, self.num_hidden = weights.shape
+        self.hidden = hidden
         self.fixed_point_bits = _whole(fixed_point_bits, "fixed_point_bits", 1, 20)
         backend, budget = _backend.resolve("gibbs", backend), _backend.get_threads(threads)
         layer = _backend.core.GibbsLayer
@@ -190,6 +206,7 @@ class GibbsMachine:
         hidden_bias: ArrayLike,
         *,
         fixed_point_bits: int = FIXED_POINT_BITS,
+        hidden: str = "bernoulli",
         backend: str = "auto",
         threads: int | None = None,
     ) -> GibbsMachine:
@@ -199,7 +216,19 @@ class GibbsMachine:
             _rounded(value, name, bits)
             for name, value in (("weights", weights), ("visible_bias", visible_bias), ("hidden_bias", hidden_bias))
         ]
-        return cls(*parts, fixed_point_bits=bits, backend=backend, threads=threads)
+        if hidden == "bernoulli":  # a common power of two is taken out: the draws are the same, the sums shorter
+            spare = min(bits - 1, *map(_trailing_zeros, parts))
+            parts, bits = [part >> spare for part in parts], bits - spare
+        weights, visible_bias, hidden_bias = (part.astype(np.int32) for part in parts)
+        return cls(
+            weights,
+            visible_bias,
+            hidden_bias,
+            fixed_point_bits=bits,
+            hidden=hidden,
+            backend=backend,
+            threads=threads,
+        )
 
     def run(
         self,
@@ -220,11 +249,11 @@ class GibbsMachine:
         num_chains, budget = len(start.words), _backend.get_threads(threads)
         held = None if clamp is None else self._held(clamp, num_chains, budget)
         bits = _backend.transpose(start.words, start.num_sites, budget)
-        visible_bits, hidden_bits = self._run(bits, num_chains, steps, seed, held, first_step, first_chain, budget)
-        return GibbsState(
-            _in_the_form_of(visible, visible_bits, num_chains, budget, getattr(visible, "sites", None)),
-            _in_the_form_of(visible, hidden_bits, num_chains, budget),
-        )
+        last_visible, last_hidden = self._run(bits, num_chains, steps, seed, held, first_step, first_chain, budget)
+        if self.hidden == "bernoulli":
+            last_hidden = _in_the_form_of(visible, last_hidden, num_chains, budget)
+        sites = getattr(visible, "sites", None)
+        return GibbsState(_in_the_form_of(visible, last_visible, num_chains, budget, sites), last_hidden)
 
     def run_bits(
         self,
@@ -236,7 +265,7 @@ class GibbsMachine:
         first_step: int = 0,
         first_chain: int = 0,
         threads: int | None = None,
-    ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    ) -> tuple[NDArray[np.uint64], NDArray[Any]]:
         """Chains in the form they are run in: a row of bits a unit, chain c at bit c % 64 of word c // 64.
 
         Parameters
@@ -250,7 +279,8 @@ class GibbsMachine:
         Returns
         -------
         uint64 (num_visible, ceil(num_chains / 64)), uint64 (num_hidden, ceil(num_chains / 64))
-            Visible and hidden units, padding bits zero; no step leaves the hidden ones zero.
+            Visible and hidden units, padding bits zero; no step leaves the hidden ones zero. Rectified hidden units are
+            float32 (num_chains, num_hidden).
         """
         return self._run(visible, num_chains, steps, seed, None, first_step, first_chain, _backend.get_threads(threads))
 
@@ -279,12 +309,13 @@ class GibbsMachine:
         first_step: int,
         first_chain: int,
         budget: int,
-    ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    ) -> tuple[NDArray[np.uint64], NDArray[Any]]:
         first_step = _whole(first_step, "first_step", 0, _WORD - 1)
         first_chain = _whole(first_chain, "first_chain", 0, _WORD - 1)
         return _backend.core.gibbs_run(
             self._to_hidden,
             self._to_visible,
+            self.hidden == "relu",
             visible,
             num_chains,
             held,
@@ -364,7 +395,7 @@ def _whole(value: Any, name: str, low: int, high: int) -> int:
     return whole
 
 
-def _rounded(value: ArrayLike, name: str, bits: int) -> NDArray[np.int32]:
+def _rounded(value: ArrayLike, name: str, bits: int) -> NDArray[np.int64]:
     """In units of 2**-bits, half to even."""
     real = np.asarray(value)
     if real.dtype.kind not in "fiu":
@@ -376,7 +407,13 @@ def _rounded(value: ArrayLike, name: str, bits: int) -> NDArray[np.int32]:
             f"{name}: expected finite numbers of at most {largest / (1 << bits):.6g} in magnitude at "
             f"fixed_point_bits={bits}, found {np.abs(real).max()}"
         )
-    return scaled.astype(np.int32)
+    return scaled.astype(np.int64)
+
+
+def _trailing_zeros(numbers: NDArray[np.int64]) -> int:
+    """The power of two that divides them all; 63 where all are 0."""
+    bits = int(np.bitwise_or.reduce(numbers, axis=None))
+    return (bits & -bits).bit_length() - 1 if bits else 63
 
 
 def _in_the_form_of(
