@@ -76,7 +76,7 @@ void search(const BitMatrixView& a, const BitMatrixView& b, std::uint32_t* dista
     std::vector<std::uint32_t> everyone(kinds.size());
     std::iota(everyone.begin(), everyone.end(), 0);
     sketch::Sweep<Nearest>(kinds.row, a.words_per_row, sketches, {std::move(everyone)}, nearest,
-                           with.kernels, threads)
+                           with.kernels, 1, threads)
         .run();
   }
   for (std::size_t kind = 0; kind < kinds.size(); ++kind) {

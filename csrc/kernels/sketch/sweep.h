@@ -30,10 +30,11 @@ namespace hapforge::sketch {
 template <class State>
 class Sweep {
  public:
-  // rows: pointers to rows of row_words words; sketches: of the same rows; pools: each row in one.
+  // rows: pointers to rows of row_words words; sketches: of the same rows; pools: each row in one;
+  // neighbours: how many others a row's limit waits for.
   Sweep(std::span<const std::uint64_t* const> rows, std::size_t row_words, const Sketches& sketches,
         std::vector<std::vector<std::uint32_t>> pools, State& state, const Kernels& kernels,
-        std::size_t threads)
+        std::size_t neighbours, std::size_t threads)
       : rows_(rows),
         row_words_(row_words),
         sketches_(sketches),
@@ -42,6 +43,7 @@ class Sweep {
         position_(rows.size()),
         state_(state),
         kernels_(kernels),
+        tree_neighbours_(std::max(kTreeNeighbours, neighbours)),
         threads_(threads),
         chunk_size_(std::clamp<std::size_t>(rows.size() / 16, 192,
                                             std::max<std::size_t>(1536, rows.size() / 128))),
@@ -146,7 +148,7 @@ class Sweep {
       std::uint32_t* order = orders[tree].data();
       order_by_tree(tree, order, n, stacks.data() + tree * kStack);
       for (std::size_t i = 0; i < n; ++i) {
-        for (std::size_t j = i + 1; j < std::min(n, i + 1 + kTreeNeighbours); ++j) {
+        for (std::size_t j = i + 1; j < std::min(n, i + 1 + tree_neighbours_); ++j) {
           verify(order[i], order[j]);
         }
       }
@@ -321,6 +323,7 @@ class Sweep {
   std::vector<std::uint32_t> position_;  // of a row in the first tree
   State& state_;
   const Kernels& kernels_;
+  std::size_t tree_neighbours_;
   std::size_t threads_;
   std::size_t chunk_size_;
   std::vector<std::size_t> widths_;
