@@ -49,6 +49,12 @@ joint_counts::Panels panels_of(const BitMatrixView& haplotypes, int backend, std
                                              threads);
 }
 
+sketch::Backend sketches_by(int backend) {
+  return {chosen(popcount_tile::implementations(), backend),
+          chosen(pack::implementations(), backend),
+          chosen(allele_counts::implementations(), backend)};
+}
+
 // Bits of chains, a row a unit.
 BitMatrixView units(const uint64_t* bits, int64_t num_units, int64_t num_chains) {
   const auto words = static_cast<int64_t>(words_for_bits(matrix_size(num_chains)));
@@ -237,7 +243,7 @@ int hf_nearest_neighbours(const uint64_t* queries, int64_t num_queries, int64_t 
     nearest_neighbours::search(
         from, to, exclude_self == 1,
         {size(k), array(index, from.num_rows * size(k)), array(distance, from.num_rows * size(k))},
-        chosen(popcount_tile::implementations(), backend), thread_count(threads));
+        sketches_by(backend), thread_count(threads));
   });
 }
 
@@ -251,11 +257,8 @@ int hf_nearest_set(const uint64_t* a, int64_t num_rows_a, int64_t row_stride_a, 
     const BitMatrixView second = packed(b, num_rows_b, num_sites, row_stride_b, Rows::kAdjacent);
     const std::size_t num_rows = first.num_rows + second.num_rows;
     require(num_rows >= 2, HF_ERROR_SIZE);
-    const sketch::Backend with{chosen(sketch::implementations(), backend),
-                               chosen(pack::implementations(), backend),
-                               chosen(allele_counts::implementations(), backend)};
-    nearest_set::search(first, second, array(distance, num_rows), array(sets, num_rows), with,
-                        thread_count(threads));
+    nearest_set::search(first, second, array(distance, num_rows), array(sets, num_rows),
+                        sketches_by(backend), thread_count(threads));
   });
 }
 

@@ -7,7 +7,6 @@
 #include "kernels/kmers/kernel.h"
 #include "kernels/pack/kernel.h"
 #include "kernels/popcount_tile/kernel.h"
-#include "kernels/sketch/kernel.h"
 #include "kernels/three_point/kernel.h"
 
 namespace hapforge {
@@ -31,7 +30,7 @@ constexpr Entry kEntries[] = {
     {"joint_counts", names<joint_counts::implementations>},
     {"kmers", names<kmers::implementations>},
     {"nearest_neighbours", names<popcount_tile::implementations>},
-    {"nearest_set", names<sketch::implementations>},
+    {"nearest_set", names<popcount_tile::implementations>},
     {"pack", names<pack::implementations>},
     {"three_point", names<three_point::implementations>},
 };

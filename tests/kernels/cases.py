@@ -1,5 +1,7 @@
 """Matrices that every kernel is tried on."""
 
+from functools import cache
+
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -24,3 +26,22 @@ def fills(shape):
 def dense_matrices(min_rows=0, max_rows=12, max_sites=200):
     shapes = st.tuples(st.integers(min_rows, max_rows), st.integers(0, max_sites))
     return npst.arrays(np.uint8, shapes, elements=st.integers(0, 1))
+
+
+def mosaics(founders, n, rng, *, segments, flips):
+    """Rows glued from stretches of the founders, with a share of bits flipped: distances of every size."""
+    num_sites = founders.shape[1]
+    rows = np.empty((n, num_sites), np.uint8)
+    for row in rows:
+        ends = np.sort(rng.integers(0, num_sites, segments))
+        source = rng.integers(0, len(founders), segments + 1)[np.searchsorted(ends, np.arange(num_sites))]
+        row[:] = founders[source, np.arange(num_sites)]
+    return rows ^ (rng.random(rows.shape) < flips)
+
+
+@cache
+def mosaic_sets(segments, flips, num_sites):
+    """Two sets of mosaics of the same 40 founders, 330 and 300 rows."""
+    rng = np.random.default_rng([segments, num_sites])
+    founders = (rng.random((40, num_sites)) < rng.beta(0.4, 1.5, num_sites)).astype(np.uint8)
+    return tuple(mosaics(founders, n, rng, segments=segments, flips=flips) for n in (330, 300))

@@ -19,7 +19,8 @@
 #include "kernels/hamming/kernel.h"
 #include "kernels/joint_counts/kernel.h"
 #include "kernels/kmers/kernel.h"
-#include "kernels/nearest_neighbours/kernel.h"
+#include "kernels/nearest_neighbours/exhaustive.h"
+#include "kernels/nearest_neighbours/pruned.h"
 #include "kernels/nearest_set/kernel.h"
 #include "kernels/pack/kernel.h"
 #include "kernels/three_point/kernel.h"
@@ -116,8 +117,8 @@ Bytes run_tile(const popcount_tile::Kernels& kernels, Shape s) {
   const std::size_t k = s.rows < 3 ? s.rows : 3;
   std::vector<std::int64_t> index(s.rows * k);
   std::vector<std::uint32_t> nearest(s.rows * k);
-  nearest_neighbours::search(p.view, p.view, false, {k, index.data(), nearest.data()}, kernels,
-                             kThreads);
+  nearest_neighbours::exhaustive::search(p.view, p.view, false, {k, index.data(), nearest.data()},
+                                         kernels, kThreads);
   append(out, index);
   append(out, nearest);
   const std::size_t half = s.rows / 2 + 1;  // the middle row is in both
@@ -125,8 +126,11 @@ Bytes run_tile(const popcount_tile::Kernels& kernels, Shape s) {
   const BitMatrixView tail{p.view.row(half - 1), s.rows - half + 1, p.view.words_per_row, s.sites};
   std::vector<std::int64_t> index_head(head.num_rows), index_tail(tail.num_rows);
   std::vector<std::uint32_t> nearest_head(head.num_rows), nearest_tail(tail.num_rows);
-  nearest_neighbours::mutual(head, tail, {1, index_head.data(), nearest_head.data()},
-                             {1, index_tail.data(), nearest_tail.data()}, kernels, kThreads);
+  const nearest_neighbours::JointLists mutual{{},
+                                              {1, index_head.data(), nearest_head.data()},
+                                              {1, index_tail.data(), nearest_tail.data()},
+                                              {}};
+  nearest_neighbours::exhaustive::joint(head, tail, mutual, kernels, kThreads);
   append(out, index_head);
   append(out, nearest_head);
   append(out, index_tail);
@@ -181,7 +185,7 @@ Bytes run_counts(allele_counts::Kernel kernel, Shape s) {
   return out;
 }
 
-Bytes run_nearest_set(const sketch::Kernels& kernels, Shape s) {
+Bytes run_sketches(const popcount_tile::Kernels& kernels, Shape s) {
   auto dense = random_dense(s);  // thinned, so that a sketch is shorter than a row
   for (std::size_t i = 0; i < dense.size(); ++i) {
     dense[i] &= philox::philox4x32({{static_cast<std::uint32_t>(i), 6, 6, 6}}, 7, 7).w[0] % 4 == 0;
@@ -193,13 +197,32 @@ Bytes run_nearest_set(const sketch::Kernels& kernels, Shape s) {
   const BitMatrixView second{p.words.data() + half * words, s.rows - half, words, s.sites};
   std::vector<std::uint32_t> distance(s.rows);
   std::vector<std::uint8_t> sets(s.rows);
-  nearest_set::search(first, second, distance.data(), sets.data(),
-                      {kernels, find_backend(pack::implementations(), "scalar"),
-                       find_backend(allele_counts::implementations(), "scalar")},
-                      kThreads);
+  const sketch::Backend with{kernels, find_backend(pack::implementations(), "scalar"),
+                             find_backend(allele_counts::implementations(), "scalar")};
   Bytes out;
+  if (s.rows > 1) {
+    nearest_set::search(first, second, distance.data(), sets.data(), with, kThreads);
+  }
   append(out, distance);
   append(out, sets);
+  if (half > 2) {
+    constexpr std::size_t k = 2;
+    std::vector<std::int64_t> index[4];
+    std::vector<std::uint32_t> nearest[4];
+    for (std::size_t i = 0; i < 4; ++i) {
+      index[i].resize(s.rows * k);
+      nearest[i].resize(s.rows * k);
+    }
+    const auto lists = [&](std::size_t i) {
+      return nearest_neighbours::Lists{k, index[i].data(), nearest[i].data()};
+    };
+    nearest_neighbours::pruned(first, second, {lists(0), lists(1), lists(2), lists(3)}, with,
+                               kThreads);
+    for (std::size_t i = 0; i < 4; ++i) {
+      append(out, index[i]);
+      append(out, nearest[i]);
+    }
+  }
   return out;
 }
 
@@ -249,8 +272,8 @@ Bytes run_gibbs(const gibbs::Kernels& kernels, Shape s) {
   append(out, fields);
   std::vector<std::uint64_t> visible = p.words;
   std::vector<std::uint64_t> hidden(kHidden * words_for_bits(s.rows));
-  const gibbs::Chains free{s.rows,  visible.data(), hidden.data(), nullptr, 0x123456789ABCDEF0,
-                           5, 6, 2, 15};
+  const gibbs::Chains free{
+      s.rows, visible.data(), hidden.data(), nullptr, 0x123456789ABCDEF0, 5, 6, 2, 15};
   gibbs::run(hidden_layer, visible_layer, free, kThreads);
   append(out, visible);
   append(out, hidden);
@@ -354,7 +377,7 @@ int main() {
   check("popcount_tile", popcount_tile::implementations(), run_tile);
   check("joint_counts", joint_counts::implementations(), run_joint_counts);
   check("allele_counts", allele_counts::implementations(), run_counts);
-  check("nearest_set", sketch::implementations(), run_nearest_set);
+  check("sketch", popcount_tile::implementations(), run_sketches);
   check("bcf_calls", bcf_calls::implementations(), run_bcf_calls);
   check("gibbs", gibbs::implementations(), run_gibbs);
   check("three_point", three_point::implementations(), run_three_point);

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hapforge._backend import core
 from hapforge.kernels import (
     Neighbours,
     available_backends,
@@ -13,7 +14,7 @@ from hapforge.kernels import (
     nearest_neighbours,
 )
 from hapforge.kernels._inputs import as_packed
-from kernels.cases import NUM_SITES, dense_matrices, random_dense
+from kernels.cases import NUM_SITES, dense_matrices, mosaic_sets, mosaics, random_dense
 from reference import nearest_neighbours as reference
 
 BACKENDS = available_backends("nearest_neighbours")
@@ -101,8 +102,7 @@ def test_joint_pass_is_four_searches(backend, n, m, assert_ran):
         assert found._fields == ("aa", "ab", "ba", "bb")
         for part, answer in zip(found, expected, strict=True):
             check(part, answer)
-    assert_ran("mutual_nearest_neighbours", backend)
-    assert_ran("nearest_neighbours", backend)
+    assert_ran("joint_nearest_neighbours", backend)
 
 
 @every_backend
@@ -114,6 +114,58 @@ def test_mutual_properties(backend, dense, data):
     ab, ba = mutual_nearest_neighbours(a, b, k=k, backend=backend, threads=data.draw(st.integers(1, 3)))
     check(ab, reference.nearest_neighbours(a, b, k, False))
     check(ba, reference.nearest_neighbours(b, a, k, False))
+
+
+def pruned(a, b, k, backend, threads):
+    """The pruned search on any size; aa, ab, ba, bb."""
+    a, b = as_packed(a, "a"), as_packed(b, "b")
+    lists = core.joint_nearest_neighbours(a.words, b.words, a.num_sites, k, True, True, backend, threads)
+    return [Neighbours(*found) for found in lists]
+
+
+@every_backend
+@given(dense=dense_matrices(min_rows=4, max_rows=40, max_sites=70), data=st.data())
+def test_pruned_properties(backend, dense, data):
+    """Few sites: many identical rows and ties."""
+    cut = data.draw(st.integers(2, len(dense) - 2))
+    a, b = dense[:cut], dense[cut:]
+    k = data.draw(st.integers(1, min(len(a), len(b)) - 1))
+    found = pruned(a, b, k, backend, data.draw(st.integers(1, 3)))
+    for lists, (x, y) in zip(found, ((a, a), (a, b), (b, a), (b, b)), strict=True):
+        check(lists, reference.nearest_neighbours(x, y, k, x is y))
+
+
+@every_backend
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("k", [1, 5, 64])
+@pytest.mark.parametrize(("segments", "flips"), [(1, 0.0), (2, 0.002), (40, 0.02), (40, 0.5)])
+def test_pruned_like_exhaustive(backend, threads, k, segments, flips):
+    """Copies, close kin, mosaics and noise, at more sites than a sketch has bits."""
+    a, b = mosaic_sets(segments, flips, 3000)
+    found = pruned(a, b, k, backend, threads)
+    for lists, (x, y) in zip(found, ((a, None), (a, b), (b, a), (b, None)), strict=True):
+        check(lists, nearest_neighbours(x, y, k=k))  # too few rows to be pruned
+
+
+def test_large_sets_are_pruned():
+    """The public functions on sizes where they prune, against parts too small for it."""
+    rng = np.random.default_rng(8)
+    founders = (rng.random((60, 1500)) < rng.beta(0.3, 1.0, 1500)).astype(np.uint8)
+    a, b = (mosaics(founders, n, rng, segments=5, flips=0.001) for n in (1200, 1100))
+    parts = [nearest_neighbours(a[rows], b) for rows in np.array_split(np.arange(1200), 6)]  # too few queries
+    expected = tuple(np.concatenate([part[i] for part in parts]) for i in range(2))
+    check(nearest_neighbours(a, b), expected)
+    found = joint_nearest_neighbours(a, b)
+    check(found.ab, expected)
+    check(mutual_nearest_neighbours(a, b)[1], found.ba)
+    check(nearest_neighbours(b), found.bb)
+    packed = as_packed(a, "a")
+    for part, lists in zip(
+        core.joint_nearest_neighbours(packed.words, as_packed(b, "b").words, 1500, 1, True, False, "scalar", 2),
+        found,
+        strict=True,
+    ):
+        check(lists, part)
 
 
 def test_memory_mapped_words(tmp_path):

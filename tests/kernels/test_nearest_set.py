@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from hapforge.kernels import NearestSet, available_backends, nearest_neighbours, nearest_set
-from kernels.cases import NUM_SITES, random_dense
+from kernels.cases import NUM_SITES, mosaic_sets, mosaics, random_dense
 from reference import nearest_set as reference
 
 BACKENDS = available_backends("nearest_set")
@@ -23,17 +23,6 @@ def check(found, a, b, expected=None):
     assert found.a_sets.dtype == found.b_sets.dtype == np.uint8
     assert np.array_equal(np.concatenate([found.a_distance, found.b_distance]), distance)
     assert np.array_equal(np.concatenate([found.a_sets, found.b_sets]), sets)
-
-
-def mosaics(founders, n, rng, *, segments, flips):
-    """Rows glued from stretches of the founders, with a share of bits flipped: distances of every size."""
-    num_sites = founders.shape[1]
-    rows = np.empty((n, num_sites), np.uint8)
-    for row in rows:
-        ends = np.sort(rng.integers(0, num_sites, segments))
-        source = rng.integers(0, len(founders), segments + 1)[np.searchsorted(ends, np.arange(num_sites))]
-        row[:] = founders[source, np.arange(num_sites)]
-    return rows ^ (rng.random(rows.shape) < flips)
 
 
 @every_backend
@@ -54,12 +43,8 @@ def test_numbers_of_rows(backend, sizes, num_sites):
 
 
 @cache
-def mosaic_sets(segments, flips, num_sites):
-    """Two sets and what the reference finds."""
-    rng = np.random.default_rng([segments, num_sites])
-    founders = (rng.random((40, num_sites)) < rng.beta(0.4, 1.5, num_sites)).astype(np.uint8)
-    a, b = (mosaics(founders, n, rng, segments=segments, flips=flips) for n in (330, 300))
-    return a, b, reference.nearest_set(a, b)
+def expected_of_mosaics(*arguments):
+    return reference.nearest_set(*mosaic_sets(*arguments))
 
 
 @every_backend
@@ -70,7 +55,8 @@ def mosaic_sets(segments, flips, num_sites):
 )
 @pytest.mark.parametrize("num_sites", [900, 3000])  # 3000: sketches are shorter than rows
 def test_mosaics(backend, threads, segments, flips, num_sites):
-    a, b, expected = mosaic_sets(segments, flips, num_sites)
+    a, b = mosaic_sets(segments, flips, num_sites)
+    expected = expected_of_mosaics(segments, flips, num_sites)
     check(nearest_set(a, b, backend=backend, threads=threads), a, b, expected)
 
 

@@ -61,7 +61,7 @@ class NearestLists {
     return members[1].empty() ? 0 : members[0].empty() ? 1 : 2;
   }
 
-  std::uint64_t limit(std::uint32_t kind, std::size_t partners_pool) const noexcept {
+  std::uint32_t limit(std::uint32_t kind, std::size_t partners_pool) const noexcept {
     const auto of = [&](std::size_t set) {
       return limit_[kind * kSets + set].load(std::memory_order_relaxed);
     };
@@ -153,7 +153,7 @@ void pruned(const BitMatrixView& a, const BitMatrixView& b, const JointLists& ou
       pools[nearest.pool(kind)].push_back(static_cast<std::uint32_t>(kind));
     }
     sketch::Sweep<NearestLists>(kinds.row, a.words_per_row, sketches, std::move(pools), nearest,
-                                with.kernels, std::max({out.aa.k, out.ab.k, out.ba.k, out.bb.k}),
+                                with.tiles, std::max({out.aa.k, out.ab.k, out.ba.k, out.bb.k}),
                                 threads)
         .run();
   }

@@ -28,9 +28,10 @@ class Nearest {
     }
   }
 
-  std::uint64_t limit(std::uint32_t kind, std::size_t) const noexcept {
+  std::uint32_t limit(std::uint32_t kind, std::size_t) const noexcept {
     const std::uint64_t best = best_[kind].load(std::memory_order_relaxed);
-    return (best >> 2) + ((best & kBoth) != kBoth);  // a tie counts unless both sets have it
+    // A tie counts unless both sets have a row at this distance.
+    return static_cast<std::uint32_t>(best >> 2) + ((best & kBoth) != kBoth);
   }
 
   void offer(std::uint32_t a, std::uint32_t b, std::uint32_t distance) noexcept {
@@ -76,7 +77,7 @@ void search(const BitMatrixView& a, const BitMatrixView& b, std::uint32_t* dista
     std::vector<std::uint32_t> everyone(kinds.size());
     std::iota(everyone.begin(), everyone.end(), 0);
     sketch::Sweep<Nearest>(kinds.row, a.words_per_row, sketches, {std::move(everyone)}, nearest,
-                           with.kernels, 1, threads)
+                           with.tiles, 1, threads)
         .run();
   }
   for (std::size_t kind = 0; kind < kinds.size(); ++kind) {

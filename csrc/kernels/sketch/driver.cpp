@@ -56,7 +56,8 @@ std::vector<std::int64_t> count_carriers(const BitMatrixView& a, const BitMatrix
 }  // namespace
 
 Backend backend_named(std::string_view name) {
-  return {find_backend(implementations(), name), find_backend(pack::implementations(), name),
+  return {find_backend(popcount_tile::implementations(), name),
+          find_backend(pack::implementations(), name),
           find_backend(allele_counts::implementations(), name)};
 }
 
@@ -108,15 +109,14 @@ Sketches build(std::span<const std::uint64_t* const> rows, const BitMatrixView& 
   return s;
 }
 
-void fold(const std::uint64_t* row, std::size_t row_words, std::size_t words, std::uint64_t* out,
-          std::size_t stride) noexcept {
-  const std::size_t kept = words < row_words ? words / 4 : words;
-  for (std::size_t w = 0; w < kept; ++w) out[w * stride] = row[w];
+void fold(const std::uint64_t* row, std::size_t row_words, std::size_t words,
+          std::uint64_t* out) noexcept {
+  std::copy_n(row, words, out);
+  const std::size_t kept = words / 4;
   const std::size_t folded = words - kept;
-  for (std::size_t f = 0; f < folded; ++f) {
-    std::uint64_t parity = 0;
-    for (std::size_t w = kept + f; w < row_words; w += folded) parity ^= row[w];
-    out[(kept + f) * stride] = parity;
+  for (std::size_t begin = words; begin < row_words; begin += folded) {
+    const std::size_t count = std::min(folded, row_words - begin);
+    for (std::size_t f = 0; f < count; ++f) out[kept + f] ^= row[begin + f];
   }
 }
 

@@ -17,28 +17,9 @@
 #include "core/dispatch.h"
 #include "kernels/allele_counts/kernel.h"
 #include "kernels/pack/kernel.h"
+#include "kernels/popcount_tile/kernel.h"
 
 namespace hapforge::sketch {
-
-// Targets that one call of `closer` compares with.
-inline constexpr std::size_t kTileTargets = 64;
-
-// What an ISA provides.
-struct Kernels {
-  // masks[q], bit t: popcount(query q xor target t) < max(query_limits[q], target_limits[t]).
-  // queries: num_queries rows of `words`. targets: word w of target t at [w * kTileTargets + t].
-  // Counts are exact for rows of fewer than 2^32 bits.
-  void (*closer)(const std::uint64_t* queries, std::size_t num_queries,
-                 const std::uint64_t* targets, std::size_t words, const std::uint64_t* query_limits,
-                 const std::uint64_t* target_limits, std::uint64_t* masks) noexcept;
-  // popcount(a xor b).
-  std::uint32_t (*distance)(const std::uint64_t* a, const std::uint64_t* b,
-                            std::size_t words) noexcept;
-  // About what one call of `distance` and what follows it costs, in words of `closer` per pair.
-  double verify_cost;
-};
-
-std::span<const Implementation<Kernels>> implementations() noexcept;
 
 // Sketches of rows, `words` words each.
 struct Sketches {
@@ -51,7 +32,7 @@ struct Sketches {
 
 // What building and comparing sketches needs of one ISA.
 struct Backend {
-  const Kernels& kernels;
+  const popcount_tile::Kernels& tiles;
   const pack::Kernels& pack;
   allele_counts::Kernel allele_counts;
 };
@@ -68,9 +49,9 @@ std::vector<const std::uint64_t*> row_pointers(const BitMatrixView& a, const Bit
 Sketches build(std::span<const std::uint64_t* const> rows, const BitMatrixView& a,
                const BitMatrixView& b, const Backend& backend, std::size_t threads);
 
-// The first quarter of `words` words of a sketch stay, all others are folded into the rest. Writes
-// words with a stride: out[w * stride].
-void fold(const std::uint64_t* row, std::size_t row_words, std::size_t words, std::uint64_t* out,
-          std::size_t stride) noexcept;
+// The first quarter of the `words` words of a folded sketch are the sketch's own; all its others
+// are XORed into the rest.
+void fold(const std::uint64_t* row, std::size_t row_words, std::size_t words,
+          std::uint64_t* out) noexcept;
 
 }  // namespace hapforge::sketch

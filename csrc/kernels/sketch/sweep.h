@@ -19,12 +19,13 @@
 #include <vector>
 
 #include "core/thread_pool.h"
+#include "kernels/popcount_tile/kernel.h"
 #include "kernels/sketch/kernel.h"
 
 namespace hapforge::sketch {
 
 // State: what is sought. Rows are in pools; a row's limit may differ by the pool of its partner.
-//   std::uint64_t limit(std::uint32_t row, std::size_t partners_pool) const noexcept  never rises
+//   std::uint32_t limit(std::uint32_t row, std::size_t partners_pool) const noexcept  never rises
 //   void offer(std::uint32_t a, std::uint32_t b, std::uint32_t distance) noexcept
 // Both are called from several threads at once; a pair may be offered more than once.
 template <class State>
@@ -33,8 +34,8 @@ class Sweep {
   // rows: pointers to rows of row_words words; sketches: of the same rows; pools: each row in one;
   // neighbours: how many others a row's limit waits for.
   Sweep(std::span<const std::uint64_t* const> rows, std::size_t row_words, const Sketches& sketches,
-        std::vector<std::vector<std::uint32_t>> pools, State& state, const Kernels& kernels,
-        std::size_t neighbours, std::size_t threads)
+        std::vector<std::vector<std::uint32_t>> pools, State& state,
+        const popcount_tile::Kernels& tiles, std::size_t neighbours, std::size_t threads)
       : rows_(rows),
         row_words_(row_words),
         sketches_(sketches),
@@ -42,13 +43,14 @@ class Sweep {
         pool_of_(rows.size()),
         position_(rows.size()),
         state_(state),
-        kernels_(kernels),
+        tiles_(tiles),
         tree_neighbours_(std::max(kTreeNeighbours, neighbours)),
         threads_(threads),
         chunk_size_(std::clamp<std::size_t>(rows.size() / 16, 192,
                                             std::max<std::size_t>(1536, rows.size() / 128))),
         widths_(candidate_widths(sketches.words)),
-        lanes_(std::max<std::size_t>(threads, 1) * row_words * kTileTargets) {
+        target_words_(std::max<std::size_t>(threads, 1) * kTargets * row_words),
+        scratch_(std::max<std::size_t>(threads, 1)) {
     for (std::size_t pool = 0; pool < pools_.size(); ++pool) {
       for (const std::uint32_t row : pools_[pool]) pool_of_[row] = static_cast<std::uint8_t>(pool);
     }
@@ -60,11 +62,23 @@ class Sweep {
   }
 
  private:
-  static constexpr std::size_t kQueriesAtOnce = 48;
+  static constexpr std::size_t kQueries = 192;  // rows of a tile
+  static constexpr std::size_t kTargets = popcount_tile::kMaskBits;
   static constexpr std::size_t kSampledQueries = 32;
   static constexpr std::size_t kLeastStretch = 1024;
   static constexpr std::size_t kLeafRows = 16;
   static constexpr std::size_t kTreeNeighbours = 12;
+
+  // What verifying a pair costs, in words that a tile compares.
+  static constexpr double kVerifyCost = 400;
+
+  struct Scratch {
+    std::uint32_t distance[kQueries * kTargets];
+    std::uint32_t query_limit[kQueries];
+    std::uint32_t target_limit[kTargets];
+    std::uint64_t mask[kQueries];
+    std::uint64_t target_mask[kQueries];
+  };
 
   // Steps of a third or less, up to the sketch itself.
   static std::vector<std::size_t> candidate_widths(std::size_t most) {
@@ -83,8 +97,15 @@ class Sweep {
     return z ^ z >> 31;
   }
 
-  std::uint64_t hardness(std::uint32_t row) const noexcept {
-    std::uint64_t most = 0;
+  std::uint32_t distance(const std::uint64_t* a, const std::uint64_t* b,
+                         std::size_t words) const noexcept {
+    std::uint32_t d;
+    tiles_.differences({a, 1, b, 1, words, &d, 1});
+    return d;
+  }
+
+  std::uint32_t hardness(std::uint32_t row) const noexcept {
+    std::uint32_t most = 0;
     for (std::size_t pool = 0; pool < pools_.size(); ++pool) {
       most = std::max(most, state_.limit(row, pool));
     }
@@ -92,12 +113,12 @@ class Sweep {
   }
 
   void verify(std::uint32_t a, std::uint32_t b) noexcept {
-    const std::uint64_t limit =
+    const std::uint32_t limit =
         std::max(state_.limit(a, pool_of_[b]), state_.limit(b, pool_of_[a]));
-    std::uint32_t d = kernels_.distance(sketches_.row(a), sketches_.row(b), sketches_.words);
+    std::uint32_t d = distance(sketches_.row(a), sketches_.row(b), sketches_.words);
     if (d >= limit) return;
     if (!sketches_.exact) {
-      d = kernels_.distance(rows_[a], rows_[b], row_words_);
+      d = distance(rows_[a], rows_[b], row_words_);
       if (d >= limit) return;
     }
     state_.offer(a, b, d);
@@ -122,8 +143,7 @@ class Sweep {
       std::size_t j = end;
       while (i < j) {
         const std::uint64_t* row = sketches_.row(order[i]);
-        if (kernels_.distance(row, left, sketches_.words) <
-            kernels_.distance(row, right, sketches_.words)) {
+        if (distance(row, left, sketches_.words) < distance(row, right, sketches_.words)) {
           ++i;
         } else {
           std::swap(order[i], order[--j]);
@@ -162,7 +182,7 @@ class Sweep {
   // Takes the hardest rows out of the pool that has the hardest one; false where no row has a limit
   // left.
   bool take_chunk() {
-    std::uint64_t greatest = 0;
+    std::uint32_t greatest = 0;
     for (std::size_t pool = 0; pool < pools_.size(); ++pool) {
       for (const std::uint32_t row : pools_[pool]) {
         if (hardness(row) > greatest) {
@@ -173,7 +193,7 @@ class Sweep {
     }
     if (greatest == 0) return false;
     auto& from = pools_[query_pool_];
-    std::vector<std::pair<std::uint64_t, std::uint32_t>> by_hardness;
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> by_hardness;
     by_hardness.reserve(from.size());
     for (const std::uint32_t row : from) by_hardness.emplace_back(~hardness(row), row);
     const std::size_t size = std::min(chunk_size_, from.size());
@@ -212,57 +232,63 @@ class Sweep {
       const std::size_t end = std::min(targets_.size(), begin + stretch);
       const std::size_t width = choose_width(std::span(targets_.data() + begin, end - begin), pool);
       query_words_.resize(queries_.size() * width);
-      for (std::size_t q = 0; q < queries_.size(); ++q) {
-        shorten(queries_[q], width, query_words_.data() + q * width, 1);
-      }
-      const std::size_t tasks = (end - begin + kTileTargets - 1) / kTileTargets;
+      shorten_all(queries_, width, query_words_.data());
+      const std::size_t tasks = (end - begin + kTargets - 1) / kTargets;
       parallel_for(tasks, threads_, [&](std::size_t task, std::size_t slot) noexcept {
-        compare(begin + task * kTileTargets, pool, own, width, slot);
+        compare(begin + task * kTargets, pool, own, width, slot);
       });
     }
   }
 
   void load_limits(std::span<const std::uint32_t> rows, std::size_t partners,
-                   std::uint64_t* out) const noexcept {
+                   std::uint32_t* out) const noexcept {
     for (std::size_t i = 0; i < rows.size(); ++i) out[i] = state_.limit(rows[i], partners);
   }
 
   // A row at `width` words: its sketch folded, or the row itself where no sketch is that wide.
-  void shorten(std::uint32_t row, std::size_t width, std::uint64_t* out,
-               std::size_t stride) const noexcept {
+  void shorten(std::uint32_t row, std::size_t width, std::uint64_t* out) const noexcept {
     if (width > sketches_.words) {
-      fold(rows_[row], row_words_, row_words_, out, stride);
+      std::copy_n(rows_[row], row_words_, out);
     } else {
-      fold(sketches_.row(row), sketches_.words, width, out, stride);
+      fold(sketches_.row(row), sketches_.words, width, out);
     }
   }
 
-  void fill_lanes(std::span<const std::uint32_t> rows, std::size_t width,
-                  std::uint64_t* lanes) const noexcept {
-    for (std::size_t t = 0; t < rows.size(); ++t) shorten(rows[t], width, lanes + t, kTileTargets);
+  // Rows at `width` words, one after another.
+  void shorten_all(std::span<const std::uint32_t> rows, std::size_t width,
+                   std::uint64_t* out) const noexcept {
+    for (std::size_t i = 0; i < rows.size(); ++i) shorten(rows[i], width, out + i * width);
+  }
+
+  // Which of these pairs matter by their distance at `width` words: bit t of s.mask[q].
+  void compare_tile(std::span<const std::uint32_t> queries, const std::uint64_t* query_words,
+                    std::span<const std::uint32_t> targets, const std::uint64_t* target_words,
+                    std::size_t pool, std::size_t width, Scratch& s) const noexcept {
+    load_limits(queries, pool, s.query_limit);
+    load_limits(targets, query_pool_, s.target_limit);
+    tiles_.differences(
+        {query_words, queries.size(), target_words, targets.size(), width, s.distance, kTargets});
+    tiles_.below({s.distance, queries.size(), targets.size(), kTargets, s.query_limit,
+                  s.target_limit, s.mask, s.target_mask});
+    for (std::size_t q = 0; q < queries.size(); ++q) s.mask[q] |= s.target_mask[q];
   }
 
   // The chunk against a tile of targets; those of its own come first, in the same order, and each
   // pair of them is met once.
   void compare(std::size_t first, std::size_t pool, bool own, std::size_t width,
                std::size_t slot) noexcept {
-    const std::size_t count = std::min(kTileTargets, targets_.size() - first);
+    const std::size_t count = std::min(kTargets, targets_.size() - first);
     const std::span targets(targets_.data() + first, count);
-    std::uint64_t* lanes = lanes_.data() + slot * row_words_ * kTileTargets;
-    fill_lanes(targets, width, lanes);
-    std::uint64_t target_limits[kTileTargets] = {};
-    std::uint64_t query_limits[kQueriesAtOnce];
-    std::uint64_t masks[kQueriesAtOnce];
+    Scratch& s = scratch_[slot];
+    std::uint64_t* target_words = target_words_.data() + slot * kTargets * row_words_;
+    shorten_all(targets, width, target_words);
     const std::size_t end = own ? std::min(queries_.size(), first + count) : queries_.size();
-    for (std::size_t begin = 0; begin < end; begin += kQueriesAtOnce) {
-      const std::size_t num = std::min(kQueriesAtOnce, end - begin);
-      load_limits(targets, query_pool_, target_limits);
-      load_limits(std::span(queries_.data() + begin, num), pool, query_limits);
-      kernels_.closer(query_words_.data() + begin * width, num, lanes, width, query_limits,
-                      target_limits, masks);
-      for (std::size_t q = begin; q < begin + num; ++q) {
-        std::uint64_t mask = masks[q - begin];
-        if (count < kTileTargets) mask &= (std::uint64_t{1} << count) - 1;
+    for (std::size_t begin = 0; begin < end; begin += kQueries) {
+      const std::span queries(queries_.data() + begin, std::min(kQueries, end - begin));
+      compare_tile(queries, query_words_.data() + begin * width, targets, target_words, pool, width,
+                   s);
+      for (std::size_t q = begin; q < begin + queries.size(); ++q) {
+        std::uint64_t mask = s.mask[q - begin];
         if (own && q >= first) mask &= ~std::uint64_t{0} << (q - first) << 1;
         for (; mask != 0; mask &= mask - 1) {
           verify(queries_[q], targets[static_cast<std::size_t>(std::countr_zero(mask))]);
@@ -275,38 +301,23 @@ class Sweep {
   std::size_t choose_width(std::span<const std::uint32_t> stretch, std::size_t pool) {
     std::uint64_t random = stretch.size();
     std::vector<std::uint32_t> queries(std::min(kSampledQueries, queries_.size()));
-    std::vector<std::uint32_t> targets(std::min(kTileTargets, stretch.size()));
+    std::vector<std::uint32_t> targets(std::min(kTargets, stretch.size()));
     for (auto& q : queries) q = queries_[next(random) % queries_.size()];
     for (auto& t : targets) t = stretch[next(random) % stretch.size()];
-    std::uint64_t query_limits[kSampledQueries];
-    std::uint64_t target_limits[kTileTargets] = {};
-    std::uint64_t masks[kSampledQueries];
-    load_limits(queries, pool, query_limits);
-    load_limits(targets, query_pool_, target_limits);
-    std::vector<std::uint64_t> folded(queries.size() * sketches_.words);
-    const std::uint64_t valid = targets.size() < kTileTargets
-                                    ? (std::uint64_t{1} << targets.size()) - 1
-                                    : ~std::uint64_t{0};
+    std::vector<std::uint64_t> words(queries.size() * sketches_.words);
     const auto survivors = [&](std::size_t width) {
-      fill_lanes(targets, width, lanes_.data());
-      for (std::size_t q = 0; q < queries.size(); ++q) {
-        shorten(queries[q], width, folded.data() + q * width, 1);
-      }
-      kernels_.closer(folded.data(), queries.size(), lanes_.data(), width, query_limits,
-                      target_limits, masks);
-      std::size_t passed = 0;
-      for (std::size_t q = 0; q < queries.size(); ++q) {
-        passed += static_cast<std::size_t>(std::popcount(masks[q] & valid));
-      }
-      return static_cast<double>(passed) / static_cast<double>(queries.size() * targets.size());
+      shorten_all(queries, width, words.data());
+      shorten_all(targets, width, target_words_.data());
+      compare_tile(queries, words.data(), targets, target_words_.data(), pool, width, scratch_[0]);
+      int passed = 0;
+      for (std::size_t q = 0; q < queries.size(); ++q) passed += std::popcount(scratch_[0].mask[q]);
+      return passed / static_cast<double>(queries.size() * targets.size());
     };
-    const double fixed =
-        sketches_.exact ? 0 : survivors(sketches_.words) * 2 * kernels_.verify_cost;
+    const double fixed = sketches_.exact ? 0 : survivors(sketches_.words) * 2 * kVerifyCost;
     double least = static_cast<double>(row_words_);
     std::size_t best = row_words_;
     for (const std::size_t width : widths_) {
-      const double cost =
-          static_cast<double>(width) + survivors(width) * kernels_.verify_cost + fixed;
+      const double cost = static_cast<double>(width) + survivors(width) * kVerifyCost + fixed;
       if (cost < least) {
         least = cost;
         best = width;
@@ -322,12 +333,13 @@ class Sweep {
   std::vector<std::uint8_t> pool_of_;
   std::vector<std::uint32_t> position_;  // of a row in the first tree
   State& state_;
-  const Kernels& kernels_;
+  const popcount_tile::Kernels& tiles_;
   std::size_t tree_neighbours_;
   std::size_t threads_;
   std::size_t chunk_size_;
   std::vector<std::size_t> widths_;
-  std::vector<std::uint64_t> lanes_;  // per slot
+  std::vector<std::uint64_t> target_words_;  // per slot
+  std::vector<Scratch> scratch_;
   std::size_t query_pool_ = 0;
   std::vector<std::uint32_t> queries_;  // the chunk
   std::vector<std::uint32_t> targets_;  // what it is compared with

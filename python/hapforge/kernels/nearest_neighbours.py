@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge import _backend
-from hapforge.kernels._inputs import as_packed, same_sites
+from hapforge.kernels._inputs import Packed, as_packed, same_sites
 
 
 class Neighbours(NamedTuple):
@@ -52,8 +52,8 @@ def nearest_neighbours(
     """The k nearest targets of every query by Hamming distance.
 
     The distance of two haplotypes is the number of sites where they differ. At equal distance the target with the
-    lower index comes first. Every pair is compared, once where the targets are the queries. Memory is the inputs, the
-    result and, per thread, a tile and a list of k candidates for each query.
+    lower index comes first. Memory is the inputs, the result and, for pruning, about 2.5 bits for each differing site
+    of an average pair, 60 bytes and 2 k candidates of 8 bytes per row; without, k candidates per query and thread.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def mutual_nearest_neighbours(
 ) -> tuple[Neighbours, Neighbours]:
     """The k nearest rows of b to every row of a, and of a to every row of b, in the work of one search.
 
-    Every distance is computed once and serves both of its rows. Order and ties as in `nearest_neighbours`, whose
+    Order and ties as in `nearest_neighbours`, whose
     answers for (a, b) and (b, a) these are.
 
     Parameters
@@ -150,11 +150,8 @@ def mutual_nearest_neighbours(
     left, right = as_packed(a, "a"), as_packed(b, "b")
     same_sites(left, right, ("a", "b"))
     k = _checked_k(k, min(len(left.words), len(right.words)))
-    backend = _backend.resolve("nearest_neighbours", backend)
-    found = _backend.core.mutual_nearest_neighbours(
-        left.words, right.words, left.num_sites, k, backend, _backend.get_threads(threads)
-    )
-    return Neighbours(*found[:2]), Neighbours(*found[2:])
+    ab, ba = _joint(left, right, k, within=False, backend=backend, threads=threads)
+    return ab, ba
 
 
 def joint_nearest_neighbours(
@@ -162,7 +159,7 @@ def joint_nearest_neighbours(
 ) -> JointNeighbours:
     """The k nearest neighbours of every row of two sets, within its own set and in the other.
 
-    What four calls of `nearest_neighbours` give, in half of their work: every unordered pair of rows is compared once.
+    What four calls of `nearest_neighbours` give, in half of their work or less.
     These are the distances behind nearest-neighbour adversarial accuracy: with a real and b synthetic, the columns 0
     of aa, ab, ba and bb are d_TT, d_TS, d_ST and d_SS.
 
@@ -197,9 +194,15 @@ def joint_nearest_neighbours(
     left, right = as_packed(a, "a"), as_packed(b, "b")
     same_sites(left, right, ("a", "b"))
     k = _checked_k(k, max(0, min(len(left.words), len(right.words)) - 1))
-    ab, ba = mutual_nearest_neighbours(left, right, k=k, backend=backend, threads=threads)
-    aa, bb = (nearest_neighbours(rows, k=k, backend=backend, threads=threads) for rows in (left, right))
-    return JointNeighbours(aa, ab, ba, bb)
+    return JointNeighbours(*_joint(left, right, k, within=True, backend=backend, threads=threads))
+
+
+def _joint(a: Packed, b: Packed, k: int, *, within: bool, backend: str, threads: int | None) -> list[Neighbours]:
+    backend = _backend.resolve("nearest_neighbours", backend)
+    found = _backend.core.joint_nearest_neighbours(
+        a.words, b.words, a.num_sites, k, within, None, backend, _backend.get_threads(threads)
+    )
+    return [Neighbours(*lists) for lists in found]
 
 
 def _checked_k(k: int, most: int) -> int:
