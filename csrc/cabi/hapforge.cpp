@@ -14,9 +14,11 @@
 #include "kernels/gibbs/kernel.h"
 #include "kernels/hamming/kernel.h"
 #include "kernels/joint_counts/kernel.h"
+#include "kernels/kmers/kernel.h"
 #include "kernels/nearest_neighbours/kernel.h"
 #include "kernels/nearest_set/kernel.h"
 #include "kernels/pack/kernel.h"
+#include "kernels/three_point/kernel.h"
 
 using namespace hapforge;
 using namespace hapforge::cabi;
@@ -188,6 +190,28 @@ int hf_select_sites(const uint64_t* words, int64_t num_rows, int64_t num_sites, 
   });
 }
 
+int hf_concat_sites(const uint64_t* const* parts, const int64_t* num_sites,
+                    const int64_t* row_strides, int64_t num_parts, int64_t num_rows,
+                    uint64_t* joined, int backend, int threads) {
+  return guarded([&] {
+    const std::size_t number = matrix_size(num_parts);
+    require(number > 0, HF_ERROR_SIZE);
+    array(parts, number);
+    array(num_sites, number);
+    array(row_strides, number);
+    chosen(pack::implementations(), backend);  // all are the same code
+    std::vector<BitMatrixView> views;
+    std::size_t total = 0;
+    for (std::size_t p = 0; p < number; ++p) {
+      views.push_back(packed(parts[p], num_rows, num_sites[p], row_strides[p], Rows::kAnyStride));
+      total += views.back().num_sites;
+    }
+    matrix_size(static_cast<int64_t>(total));
+    pack::concat_sites(views, array(joined, matrix_size(num_rows) * words_for_bits(total)),
+                       thread_count(threads));
+  });
+}
+
 // ---- allele_counts ------------------------------------------------------------------------------
 
 int hf_allele_counts(const uint64_t* words, int64_t num_rows, int64_t num_sites, int64_t row_stride,
@@ -244,6 +268,26 @@ int hf_nearest_neighbours(const uint64_t* queries, int64_t num_queries, int64_t 
         from, to, exclude_self == 1,
         {size(k), array(index, from.num_rows * size(k)), array(distance, from.num_rows * size(k))},
         sketches_by(backend), thread_count(threads));
+  });
+}
+
+int hf_mutual_nearest_neighbours(const uint64_t* a, int64_t num_rows_a, int64_t row_stride_a,
+                                 const uint64_t* b, int64_t num_rows_b, int64_t row_stride_b,
+                                 int64_t num_sites, int64_t k, int64_t* index_a,
+                                 uint32_t* distance_a, int64_t* index_b, uint32_t* distance_b,
+                                 int backend, int threads) {
+  return guarded([&] {
+    const BitMatrixView first = packed(a, num_rows_a, num_sites, row_stride_a, Rows::kAdjacent);
+    const BitMatrixView second = packed(b, num_rows_b, num_sites, row_stride_b, Rows::kAdjacent);
+    require(k >= 1 && size(k) <= std::min(first.num_rows, second.num_rows), HF_ERROR_VALUE);
+    const auto lists = [k](std::size_t rows, int64_t* index, uint32_t* distance) {
+      return nearest_neighbours::Lists{size(k), array(index, rows * size(k)),
+                                       array(distance, rows * size(k))};
+    };
+    nearest_neighbours::mutual(first, second, lists(first.num_rows, index_a, distance_a),
+                               lists(second.num_rows, index_b, distance_b),
+                               chosen(popcount_tile::implementations(), backend),
+                               thread_count(threads));
   });
 }
 
@@ -340,6 +384,59 @@ int hf_ld_decay(const uint64_t* words, int64_t num_haplotypes, int64_t num_sites
     input.num_blocks = 1;
     joint_counts::ld_decay(panels_of(view, backend, thread_count(threads)), input, sum_r2,
                            num_pairs, kernels, thread_count(threads));
+  });
+}
+
+// ---- three_point --------------------------------------------------------------------------------
+
+int hf_three_point(const uint64_t* words, int64_t num_haplotypes, int64_t num_sites,
+                   int64_t row_stride, const int64_t* triplets, int64_t num_triplets, int negate,
+                   double* correlations, int backend, int threads) {
+  return guarded([&] {
+    const BitMatrixView view =
+        packed(words, num_haplotypes, num_sites, row_stride, Rows::kAnyStride);
+    const std::size_t count = size(num_triplets);
+    require(count <= std::numeric_limits<std::size_t>::max() / 24, HF_ERROR_SIZE);
+    require(negate == 0 || negate == 1, HF_ERROR_VALUE);
+    three_point::triplets(view, indices(triplets, 3 * count, view.num_sites), count, negate == 1,
+                          array(correlations, count),
+                          chosen(three_point::implementations(), backend),
+                          chosen(pack::implementations(), backend), thread_count(threads));
+  });
+}
+
+int hf_three_point_block(const uint64_t* words, int64_t num_haplotypes, int64_t num_sites,
+                         int64_t row_stride, int negate, double* correlations, int backend,
+                         int threads) {
+  return guarded([&] {
+    constexpr std::size_t kMostSites = std::size_t{1} << 19;
+    const BitMatrixView view =
+        packed(words, num_haplotypes, num_sites, row_stride, Rows::kAnyStride);
+    const std::size_t sites = view.num_sites;
+    require(sites <= kMostSites, HF_ERROR_SIZE);
+    require(negate == 0 || negate == 1, HF_ERROR_VALUE);
+    array(correlations, sites < 3 ? 0 : sites * (sites - 1) / 2 * (sites - 2) / 3);
+    three_point::block(view, negate == 1, correlations,
+                       chosen(three_point::implementations(), backend),
+                       chosen(pack::implementations(), backend), thread_count(threads));
+  });
+}
+
+// ---- kmers --------------------------------------------------------------------------------------
+
+int hf_kmer_counts(const uint64_t* words, int64_t num_haplotypes, int64_t num_sites,
+                   int64_t row_stride, int64_t k, int64_t first_site, int64_t num_windows,
+                   int64_t* counts, int backend, int threads) {
+  return guarded([&] {
+    const BitMatrixView view =
+        packed(words, num_haplotypes, num_sites, row_stride, Rows::kAnyStride);
+    require(1 <= k && k <= int64_t{kmers::kMostSites}, HF_ERROR_VALUE);
+    require(0 <= first_site && first_site <= num_sites, HF_ERROR_INDEX);
+    const std::size_t windows = size(num_windows);
+    require(num_windows <= (num_sites - first_site) / k, HF_ERROR_INDEX);
+    const kmers::Run run{size(first_site), windows};
+    kmers::count(view, static_cast<unsigned>(k), {&run, 1}, array(counts, windows << k),
+                 chosen(kmers::implementations(), backend), thread_count(threads));
   });
 }
 

@@ -1,6 +1,7 @@
 """Every function of hapforge.h for Python: through ctypes, with the arrays' own pointers, sizes and strides."""
 
 import ctypes
+import math
 
 import numpy as np
 
@@ -151,4 +152,44 @@ def gibbs(
 def gibbs_counts(visible, hidden, num_chains, **how):
     counts = np.full((len(visible), len(hidden)), -1, np.int64)
     call("gibbs_counts", visible, hidden, len(visible), len(hidden), num_chains, counts, **how)
+    return counts
+
+
+def concat_sites(a, num_sites_a, b, num_sites_b, **how):
+    joined = np.full((len(a), words_for(num_sites_a + num_sites_b)), 2**64 - 1, np.uint64)
+    parts = np.array([a.ctypes.data, b.ctypes.data], np.uint64)
+    call(
+        "concat_sites",
+        parts,
+        np.array([num_sites_a, num_sites_b]),
+        np.array([stride(a), stride(b)]),
+        2,
+        len(a),
+        joined,
+        **how,
+    )
+    return joined
+
+
+def mutual_nearest_neighbours(a, b, num_sites, k, **how):
+    found = [np.full((len(rows), k), 7, dtype) for rows in (a, b) for dtype in (np.int64, np.uint32)]
+    call("mutual_nearest_neighbours", a, len(a), stride(a), b, len(b), stride(b), num_sites, k, *found, **how)
+    return tuple(found)
+
+
+def three_point(words, num_sites, triplets, negate, **how):
+    correlations = np.full(len(triplets), 7.0)
+    call("three_point", *matrix(words, num_sites), triplets, len(triplets), negate, correlations, **how)
+    return correlations
+
+
+def three_point_block(words, num_sites, negate, **how):
+    correlations = np.full(math.comb(num_sites, 3), 7.0)
+    call("three_point_block", *matrix(words, num_sites), negate, correlations, **how)
+    return correlations
+
+
+def kmer_counts(words, num_sites, k, first_site, num_windows, **how):
+    counts = np.full((num_windows, 2**k), -1, np.int64)
+    call("kmer_counts", *matrix(words, num_sites), k, first_site, num_windows, counts, **how)
     return counts

@@ -5,7 +5,17 @@ from functools import cache
 import numpy as np
 
 from kernels.cases import random_dense
-from reference import allele_counts, gibbs, hamming, joint_counts, nearest_neighbours, nearest_set, pack
+from reference import (
+    allele_counts,
+    gibbs,
+    hamming,
+    joint_counts,
+    kmers,
+    nearest_neighbours,
+    nearest_set,
+    pack,
+    three_point,
+)
 
 SHAPES = [(0, 65), (1, 1), (5, 0), (6, 63), (7, 64), (9, 65), (70, 130)]
 
@@ -24,6 +34,14 @@ def _index(shape):
 
 def _pairs(shape):
     return np.random.default_rng(shape).integers(0, shape[0], (40 if shape[0] else 0, 2))
+
+
+def _triplets(shape):
+    return np.random.default_rng(shape).integers(0, shape[1], (20 if shape[1] else 0, 3))
+
+
+def _signed(values, negate):
+    return np.array(values, float) * (-1 if negate else 1)
 
 
 def _other(shape):
@@ -93,6 +111,35 @@ _CASES = {
             else []
         ),
     ],
+    "concat_sites": lambda s: [
+        ((_words(s), s[1], pack.pack(part), part.shape[1]), pack.pack(np.hstack([_dense(s), part])))
+        for part in (random_dense((s[0], 3)), random_dense((s[0], 129)))
+    ],
+    "mutual_nearest_neighbours": lambda s: [
+        (
+            (_words(s), _other(s)[1], s[1], k),
+            nearest_neighbours.nearest_neighbours(*_both(s), k, False)
+            + nearest_neighbours.nearest_neighbours(*_both(s)[::-1], k, False),
+        )
+        for k in (1, 4)
+        if k <= s[0]
+    ],
+    "three_point": lambda s: [
+        ((_words(s), s[1], _triplets(s), negate), _signed(three_point.three_point(_dense(s), _triplets(s)), negate))
+        for negate in (0, 1)
+    ],
+    "three_point_block": lambda s: [
+        (
+            (_words((s[0], 9)), 9, negate),
+            _signed(three_point.three_point_block(_dense((s[0], 9))), negate),
+        )
+        for negate in (0, 1)
+    ],
+    "kmer_counts": lambda s: [
+        ((_words(s), s[1], k, first, (s[1] - first) // k), kmers.kmer_counts(_dense(s)[:, first:], k))
+        for k, first in ((1, 0), (4, 0), (4, 2), (8, 1))
+        if first <= s[1]
+    ],
     "nearest_set": lambda s: [((_words(s), _other(s)[1], s[1]), nearest_set.nearest_set(*_both(s)))],
     "gibbs_counts": lambda s: [
         ((_words(s), _other(s)[1], s[1]), _dense(s).astype(np.int64) @ _other(s)[0].T.astype(np.int64))
@@ -123,4 +170,4 @@ def assert_equal(name, found, expected):
         if name in FLOATS:
             np.testing.assert_allclose(one, other, rtol=2e-7 if one.dtype == np.float32 else 1e-12, atol=1e-14)
         else:
-            assert np.array_equal(one, other)
+            assert np.array_equal(one, other, equal_nan=one.dtype == np.float64)

@@ -23,15 +23,25 @@ from reference import pack as reference
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 HEADER = Path(hf.get_include()) / "hapforge" / "hapforge.h"
 FAMILY = {
-    **dict.fromkeys(["pack", "unpack", "transpose", "select_sites"], "pack"),
+    **dict.fromkeys(["pack", "unpack", "transpose", "select_sites", "concat_sites"], "pack"),
     **dict.fromkeys(["pairwise_hamming", "hamming_histogram", "joint_counts_of_pairs", "gibbs_counts"], "hamming"),
     **dict.fromkeys(["joint_counts", "ld_matrix", "ld_decay"], "joint_counts"),
     "allele_counts": "allele_counts",
-    "nearest_neighbours": "nearest_neighbours",
+    **dict.fromkeys(["nearest_neighbours", "mutual_nearest_neighbours"], "nearest_neighbours"),
+    **dict.fromkeys(["three_point", "three_point_block"], "three_point"),
+    "kmer_counts": "kmers",
     "nearest_set": "nearest_set",
     "gibbs": "gibbs",
 }
-ADJACENT = {"pairwise_hamming", "hamming_histogram", "nearest_neighbours", "nearest_set", "joint_counts_of_pairs"}
+ADJACENT = {
+    "pairwise_hamming",
+    "hamming_histogram",
+    "nearest_neighbours",
+    "mutual_nearest_neighbours",
+    "nearest_set",
+    "joint_counts_of_pairs",
+}
+TWO_MATRICES = {"pairwise_hamming", "nearest_set", "mutual_nearest_neighbours"}
 ABOUT = {"hf_abi_version", "hf_version", "hf_status_message", "hf_available_backends", "hf_parallel_for"}
 
 
@@ -76,7 +86,7 @@ def test_results_on_every_backend(name, threads):
             assert_equal(name, found, expected)
 
 
-def test_rows_may_lie_apart():
+def test_rows_may_lie_apart(monkeypatch):
     """A stride larger than a row, where the header allows it."""
     dense = random_dense((67, 300))
     wide = np.full((67, 9), 2**64 - 1, np.uint64)
@@ -92,7 +102,20 @@ def test_rows_may_lie_apart():
     assert np.array_equal(c_functions.allele_counts(window, 300, threads=2), dense.sum(axis=0))
     wide_dense = dense.astype(np.int64)
     assert np.array_equal(c_functions.joint_counts(window, 300, threads=2), wide_dense.T @ wide_dense)
-    assert np.array_equal(c_functions.ld_matrix(window, 300, 0), c_functions.ld_matrix(window.copy(), 300, 0))
+    adjacent = np.ascontiguousarray(window)
+    for call_with in (
+        lambda words: c_functions.ld_matrix(words, 300, 0, threads=2),
+        lambda words: c_functions.three_point(words, 300, np.array([[0, 299, 64], [5, 6, 7]]), 0),
+        lambda words: c_functions.kmer_counts(words, 300, 8, 3, 37, threads=2),
+        lambda words: c_functions.kmer_counts(words, 300, 5, 0, 60),
+        lambda words: c_functions.concat_sites(words, 300, words, 300),
+    ):
+        for backend in [b for b in available_backends("kmers") if b != "cuda"]:
+            with monkeypatch.context() as forced:
+                forced.setitem(c_functions.BACKENDS, "auto", c_functions.BACKENDS[backend])
+                assert np.array_equal(call_with(window), call_with(adjacent), equal_nan=True)
+    narrow, copied = wide[:, 4:5], np.ascontiguousarray(wide[:, 4:5])
+    assert np.array_equal(c_functions.three_point_block(narrow, 64, 0), c_functions.three_point_block(copied, 64, 0))
     assert np.array_equal(c_functions.pack(dense[:, 11:171]), reference.pack(dense[:, 11:171]))
     assert np.array_equal(c_functions.pack(dense[::3]), reference.pack(dense[::3]))
 
@@ -179,14 +202,14 @@ def test_null_and_misaligned_pointers(name, monkeypatch):
             expect(c_functions.POINTER, name, *converted[:i], value, *converted[i + 1 :])
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("gibbs", "gibbs_counts")])
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("gibbs", "gibbs_counts", "concat_sites")])
 def test_sizes_and_strides(name, monkeypatch):
     arguments, _ = cases(name)[-1]
     seen = []
     monkeypatch.setattr(c_functions, "call", lambda name, *converted, **how: seen.append(converted))
     getattr(c_functions, name)(*arguments)
     (converted,) = seen
-    words = [(0, 1, 6, 2), (3, 4, 6, 5)] if name in ("pairwise_hamming", "nearest_set") else None
+    words = [(0, 1, 6, 2), (3, 4, 6, 5)] if name in TWO_MATRICES else None
     if name in ("hamming_histogram", "nearest_neighbours"):
         words = [(0, 1, 6, 2)] + ([(3, 4, 6, 5)] if converted[3] is not None else [])
     for _, rows, columns, row_stride in words or [(0, 1, 2, 3)]:
@@ -234,6 +257,46 @@ def test_values_and_indices():
     result = np.empty((6, 7), np.int64), np.empty((6, 7), np.uint32)
     for k, exclude_self in [(0, 0), (-1, 0), (7, 0), (6, 1), (1, 2)]:
         expect(c_functions.VALUE, "nearest_neighbours", words, 6, 2, None, 0, 0, 100, k, exclude_self, *result)
+
+
+def test_concat_sites_checks_every_part():
+    words = reference.pack(random_dense((6, 100)))
+    here, joined = words.ctypes.data, np.empty((6, 4), np.uint64)
+
+    def refused(status, parts=(here, here), sites=(100, 100), strides=(2, 2), number=2, rows=6):
+        lists = np.array(parts, np.uint64), np.array(sites), np.array(strides)
+        expect(status, "concat_sites", *lists, number, rows, joined)
+
+    refused(c_functions.POINTER, parts=(here, 0))
+    refused(c_functions.POINTER, parts=(here, here + 1))
+    refused(c_functions.PADDING, sites=(100, 99), parts=(here, np.full((6, 2), 2**64 - 1, np.uint64).ctypes.data))
+    refused(c_functions.STRIDE, strides=(2, 1))
+    for wrong in (-1, 2**31):
+        refused(c_functions.SIZE, sites=(100, wrong))
+        refused(c_functions.SIZE, rows=wrong)
+    refused(c_functions.SIZE, number=0)
+    refused(c_functions.SIZE, number=-1)
+
+
+def test_three_point_and_kmers_refuse_what_is_not_there():
+    words = reference.pack(random_dense((6, 100)))
+    for bad in (-1, 100):
+        with pytest.raises(Status, match=f"^{c_functions.INDEX}$"):
+            c_functions.three_point(words, 100, np.array([[0, 1, bad]]), 0)
+    with pytest.raises(Status, match=f"^{c_functions.VALUE}$"):
+        c_functions.three_point(words, 100, np.array([[0, 1, 2]]), 2)
+    one = np.empty(1)
+    expect(c_functions.VALUE, "three_point_block", *matrix(words, 100), 2, one)
+    expect(c_functions.SIZE, "three_point_block", None, 0, 2**19 + 1, 2**19, 0, one)
+    expect(c_functions.SIZE, "three_point", *matrix(words, 100), np.array([[0, 1, 2]]), -1, 0, one)
+    counts = np.empty((1, 4), np.int64)
+    for k in (0, 17, -1):
+        expect(c_functions.VALUE, "kmer_counts", *matrix(words, 100), k, 0, 1, counts)
+    for first, windows in [(-1, 1), (101, 0), (0, 51), (99, 1)]:
+        expect(c_functions.INDEX, "kmer_counts", *matrix(words, 100), 2, first, windows, counts)
+    expect(c_functions.SIZE, "kmer_counts", *matrix(words, 100), 2, 0, -1, counts)
+    with pytest.raises(Status, match=f"^{c_functions.VALUE}$"):
+        c_functions.mutual_nearest_neighbours(words, words[:2], 100, 3)
 
 
 def test_nearest_set_needs_two_rows():

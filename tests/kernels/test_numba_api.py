@@ -104,6 +104,12 @@ BAD_VALUES = [
     ("pack", (np.full((3, 70), 2, np.uint8),), "dense: expected only 0 and 1"),
     ("nearest_neighbours", (WORDS, None, 100, 6, True), "k: expected"),
     ("nearest_neighbours", (WORDS, None, 100, 0, True), "k: expected"),
+    ("mutual_nearest_neighbours", (WORDS, WORDS[:3], 100, 4), "k: expected 1 to the smaller"),
+    ("mutual_nearest_neighbours", (WORDS, WORDS, 100, 0), "k: expected 1 to the smaller"),
+    ("concat_sites", (WORDS, 100, WORDS[:3], 100), "equal numbers of rows"),
+    ("three_point", (WORDS, 100, np.zeros((2, 4), np.int64), 0), "triplets: expected three columns"),
+    ("kmer_counts", (WORDS, 100, 17, 0, 1), "k: expected 1 to 16"),
+    ("gibbs_counts", (WORDS, WORDS, 200), "a row of .* words for each unit"),
     ("nearest_set", (WORDS[:1], WORDS[:0], 100), "two rows or more"),
     ("select_sites", (WORDS, 100, np.arange(20)[::2]), "C-contiguous array"),
     ("joint_counts_of_pairs", (WORDS, 100, np.zeros((2, 3), np.int64)), "pairs: expected two columns"),
@@ -132,6 +138,12 @@ def test_misaligned_words_are_refused():
 def test_an_index_out_of_range_is_an_index_error(index):
     with pytest.raises(IndexError, match="out of range"):
         numba_api.select_sites(WORDS, 100, np.array([0, index]))
+
+
+@pytest.mark.parametrize(("first_site", "num_windows"), [(-1, 1), (0, 51), (2, 50), (0, -1)])
+def test_a_window_that_is_not_there_is_an_index_error(first_site, num_windows):
+    with pytest.raises(IndexError, match="out of range"):
+        numba_api.kmer_counts(WORDS, 100, 2, first_site, num_windows)
 
 
 @pytest.mark.parametrize(

@@ -78,12 +78,11 @@ HF_API int hf_abi_version(void);
 /* Version of the hapforge package, such as "0.1.0". */
 HF_API const char* hf_version(void);
 
-/* Backends of a kernel that this CPU can run, fastest first. `kernel` is "pack" (pack, unpack,
- * transpose, select_sites), "allele_counts", "hamming", "nearest_neighbours", "nearest_set",
- * "joint_counts" (with the LD functions, not pairs, and "hamming" for those and gibbs_counts) or
- * "gibbs"; HF_ERROR_VALUE for any other. At most `capacity` codes
- * are written;
- * `*count` says how many there are. */
+/* Backends of a kernel that this CPU can run, fastest first. `kernel` is a heading of this file:
+ * "pack", "allele_counts", "hamming" (which hf_joint_counts_of_pairs and hf_gibbs_counts run on
+ * too), "nearest_neighbours", "nearest_set", "joint_counts", "three_point", "kmers" or "gibbs";
+ * HF_ERROR_VALUE for any other. At most `capacity` codes are written; `*count` says how many there
+ * are. */
 HF_API int hf_available_backends(const char* kernel, int* backends, int64_t capacity,
                                  int64_t* count);
 
@@ -95,7 +94,7 @@ HF_API int hf_parallel_for(int64_t num_tasks, int threads,
                            void (*function)(void* context, int64_t task, int64_t slot),
                            void* context);
 
-/* ---- pack: bytes to bits, bits to bytes, transpose, columns -----------------------------------*/
+/* ---- pack: bytes to bits, bits to bytes, transpose, columns, rows behind rows -----------------*/
 
 /* dense: num_rows x num_sites bytes, rows `dense_stride` bytes apart, each byte 0 or 1, else
  * HF_ERROR_VALUE. words: num_rows x (num_sites + 63) / 64; padding bits are written as zero. */
@@ -115,6 +114,13 @@ HF_API int hf_transpose(const uint64_t* words, int64_t num_rows, int64_t num_sit
 HF_API int hf_select_sites(const uint64_t* words, int64_t num_rows, int64_t num_sites,
                            int64_t row_stride, const int64_t* index, int64_t num_selected,
                            uint64_t* selected, int backend, int threads);
+
+/* Row r of joined is row r of each part, one behind the other. parts, num_sites, row_strides:
+ * num_parts of each, 1 or more; every part has num_rows rows. joined: num_rows rows of the words
+ * for all sites together. */
+HF_API int hf_concat_sites(const uint64_t* const* parts, const int64_t* num_sites,
+                           const int64_t* row_strides, int64_t num_parts, int64_t num_rows,
+                           uint64_t* joined, int backend, int threads);
 
 /* ---- allele_counts ----------------------------------------------------------------------------*/
 
@@ -147,6 +153,15 @@ HF_API int hf_nearest_neighbours(const uint64_t* queries, int64_t num_queries, i
                                  int64_t target_stride, int64_t num_sites, int64_t k,
                                  int exclude_self, int64_t* index, uint32_t* distance, int backend,
                                  int threads);
+
+/* For each row of a its k nearest rows of b, and for each row of b its k nearest rows of a, as
+ * above and in the work of one search. index_a, distance_a: num_rows_a x k; index_b, distance_b:
+ * num_rows_b x k. k: 1 to the smaller number of rows, else HF_ERROR_VALUE. */
+HF_API int hf_mutual_nearest_neighbours(const uint64_t* a, int64_t num_rows_a, int64_t row_stride_a,
+                                        const uint64_t* b, int64_t num_rows_b, int64_t row_stride_b,
+                                        int64_t num_sites, int64_t k, int64_t* index_a,
+                                        uint32_t* distance_a, int64_t* index_b,
+                                        uint32_t* distance_b, int backend, int threads);
 
 /* ---- nearest_set: adjacent rows ---------------------------------------------------------------*/
 
@@ -198,6 +213,32 @@ HF_API int hf_ld_decay(const uint64_t* words, int64_t num_haplotypes, int64_t nu
                        int64_t row_stride, const int64_t* position, const int64_t* contig,
                        const int64_t* edges, int64_t num_bins, double* sum_r2, int64_t* num_pairs,
                        int backend, int threads);
+
+/* ---- three_point ------------------------------------------------------------------------------*/
+
+/* The connected correlation of three sites, from frequencies f of ALT,
+ *   c = f_ijk - f_ij f_k - f_ik f_j - f_jk f_i + 2 f_i f_j f_k,
+ * times -1 with negate, 0 or 1: taking REF for ALT at a site turns the sign. correlations[t] of
+ * triplet t, (triplets[3 t], triplets[3 t + 1], triplets[3 t + 2]), each in [0, num_sites). NaN
+ * where there are no haplotypes. */
+HF_API int hf_three_point(const uint64_t* words, int64_t num_haplotypes, int64_t num_sites,
+                          int64_t row_stride, const int64_t* triplets, int64_t num_triplets,
+                          int negate, double* correlations, int backend, int threads);
+
+/* The same of all triplets i < j < k, in lexicographic order: num_sites choose 3 of them. num_sites
+ * is at most 2^19, else HF_ERROR_SIZE. */
+HF_API int hf_three_point_block(const uint64_t* words, int64_t num_haplotypes, int64_t num_sites,
+                                int64_t row_stride, int negate, double* correlations, int backend,
+                                int threads);
+
+/* ---- kmers ------------------------------------------------------------------------------------*/
+
+/* counts[w 2^k + motif]: haplotypes with that motif in window w, which is the k sites from
+ * first_site + w k on; its first site is the most significant bit of the motif. num_windows x 2^k.
+ * HF_ERROR_VALUE: k is not 1 to 16; HF_ERROR_INDEX: a window passes the last site. */
+HF_API int hf_kmer_counts(const uint64_t* words, int64_t num_haplotypes, int64_t num_sites,
+                          int64_t row_stride, int64_t k, int64_t first_site, int64_t num_windows,
+                          int64_t* counts, int backend, int threads);
 
 /* ---- gibbs: chains of a restricted Boltzmann machine ------------------------------------------*/
 

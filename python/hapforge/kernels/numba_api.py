@@ -69,6 +69,13 @@ _hf_joint_counts = _c_function("hf_joint_counts", *_PACKED, _POINTER)
 _hf_joint_counts_of_pairs = _c_function("hf_joint_counts_of_pairs", *_PACKED, _POINTER, _SIZE, _POINTER)
 _hf_ld_matrix = _c_function("hf_ld_matrix", *_PACKED, types.intc, _POINTER)
 _hf_ld_decay = _c_function("hf_ld_decay", *_PACKED, _POINTER, _POINTER, _POINTER, _SIZE, _POINTER, _POINTER)
+_hf_mutual_nearest_neighbours = _c_function(
+    "hf_mutual_nearest_neighbours", *_TWO, _SIZE, _POINTER, _POINTER, _POINTER, _POINTER
+)
+_hf_concat_sites = _c_function("hf_concat_sites", _POINTER, _POINTER, _POINTER, _SIZE, _SIZE, _POINTER)
+_hf_three_point = _c_function("hf_three_point", *_PACKED, _POINTER, _SIZE, types.intc, _POINTER)
+_hf_three_point_block = _c_function("hf_three_point_block", *_PACKED, types.intc, _POINTER)
+_hf_kmer_counts = _c_function("hf_kmer_counts", *_PACKED, _SIZE, _SIZE, _SIZE, _POINTER)
 _hf_gibbs = _c_function(
     "hf_gibbs",
     *(_POINTER, _POINTER, _POINTER, _SIZE, _SIZE, types.intc),
@@ -103,6 +110,12 @@ def _check(status: int) -> None:
     raise RuntimeError("an internal error of hapforge")
 
 
+@njit
+def _check_and_keep(status: int, kept: Any) -> None:
+    """As _check; a local array of which only the address was used stays until here."""
+    _check(status)
+
+
 def _address_of(dtype: Any, ndim: int) -> Any:
     """A function from an array to where its first element stands; it accepts arrays of this type alone."""
 
@@ -121,7 +134,7 @@ def _address_of(dtype: Any, ndim: int) -> Any:
 _dense_address = _address_of(types.uint8, 2)
 _words_address = _address_of(types.uint64, 2)
 _index_address = _address_of(types.int64, 1)
-_pairs_address = _address_of(types.int64, 2)
+_lists_address = _address_of(types.int64, 2)
 _weights_address = _address_of(types.int32, 2)
 _bias_address = _address_of(types.int32, 1)
 
@@ -328,7 +341,7 @@ def joint_counts_of_pairs(sites: Any, num_haplotypes: int, pairs: Any, backend: 
     sites: site-major words, as `transpose` makes them. pairs: int64 (num_pairs, 2), rows of `sites`.
     """
     address, stride = _words_address(sites), _row_stride(sites, _words_for(num_haplotypes))
-    chosen, count = _pairs_address(pairs), len(pairs)
+    chosen, count = _lists_address(pairs), len(pairs)
     _contiguous(pairs)
     if pairs.shape[1] != 2:
         raise ValueError("pairs: expected two columns")
@@ -468,4 +481,99 @@ def gibbs_counts(visible: Any, hidden: Any, num_chains: int, backend: int = AUTO
     counts = np.empty((len(visible), len(hidden)), np.int64)
     out = counts.ctypes.data
     _check(_hf_gibbs_counts(v, h, len(visible), len(hidden), num_chains, out, backend, threads))
+    return counts
+
+
+@njit(nogil=True)
+def concat_sites(a: Any, num_sites_a: int, b: Any, num_sites_b: int, backend: int = AUTO, threads: int = 1) -> Any:
+    """Words of the rows of `a`, each followed by that of `b`."""
+    if len(a) != len(b):
+        raise ValueError("expected equal numbers of rows")
+    lists = np.empty((3, 2), np.int64)
+    lists[0, 0], lists[1, 0], lists[2, 0] = _words_address(a), num_sites_a, _row_stride(a, _words_for(num_sites_a))
+    lists[0, 1], lists[1, 1], lists[2, 1] = _words_address(b), num_sites_b, _row_stride(b, _words_for(num_sites_b))
+    joined = np.empty((len(a), _words_for(num_sites_a + num_sites_b)), np.uint64)
+    at = lists.ctypes.data
+    status = _hf_concat_sites(at, at + 16, at + 32, 2, len(a), joined.ctypes.data, backend, threads)
+    _check_and_keep(status, lists)
+    return joined
+
+
+@njit(nogil=True)
+def mutual_nearest_neighbours(a: Any, b: Any, num_sites: int, k: int, backend: int = AUTO, threads: int = 1) -> Any:
+    """The k rows of `b` nearest to each row of `a`, and the reverse: (index, distance) of `a`, then of `b`."""
+    address_a, stride_a = _words_address(a), _row_stride(a, _words_for(num_sites))
+    address_b, stride_b = _words_address(b), _row_stride(b, _words_for(num_sites))
+    if k < 1:
+        raise ValueError("k: expected 1 to the smaller number of rows")
+    index_a, distance_a = np.empty((len(a), k), np.int64), np.empty((len(a), k), np.uint32)
+    index_b, distance_b = np.empty((len(b), k), np.int64), np.empty((len(b), k), np.uint32)
+    status = _hf_mutual_nearest_neighbours(
+        address_a,
+        len(a),
+        stride_a,
+        address_b,
+        len(b),
+        stride_b,
+        num_sites,
+        k,
+        index_a.ctypes.data,
+        distance_a.ctypes.data,
+        index_b.ctypes.data,
+        distance_b.ctypes.data,
+        backend,
+        threads,
+    )
+    if status == 6:
+        raise ValueError("k: expected 1 to the smaller number of rows")
+    _check(status)
+    return index_a, distance_a, index_b, distance_b
+
+
+@njit(nogil=True)
+def three_point(words: Any, num_sites: int, triplets: Any, negate: bool, backend: int = AUTO, threads: int = 1) -> Any:
+    """Connected correlation of ALT at three sites, float64 (len(triplets),), times -1 with `negate`.
+
+    triplets: int64 (num_triplets, 3). Taking REF for ALT at a site turns the sign.
+    """
+    address, stride = _words_address(words), _row_stride(words, _words_for(num_sites))
+    chosen, count = _lists_address(triplets), len(triplets)
+    _contiguous(triplets)
+    if triplets.shape[1] != 3:
+        raise ValueError("triplets: expected three columns")
+    correlations = np.empty(count, np.float64)
+    out = correlations.ctypes.data
+    _check(_hf_three_point(address, len(words), num_sites, stride, chosen, count, negate, out, backend, threads))
+    return correlations
+
+
+@njit(nogil=True)
+def three_point_block(words: Any, num_sites: int, negate: bool, backend: int = AUTO, threads: int = 1) -> Any:
+    """As `three_point`, of all triplets i < j < k in lexicographic order."""
+    address, stride = _words_address(words), _row_stride(words, _words_for(num_sites))
+    if num_sites > 1 << 19:
+        raise ValueError("num_sites: expected at most 2^19")
+    count = num_sites * (num_sites - 1) // 2 * (num_sites - 2) // 3 if num_sites > 2 else 0
+    correlations = np.empty(count, np.float64)
+    out = correlations.ctypes.data
+    _check(_hf_three_point_block(address, len(words), num_sites, stride, negate, out, backend, threads))
+    return correlations
+
+
+@njit(nogil=True)
+def kmer_counts(
+    words: Any, num_sites: int, k: int, first_site: int, num_windows: int, backend: int = AUTO, threads: int = 1
+) -> Any:
+    """Rows with each motif of k sites in each window, int64 (num_windows, 2**k).
+
+    Window w is the k sites from first_site + w k on, the first of them the most significant bit of the motif.
+    """
+    address, stride = _words_address(words), _row_stride(words, _words_for(num_sites))
+    if not 1 <= k <= 16:
+        raise ValueError("k: expected 1 to 16")
+    if not 0 <= num_windows <= num_sites // k:
+        raise IndexError("an index is out of range")
+    counts = np.empty((num_windows, 1 << k), np.int64)
+    out = counts.ctypes.data
+    _check(_hf_kmer_counts(address, len(words), num_sites, stride, k, first_site, num_windows, out, backend, threads))
     return counts
