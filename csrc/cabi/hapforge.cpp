@@ -271,23 +271,29 @@ int hf_nearest_neighbours(const uint64_t* queries, int64_t num_queries, int64_t 
   });
 }
 
-int hf_mutual_nearest_neighbours(const uint64_t* a, int64_t num_rows_a, int64_t row_stride_a,
-                                 const uint64_t* b, int64_t num_rows_b, int64_t row_stride_b,
-                                 int64_t num_sites, int64_t k, int64_t* index_a,
-                                 uint32_t* distance_a, int64_t* index_b, uint32_t* distance_b,
-                                 int backend, int threads) {
+int hf_joint_nearest_neighbours(const uint64_t* a, int64_t num_rows_a, int64_t row_stride_a,
+                                const uint64_t* b, int64_t num_rows_b, int64_t row_stride_b,
+                                int64_t num_sites, int64_t k, int64_t* index_aa,
+                                uint32_t* distance_aa, int64_t* index_ab, uint32_t* distance_ab,
+                                int64_t* index_ba, uint32_t* distance_ba, int64_t* index_bb,
+                                uint32_t* distance_bb, int backend, int threads) {
   return guarded([&] {
     const BitMatrixView first = packed(a, num_rows_a, num_sites, row_stride_a, Rows::kAdjacent);
     const BitMatrixView second = packed(b, num_rows_b, num_sites, row_stride_b, Rows::kAdjacent);
-    require(k >= 1 && size(k) <= std::min(first.num_rows, second.num_rows), HF_ERROR_VALUE);
-    const auto lists = [k](std::size_t rows, int64_t* index, uint32_t* distance) {
-      return nearest_neighbours::Lists{size(k), array(index, rows * size(k)),
-                                       array(distance, rows * size(k))};
+    require(k >= 1, HF_ERROR_VALUE);
+    const auto lists = [&](const BitMatrixView& queries, const BitMatrixView& targets,
+                           int64_t* index, uint32_t* distance) {
+      if (index == nullptr && distance == nullptr) return nearest_neighbours::Lists{};
+      const std::size_t self = &queries == &targets ? 1 : 0;
+      require(size(k) + self <= targets.num_rows, HF_ERROR_VALUE);
+      return nearest_neighbours::Lists{size(k), array(index, queries.num_rows * size(k)),
+                                       array(distance, queries.num_rows * size(k))};
     };
-    nearest_neighbours::mutual(first, second, lists(first.num_rows, index_a, distance_a),
-                               lists(second.num_rows, index_b, distance_b),
-                               chosen(popcount_tile::implementations(), backend),
-                               thread_count(threads));
+    nearest_neighbours::joint(
+        first, second,
+        {lists(first, first, index_aa, distance_aa), lists(first, second, index_ab, distance_ab),
+         lists(second, first, index_ba, distance_ba), lists(second, second, index_bb, distance_bb)},
+        sketches_by(backend), thread_count(threads));
   });
 }
 

@@ -171,9 +171,9 @@ def concat_sites(a, num_sites_a, b, num_sites_b, **how):
     return joined
 
 
-def mutual_nearest_neighbours(a, b, num_sites, k, **how):
-    found = [np.full((len(rows), k), 7, dtype) for rows in (a, b) for dtype in (np.int64, np.uint32)]
-    call("mutual_nearest_neighbours", a, len(a), stride(a), b, len(b), stride(b), num_sites, k, *found, **how)
+def joint_nearest_neighbours(a, b, num_sites, k, **how):
+    found = [np.full((len(rows), k), 7, dtype) for rows in (a, a, b, b) for dtype in (np.int64, np.uint32)]
+    call("joint_nearest_neighbours", a, len(a), stride(a), b, len(b), stride(b), num_sites, k, *found, **how)
     return tuple(found)
 
 

@@ -1,5 +1,6 @@
 """Arguments and expected results of every kernel that can be called from C and from numba, by function name."""
 
+import itertools
 from functools import cache
 
 import numpy as np
@@ -115,14 +116,17 @@ _CASES = {
         ((_words(s), s[1], pack.pack(part), part.shape[1]), pack.pack(np.hstack([_dense(s), part])))
         for part in (random_dense((s[0], 3)), random_dense((s[0], 129)))
     ],
-    "mutual_nearest_neighbours": lambda s: [
+    "joint_nearest_neighbours": lambda s: [
         (
             (_words(s), _other(s)[1], s[1], k),
-            nearest_neighbours.nearest_neighbours(*_both(s), k, False)
-            + nearest_neighbours.nearest_neighbours(*_both(s)[::-1], k, False),
+            tuple(
+                array
+                for queries, targets in itertools.product(_both(s), repeat=2)
+                for array in nearest_neighbours.nearest_neighbours(queries, targets, k, queries is targets)
+            ),
         )
         for k in (1, 4)
-        if k <= s[0]
+        if k < s[0]
     ],
     "three_point": lambda s: [
         ((_words(s), s[1], _triplets(s), negate), _signed(three_point.three_point(_dense(s), _triplets(s)), negate))
@@ -158,6 +162,7 @@ NAMES = [*_CASES, "ld_decay", "gibbs"]
 FLOATS = {"ld_matrix", "ld_decay"}  # float32, and float64 that the reference rounds and adds up in another order
 
 
+@cache
 def _both(shape):
     return _dense(shape), _other(shape)[0]
 

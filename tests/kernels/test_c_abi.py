@@ -1,6 +1,7 @@
 """The C interface: every function and every error, the header, the libraries, and programs built on them."""
 
 import ctypes
+import itertools
 import os
 import re
 import shutil
@@ -27,7 +28,7 @@ FAMILY = {
     **dict.fromkeys(["pairwise_hamming", "hamming_histogram", "joint_counts_of_pairs", "gibbs_counts"], "hamming"),
     **dict.fromkeys(["joint_counts", "ld_matrix", "ld_decay"], "joint_counts"),
     "allele_counts": "allele_counts",
-    **dict.fromkeys(["nearest_neighbours", "mutual_nearest_neighbours"], "nearest_neighbours"),
+    **dict.fromkeys(["nearest_neighbours", "joint_nearest_neighbours"], "nearest_neighbours"),
     **dict.fromkeys(["three_point", "three_point_block"], "three_point"),
     "kmer_counts": "kmers",
     "nearest_set": "nearest_set",
@@ -37,11 +38,11 @@ ADJACENT = {
     "pairwise_hamming",
     "hamming_histogram",
     "nearest_neighbours",
-    "mutual_nearest_neighbours",
+    "joint_nearest_neighbours",
     "nearest_set",
     "joint_counts_of_pairs",
 }
-TWO_MATRICES = {"pairwise_hamming", "nearest_set", "mutual_nearest_neighbours"}
+TWO_MATRICES = {"pairwise_hamming", "nearest_set", "joint_nearest_neighbours"}
 ABOUT = {"hf_abi_version", "hf_version", "hf_status_message", "hf_available_backends", "hf_parallel_for"}
 
 
@@ -295,8 +296,22 @@ def test_three_point_and_kmers_refuse_what_is_not_there():
     for first, windows in [(-1, 1), (101, 0), (0, 51), (99, 1)]:
         expect(c_functions.INDEX, "kmer_counts", *matrix(words, 100), 2, first, windows, counts)
     expect(c_functions.SIZE, "kmer_counts", *matrix(words, 100), 2, 0, -1, counts)
-    with pytest.raises(Status, match=f"^{c_functions.VALUE}$"):
-        c_functions.mutual_nearest_neighbours(words, words[:2], 100, 3)
+
+
+def test_searches_that_are_not_wanted():
+    a, b = reference.pack(random_dense((6, 100))), reference.pack(random_dense((4, 100), seed=1))
+    every = c_functions.joint_nearest_neighbours(a, b, 100, 3)
+    for wanted in itertools.product((False, True), repeat=4):
+        found = [np.zeros_like(array) if wanted[i // 2] else None for i, array in enumerate(every)]
+        call("joint_nearest_neighbours", a, 6, 2, b, 4, 2, 100, 3, *found)
+        for one, other in zip(found, every, strict=True):
+            assert one is None or np.array_equal(one, other)
+    for k, unwanted in [(0, ()), (4, (0, 1)), (5, (6, 7)), (5, (2, 3, 6, 7)), (6, (2, 3, 6, 7, 4, 5))]:
+        found = [None if i in unwanted else np.zeros((6, 6), array.dtype) for i, array in enumerate(every)]
+        if (k, unwanted) == (5, (2, 3, 6, 7)):
+            call("joint_nearest_neighbours", a, 6, 2, b, 4, 2, 100, k, *found)
+        else:
+            expect(c_functions.VALUE, "joint_nearest_neighbours", a, 6, 2, b, 4, 2, 100, k, *found)
 
 
 def test_nearest_set_needs_two_rows():

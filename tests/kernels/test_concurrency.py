@@ -53,7 +53,7 @@ LONG_CALLS = {
     "pairwise_hamming": lambda: (words_of(1000, 2000), words_of(1000, 2000), 2000, "scalar", 1),
     "hamming_histogram": lambda: (words_of(1500, 2000), None, 2000, "scalar", 1),
     "nearest_neighbours": lambda: (words_of(1000, 2000), None, 2000, 1, True, "scalar", 1),
-    "mutual_nearest_neighbours": lambda: (words_of(1000, 2000), words_of(1001, 2000), 2000, 1, "scalar", 1),
+    "joint_nearest_neighbours": lambda: (words_of(1000, 2000), words_of(1001, 2000), 2000, 1, True, None, "scalar", 1),
     "nearest_set": lambda: (words_of(500, 2000), words_of(501, 2000), 2000, "scalar", 1),
     "allele_counts": lambda: (words_of(2000, 10_000), 10_000, "scalar", 1),
     "joint_counts": lambda: (words_of(2000, 1000), 1000, "scalar", 1),
@@ -67,7 +67,7 @@ LONG_CALLS = {
     "GibbsLayer": lambda: (np.ones((1000, 2000), np.int32), np.zeros(1000, np.int32), "scalar", 1),
     "GibbsLayer.fields": lambda: (gibbs_layer(500, 500), words_of(500, 500), 500, 1),
     "gibbs_run": lambda: (
-        *(gibbs_layer(100, 200), gibbs_layer(200, 100), words_of(200, 500), 500, None),
+        *(gibbs_layer(100, 200), gibbs_layer(200, 100), False, words_of(200, 500), 500, None),
         *(10, 1, 0, 0, 2, 1),
     ),
     "gibbs_counts": lambda: (words_of(1000, 2000), words_of(1000, 2000), 2000, "scalar", 1),

@@ -69,9 +69,7 @@ _hf_joint_counts = _c_function("hf_joint_counts", *_PACKED, _POINTER)
 _hf_joint_counts_of_pairs = _c_function("hf_joint_counts_of_pairs", *_PACKED, _POINTER, _SIZE, _POINTER)
 _hf_ld_matrix = _c_function("hf_ld_matrix", *_PACKED, types.intc, _POINTER)
 _hf_ld_decay = _c_function("hf_ld_decay", *_PACKED, _POINTER, _POINTER, _POINTER, _SIZE, _POINTER, _POINTER)
-_hf_mutual_nearest_neighbours = _c_function(
-    "hf_mutual_nearest_neighbours", *_TWO, _SIZE, _POINTER, _POINTER, _POINTER, _POINTER
-)
+_hf_joint_nearest_neighbours = _c_function("hf_joint_nearest_neighbours", *_TWO, _SIZE, *(_POINTER,) * 8)
 _hf_concat_sites = _c_function("hf_concat_sites", _POINTER, _POINTER, _POINTER, _SIZE, _SIZE, _POINTER)
 _hf_three_point = _c_function("hf_three_point", *_PACKED, _POINTER, _SIZE, types.intc, _POINTER)
 _hf_three_point_block = _c_function("hf_three_point_block", *_PACKED, types.intc, _POINTER)
@@ -500,15 +498,21 @@ def concat_sites(a: Any, num_sites_a: int, b: Any, num_sites_b: int, backend: in
 
 
 @njit(nogil=True)
-def mutual_nearest_neighbours(a: Any, b: Any, num_sites: int, k: int, backend: int = AUTO, threads: int = 1) -> Any:
-    """The k rows of `b` nearest to each row of `a`, and the reverse: (index, distance) of `a`, then of `b`."""
+def joint_nearest_neighbours(a: Any, b: Any, num_sites: int, k: int, backend: int = AUTO, threads: int = 1) -> Any:
+    """The k rows nearest to each row of two sets, within its own set and in the other.
+
+    (index_aa, distance_aa, index_ab, distance_ab, index_ba, distance_ba, index_bb, distance_bb), the first letter the
+    set of the row; no row is its own neighbour. Each distance is computed once.
+    """
     address_a, stride_a = _words_address(a), _row_stride(a, _words_for(num_sites))
     address_b, stride_b = _words_address(b), _row_stride(b, _words_for(num_sites))
     if k < 1:
-        raise ValueError("k: expected 1 to the smaller number of rows")
-    index_a, distance_a = np.empty((len(a), k), np.int64), np.empty((len(a), k), np.uint32)
-    index_b, distance_b = np.empty((len(b), k), np.int64), np.empty((len(b), k), np.uint32)
-    status = _hf_mutual_nearest_neighbours(
+        raise ValueError("k: expected 1 to one less than the smaller number of rows")
+    index_aa, distance_aa = np.empty((len(a), k), np.int64), np.empty((len(a), k), np.uint32)
+    index_ab, distance_ab = np.empty((len(a), k), np.int64), np.empty((len(a), k), np.uint32)
+    index_ba, distance_ba = np.empty((len(b), k), np.int64), np.empty((len(b), k), np.uint32)
+    index_bb, distance_bb = np.empty((len(b), k), np.int64), np.empty((len(b), k), np.uint32)
+    status = _hf_joint_nearest_neighbours(
         address_a,
         len(a),
         stride_a,
@@ -517,17 +521,21 @@ def mutual_nearest_neighbours(a: Any, b: Any, num_sites: int, k: int, backend: i
         stride_b,
         num_sites,
         k,
-        index_a.ctypes.data,
-        distance_a.ctypes.data,
-        index_b.ctypes.data,
-        distance_b.ctypes.data,
+        index_aa.ctypes.data,
+        distance_aa.ctypes.data,
+        index_ab.ctypes.data,
+        distance_ab.ctypes.data,
+        index_ba.ctypes.data,
+        distance_ba.ctypes.data,
+        index_bb.ctypes.data,
+        distance_bb.ctypes.data,
         backend,
         threads,
     )
     if status == 6:
-        raise ValueError("k: expected 1 to the smaller number of rows")
+        raise ValueError("k: expected 1 to one less than the smaller number of rows")
     _check(status)
-    return index_a, distance_a, index_b, distance_b
+    return index_aa, distance_aa, index_ab, distance_ab, index_ba, distance_ba, index_bb, distance_bb
 
 
 @njit(nogil=True)
