@@ -275,6 +275,28 @@ def test_units_only_ever_rise_with_their_field(backend):
 
 
 @every_backend
+@pytest.mark.parametrize("k", [12, 20])
+def test_at_the_threshold_of_every_unit(backend, k):
+    """The field at which a unit's random word flips it, found by bisection: just there backends must agree."""
+    n, units, most = 64, 400, 12 << k
+    low, high = np.full((n, units), -most), np.full((n, units), most)
+    for _ in range(k + 5):
+        middle = (low + high) // 2
+        on = reference.bernoulli_units_at_once(middle, k, 6, 0, 1).astype(bool)
+        low, high = np.where(on, low, middle), np.where(on, middle, high)
+    assert (high - low == 1).mean() > 0.99
+    for shift in (-1, 0, 1):
+        # chain c on its own, so that every chain has fields of its own
+        for chain in range(0, n, 9):
+            bias = (high[chain] + shift).astype(np.int32)
+            machine = GibbsMachine(np.zeros((units, 1), np.int32), bias, bias[:1], fixed_point_bits=k, backend=backend)
+            found = machine.run(np.zeros((1, units), np.uint8), steps=1, seed=6, first_chain=chain).visible
+            assert np.array_equal(
+                found, reference.bernoulli_units_at_once(bias[None].astype(np.int64), k, 6, 0, 1, chain)
+            )
+
+
+@every_backend
 def test_frequencies(backend):
     """Two million draws a field; the mean is within five standard errors of the logistic function."""
     n, units = 8000, 256

@@ -1,5 +1,6 @@
 // gibbs: weights in the form that look-ups take, and the exact guard of their int16 sums.
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 #include <vector>
 
@@ -9,7 +10,8 @@
 namespace hapforge::gibbs {
 namespace {
 
-constexpr std::int32_t kMost = std::numeric_limits<std::int16_t>::max();
+// Twice the greatest int16, and one.
+constexpr std::int32_t kMost = std::numeric_limits<std::uint16_t>::max();
 constexpr std::size_t kMostDigits = 3;
 constexpr int kDigitBits = 7;
 // What the end of a window costs, in look-ups of a group, about.
@@ -44,9 +46,17 @@ struct QuadDigit {
   }
 };
 
-// Sums of positive and of negative weights, of groups and then of windows.
+// Of groups and then of windows: sums of the weights and of their magnitudes. Half of their sum and
+// of their difference are the sums of the positive and of the negative weights, between which all
+// partial sums are.
 struct Sums {
-  std::vector<std::int32_t> up, down;
+  std::vector<std::int32_t> plain, magnitude;
+
+  // Twice the larger of the two in magnitude. 5 weights up to 2^26, and two windows of which each
+  // fits, are far from overflow.
+  std::int32_t twice_largest(std::size_t g) const noexcept {
+    return magnitude[g] + std::abs(plain[g]);
+  }
 };
 
 // Greatest power of two of groups, up to a chunk, whose aligned windows have sums that fit an int16
@@ -54,36 +64,39 @@ struct Sums {
 template <std::size_t kUnits>
 std::size_t longest_window(const QuadDigit<kUnits>& weights, Sums& sums) noexcept {
   std::size_t longest = kGroupsPerChunk;
-  for (std::size_t i = 0; i < kQuad; ++i) {
-    std::size_t count = sums.up.size();
+  for (std::size_t i = 0; i < kQuad && longest > 0; ++i) {
+    if (weights.row[i] == nullptr) continue;
+    std::size_t count = sums.plain.size();
     std::int32_t most = 0;
     for (std::size_t g = 0; g < count; ++g) {
       std::int32_t w[kUnits];
       weights.group(i, g, w);
-      std::int32_t up = 0, down = 0;  // 5 weights up to 2^26 cannot overflow
+      std::int32_t plain = 0, magnitude = 0;
       for (const std::int32_t one : w) {
-        up += std::max(one, 0);
-        down += std::max(-one, 0);
+        plain += one;
+        magnitude += std::abs(one);
       }
-      sums.up[g] = up;
-      sums.down[g] = down;
-      most = std::max({most, up, down});
+      sums.plain[g] = plain;
+      sums.magnitude[g] = magnitude;
+      most = std::max(most, sums.twice_largest(g));
     }
     std::size_t window = 0;
     while (most <= kMost) {
       window = window == 0 ? 1 : 2 * window;
       if (window >= longest) break;
-      most = 0;  // sums of windows of twice as many, each below 2^16
-      for (std::size_t g = 0; g < count; g += 2) {
-        const bool pair = g + 1 < count;
-        sums.up[g / 2] = sums.up[g] + (pair ? sums.up[g + 1] : 0);
-        sums.down[g / 2] = sums.down[g] + (pair ? sums.down[g + 1] : 0);
-        most = std::max({most, sums.up[g / 2], sums.down[g / 2]});
+      most = 0;
+      for (std::size_t g = 0; g < count / 2; ++g) {
+        sums.plain[g] = sums.plain[2 * g] + sums.plain[2 * g + 1];
+        sums.magnitude[g] = sums.magnitude[2 * g] + sums.magnitude[2 * g + 1];
+      }
+      if (count % 2 == 1) {
+        sums.plain[count / 2] = sums.plain[count - 1];
+        sums.magnitude[count / 2] = sums.magnitude[count - 1];
       }
       count = (count + 1) / 2;
+      for (std::size_t g = 0; g < count; ++g) most = std::max(most, sums.twice_largest(g));
     }
     longest = std::min(longest, window);
-    if (longest == 0) break;
   }
   return longest;
 }
