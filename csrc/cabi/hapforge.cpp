@@ -84,6 +84,55 @@ uint32_t first_of(int64_t first, int64_t number) {
   return static_cast<uint32_t>(first);
 }
 
+gibbs::Chains chains_of(uint64_t* visible, int64_t num_visible, const uint64_t* clamp,
+                        int64_t num_chains, uint64_t seed, int64_t first_chain, int64_t first_step,
+                        int64_t num_steps, int fixed_point_bits, uint64_t* hidden) {
+  units(visible, num_visible, num_chains);
+  if (clamp != nullptr) units(clamp, num_visible, num_chains);
+  require(1 <= fixed_point_bits && fixed_point_bits <= 20, HF_ERROR_VALUE);
+  require(1 <= num_steps && num_steps < int64_t{1} << 32, HF_ERROR_VALUE);
+  return {matrix_size(num_chains),
+          visible,
+          hidden,
+          clamp,
+          seed,
+          first_of(first_chain, num_chains),
+          first_of(first_step, num_steps),
+          static_cast<uint32_t>(num_steps),
+          fixed_point_bits};
+}
+
+// Both layers of a machine, their parameters checked.
+struct Machine {
+  gibbs::Layer to_hidden, to_visible;
+
+  Machine(const int32_t* weights, const int32_t* visible_bias, const int32_t* hidden_bias,
+          int64_t num_visible, int64_t num_hidden, int backend, std::size_t threads)
+      : to_hidden(layer(transposed(weights, num_visible, num_hidden).data(), hidden_bias,
+                        num_hidden, num_visible, backend, threads)),
+        to_visible(layer(weights, visible_bias, num_visible, num_hidden, backend, threads)) {}
+
+ private:
+  static std::vector<int32_t> transposed(const int32_t* weights, int64_t rows, int64_t columns) {
+    const std::size_t v = matrix_size(rows);
+    const std::size_t h = matrix_size(columns);
+    array(weights, v * h);
+    std::vector<int32_t> out(v * h);
+    for (std::size_t i = 0; i < v; ++i) {
+      for (std::size_t j = 0; j < h; ++j) out[j * v + i] = weights[i * h + j];
+    }
+    return out;
+  }
+
+  static gibbs::Layer layer(const int32_t* weights, const int32_t* bias, int64_t num_out,
+                            int64_t num_in, int backend, std::size_t threads) {
+    const std::size_t out = matrix_size(num_out);
+    const std::size_t in = matrix_size(num_in);
+    require_small(array(weights, out * in), array(bias, out), out, in);
+    return {weights, bias, out, in, chosen(gibbs::implementations(), backend), threads};
+  }
+};
+
 }  // namespace
 
 extern "C" {
@@ -453,34 +502,31 @@ int hf_gibbs(const int32_t* weights, const int32_t* visible_bias, const int32_t*
              uint64_t* hidden, const uint64_t* clamp, int64_t num_chains, uint64_t seed,
              int64_t first_chain, int64_t first_step, int64_t num_steps, int backend, int threads) {
   return guarded([&] {
-    const std::size_t v = units(visible, num_visible, num_chains).num_rows;
-    const std::size_t h = matrix_size(num_hidden);
-    array(hidden, h * words_for_bits(matrix_size(num_chains)));
-    if (clamp != nullptr) units(clamp, num_visible, num_chains);
-    array(weights, v * h);
-    array(visible_bias, v);
-    array(hidden_bias, h);
-    require(1 <= fixed_point_bits && fixed_point_bits <= 20, HF_ERROR_VALUE);
-    require(1 <= num_steps && num_steps < int64_t{1} << 32, HF_ERROR_VALUE);
-    const gibbs::Chains chains{matrix_size(num_chains),
-                               visible,
-                               hidden,
-                               clamp,
-                               seed,
-                               first_of(first_chain, num_chains),
-                               first_of(first_step, num_steps),
-                               static_cast<uint32_t>(num_steps),
-                               fixed_point_bits};
-    const auto& kernels = chosen(gibbs::implementations(), backend);
-    std::vector<int32_t> columns(v * h);
-    for (std::size_t i = 0; i < v; ++i) {
-      for (std::size_t j = 0; j < h; ++j) columns[j * v + i] = weights[i * h + j];
-    }
-    require_small(weights, visible_bias, v, h);
-    require_small(columns.data(), hidden_bias, h, v);
-    const gibbs::Layer to_hidden(columns.data(), hidden_bias, h, v, kernels, thread_count(threads));
-    const gibbs::Layer to_visible(weights, visible_bias, v, h, kernels, thread_count(threads));
-    gibbs::run(to_hidden, to_visible, chains, thread_count(threads));
+    const gibbs::Chains chains =
+        chains_of(visible, num_visible, clamp, num_chains, seed, first_chain, first_step, num_steps,
+                  fixed_point_bits,
+                  array(hidden, matrix_size(num_hidden) * words_for_bits(matrix_size(num_chains))));
+    const Machine machine(weights, visible_bias, hidden_bias, num_visible, num_hidden, backend,
+                          thread_count(threads));
+    gibbs::run(machine.to_hidden, machine.to_visible, chains, thread_count(threads));
+  });
+}
+
+int hf_gibbs_rectified(const int32_t* weights, const int32_t* visible_bias,
+                       const int32_t* hidden_bias, int64_t num_visible, int64_t num_hidden,
+                       int fixed_point_bits, uint64_t* visible, float* hidden,
+                       const uint64_t* clamp, int64_t num_chains, uint64_t seed,
+                       int64_t first_chain, int64_t first_step, int64_t num_steps, int backend,
+                       int threads) {
+  return guarded([&] {
+    const gibbs::Chains chains =
+        chains_of(visible, num_visible, clamp, num_chains, seed, first_chain, first_step, num_steps,
+                  fixed_point_bits, nullptr);
+    array(hidden, matrix_size(num_hidden) * chains.num_chains);
+    const Machine machine(weights, visible_bias, hidden_bias, num_visible, num_hidden, backend,
+                          thread_count(threads));
+    gibbs::run_rectified(machine.to_hidden, machine.to_visible, chains, hidden,
+                         thread_count(threads));
   });
 }
 

@@ -140,6 +140,13 @@ def ld_decay(words, num_sites, position, contig, edges, **how):
     return sums, pairs
 
 
+def gibbs_rectified(weights, visible_bias, hidden_bias, bits, start, num_chains, seed, clamp, *firsts, **how):
+    visible, hidden = start.copy(), np.full((num_chains, weights.shape[1]), -1, np.float32)
+    parameters = weights, visible_bias, hidden_bias, *weights.shape, bits
+    call("gibbs_rectified", *parameters, visible, hidden, clamp, num_chains, seed, *firsts, **how)
+    return visible, hidden
+
+
 def gibbs(
     weights, visible_bias, hidden_bias, bits, start, num_chains, seed, clamp, first_chain, first_step, steps, **how
 ):

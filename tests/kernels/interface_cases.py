@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 
+from hapforge.kernels.gibbs import GibbsMachine
 from kernels.cases import random_dense
 from reference import (
     allele_counts,
@@ -75,6 +76,15 @@ def _gibbs(num_visible, num_hidden, num_chains, clamped):
     return (weights, *biases, 12, pack.pack(start.T), *numbers), tuple(pack.pack(units.T) for units in drawn)
 
 
+def _gibbs_rectified(*shape):
+    """Expected is what Python's GibbsMachine gives, which its own tests compare with a reference."""
+    arguments, _ = _gibbs(*shape, False)
+    *parameters, bits, start, num_chains, seed, _, first_chain, first_step, steps = arguments
+    machine = GibbsMachine(*parameters, fixed_point_bits=bits, hidden="relu")
+    firsts = {"first_step": first_step, "first_chain": first_chain}
+    return arguments, machine.run_bits(start, num_chains, steps=steps, seed=seed, **firsts)
+
+
 _GIBBS = [(1, 1, 1, False), (33, 20, 65, False), (70, 35, 130, True)]
 
 
@@ -85,6 +95,8 @@ def cases(name):
         return [_ld_decay(1), _ld_decay(2), _ld_decay(4)]
     if name == "gibbs":
         return [_gibbs(*one) for one in _GIBBS]
+    if name == "gibbs_rectified":
+        return [_gibbs_rectified(*one[:3]) for one in _GIBBS]
     shapes = [(0, 5), (1, 1), (5, 0), (6, 7), (64, 9), (130, 30)] if name == "ld_matrix" else SHAPES
     return [case for shape in shapes for case in _CASES[name](shape)]
 
@@ -158,7 +170,7 @@ _CASES = {
     ],
 }
 
-NAMES = [*_CASES, "ld_decay", "gibbs"]
+NAMES = [*_CASES, "ld_decay", "gibbs", "gibbs_rectified"]
 FLOATS = {"ld_matrix", "ld_decay"}  # float32, and float64 that the reference rounds and adds up in another order
 
 

@@ -32,7 +32,7 @@ FAMILY = {
     **dict.fromkeys(["three_point", "three_point_block"], "three_point"),
     "kmer_counts": "kmers",
     "nearest_set": "nearest_set",
-    "gibbs": "gibbs",
+    **dict.fromkeys(["gibbs", "gibbs_rectified"], "gibbs"),
 }
 ADJACENT = {
     "pairwise_hamming",
@@ -43,6 +43,7 @@ ADJACENT = {
     "joint_counts_of_pairs",
 }
 TWO_MATRICES = {"pairwise_hamming", "nearest_set", "joint_nearest_neighbours"}
+WITHOUT_STRIDE = {"gibbs", "gibbs_rectified", "gibbs_counts", "concat_sites"}
 ABOUT = {"hf_abi_version", "hf_version", "hf_status_message", "hf_available_backends", "hf_parallel_for"}
 
 
@@ -194,7 +195,13 @@ def test_null_and_misaligned_pointers(name, monkeypatch):
     monkeypatch.setattr(c_functions, "call", lambda name, *converted, **how: seen.append(converted))
     getattr(c_functions, name)(*arguments)
     (converted,) = seen
-    optional = {"hamming_histogram": {3}, "nearest_neighbours": {3}, "ld_decay": {5}, "gibbs": {8}}.get(name, set())
+    optional = {
+        "hamming_histogram": {3},
+        "nearest_neighbours": {3},
+        "ld_decay": {5},
+        "gibbs": {8},
+        "gibbs_rectified": {8},
+    }.get(name, set())
     arrays = [i for i, a in enumerate(converted) if isinstance(a, np.ndarray)]
     assert len(arrays) >= 2
     for i in arrays:
@@ -203,7 +210,7 @@ def test_null_and_misaligned_pointers(name, monkeypatch):
             expect(c_functions.POINTER, name, *converted[:i], value, *converted[i + 1 :])
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("gibbs", "gibbs_counts", "concat_sites")])
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in WITHOUT_STRIDE])
 def test_sizes_and_strides(name, monkeypatch):
     arguments, _ = cases(name)[-1]
     seen = []

@@ -266,6 +266,16 @@ HF_API int hf_gibbs(const int32_t* weights, const int32_t* visible_bias, const i
                     uint64_t seed, int64_t first_chain, int64_t first_step, int64_t num_steps,
                     int backend, int threads);
 
+/* The same with hidden units that are rectified: h_j >= 0 with a density proportional to
+ * exp(x h - h^2 / 2), x its field b_j + sum_i v_i w_ij; they are multiples of 2^-10 below 2^10.
+ * hidden: num_chains x num_hidden. They are drawn with the C library's erfc and log. */
+HF_API int hf_gibbs_rectified(const int32_t* weights, const int32_t* visible_bias,
+                              const int32_t* hidden_bias, int64_t num_visible, int64_t num_hidden,
+                              int fixed_point_bits, uint64_t* visible, float* hidden,
+                              const uint64_t* clamp, int64_t num_chains, uint64_t seed,
+                              int64_t first_chain, int64_t first_step, int64_t num_steps,
+                              int backend, int threads);
+
 /* counts[i num_hidden + j]: chains with visible unit i and hidden unit j set. Rows as above. */
 HF_API int hf_gibbs_counts(const uint64_t* visible, const uint64_t* hidden, int64_t num_visible,
                            int64_t num_hidden, int64_t num_chains, int64_t* counts, int backend,

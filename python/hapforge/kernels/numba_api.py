@@ -74,11 +74,12 @@ _hf_concat_sites = _c_function("hf_concat_sites", _POINTER, _POINTER, _POINTER, 
 _hf_three_point = _c_function("hf_three_point", *_PACKED, _POINTER, _SIZE, types.intc, _POINTER)
 _hf_three_point_block = _c_function("hf_three_point_block", *_PACKED, types.intc, _POINTER)
 _hf_kmer_counts = _c_function("hf_kmer_counts", *_PACKED, _SIZE, _SIZE, _SIZE, _POINTER)
-_hf_gibbs = _c_function(
-    "hf_gibbs",
+_GIBBS = (
     *(_POINTER, _POINTER, _POINTER, _SIZE, _SIZE, types.intc),
     *(_POINTER, _POINTER, _POINTER, _SIZE, types.uint64, _SIZE, _SIZE, _SIZE),
 )
+_hf_gibbs = _c_function("hf_gibbs", *_GIBBS)
+_hf_gibbs_rectified = _c_function("hf_gibbs_rectified", *_GIBBS)
 _hf_gibbs_counts = _c_function("hf_gibbs_counts", _POINTER, _POINTER, _SIZE, _SIZE, _SIZE, _POINTER)
 
 
@@ -408,6 +409,28 @@ def ld_decay(
     return sums, pairs
 
 
+@njit
+def _check_machine(
+    weights: Any, visible_bias: Any, hidden_bias: Any, visible: Any, num_chains: int, clamp: Any
+) -> tuple[int, int, int, int]:
+    """Where weights, biases and clamp stand."""
+    num_visible, num_hidden = weights.shape
+    parameters, a, b = _weights_address(weights), _bias_address(visible_bias), _bias_address(hidden_bias)
+    _contiguous(weights)
+    _contiguous(visible_bias)
+    _contiguous(hidden_bias)
+    if len(visible_bias) != num_visible or len(hidden_bias) != num_hidden:
+        raise ValueError("expected one visible bias a row of weights and one hidden bias a column")
+    _words_address(visible)
+    _units(visible, num_visible, num_chains)
+    if clamp is None:
+        held = np.uintp(0)
+    else:
+        held = _words_address(clamp)
+        _units(clamp, num_visible, num_chains)
+    return parameters, a, b, held
+
+
 @njit(nogil=True)
 def gibbs(
     weights: Any,
@@ -431,22 +454,54 @@ def gibbs(
     bits are units that keep their value; or None. Draws depend on the seed and the numbers of chains and steps alone,
     so chains or steps cut into several calls are those of one call.
     """
+    parameters, a, b, held = _check_machine(weights, visible_bias, hidden_bias, visible, num_chains, clamp)
     num_visible, num_hidden = weights.shape
-    parameters, a, b = _weights_address(weights), _bias_address(visible_bias), _bias_address(hidden_bias)
-    _contiguous(weights)
-    _contiguous(visible_bias)
-    _contiguous(hidden_bias)
-    if len(visible_bias) != num_visible or len(hidden_bias) != num_hidden:
-        raise ValueError("expected one visible bias a row of weights and one hidden bias a column")
-    _words_address(visible)
-    _units(visible, num_visible, num_chains)
-    if clamp is None:
-        held = np.uintp(0)
-    else:
-        held = _words_address(clamp)
-        _units(clamp, num_visible, num_chains)
     last, hidden = visible.copy(), np.empty((num_hidden, _words_for(num_chains)), np.uint64)
     status = _hf_gibbs(
+        parameters,
+        a,
+        b,
+        num_visible,
+        num_hidden,
+        fixed_point_bits,
+        last.ctypes.data,
+        hidden.ctypes.data,
+        held,
+        num_chains,
+        np.uint64(seed),
+        first_chain,
+        first_step,
+        num_steps,
+        backend,
+        threads,
+    )
+    if status == 6:
+        raise ValueError("gibbs: a weight is too large, or a number of chains, steps or bits out of its range")
+    _check(status)
+    return last, hidden
+
+
+@njit(nogil=True)
+def gibbs_rectified(
+    weights: Any,
+    visible_bias: Any,
+    hidden_bias: Any,
+    fixed_point_bits: int,
+    visible: Any,
+    num_chains: int,
+    seed: int,
+    clamp: Any,
+    first_chain: int,
+    first_step: int,
+    num_steps: int,
+    backend: int = AUTO,
+    threads: int = 1,
+) -> Any:
+    """As `gibbs`, with rectified hidden units: float32 (num_chains, num_hidden)."""
+    parameters, a, b, held = _check_machine(weights, visible_bias, hidden_bias, visible, num_chains, clamp)
+    num_visible, num_hidden = weights.shape
+    last, hidden = visible.copy(), np.empty((num_chains, num_hidden), np.float32)
+    status = _hf_gibbs_rectified(
         parameters,
         a,
         b,
