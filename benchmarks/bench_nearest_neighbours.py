@@ -132,6 +132,7 @@ def faiss_joint(data, threads):
 
 def numkong_joint(data, threads):
     from concurrent.futures import ThreadPoolExecutor
+    from itertools import pairwise
 
     import numkong
     import numpy as np
@@ -142,7 +143,7 @@ def numkong_joint(data, threads):
     def matrix(x, y):
         packed = numkong.hammings_pack(y, dtype="uint1")
         edges = np.linspace(0, len(x), threads + 1).astype(int)
-        parts = pool.map(lambda r: np.asarray(numkong.hammings_packed(x[r[0] : r[1]], packed)), zip(edges, edges[1:]))
+        parts = pool.map(lambda r: np.asarray(numkong.hammings_packed(x[r[0] : r[1]], packed)), pairwise(edges))
         return np.concatenate(list(parts)) if threads > 1 else np.array(next(parts))
 
     def three_products():

@@ -7,7 +7,7 @@
 // high fields are added up apart, the bytes themselves modulo 256, from which the low fields
 // follow. 9 operations serve 2 x 32 pairs and 12 bits: 85 bits each, against 32 where the bits of
 // every pair are counted by nibble (Mula, Kurz, Lemire, Comput. J. 61, 2018), as in `direct` below,
-// which is for tiles too small to repay packing. benchmarks/results/popcount_bound.json has the
+// which is for tiles too small to repay packing. benchmarks/results/nearest_neighbours.json has the
 // speed.
 #include <immintrin.h>
 
