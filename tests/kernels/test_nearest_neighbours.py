@@ -69,6 +69,8 @@ def test_self_exclusion(backend):
     everyone = np.arange(70)
     assert np.array_equal(nearest_neighbours(dense, dense, backend=backend).index[:, 0], everyone)
     assert np.array_equal(nearest_neighbours(dense, exclude_self=False, backend=backend).index[:, 0], everyone)
+    packed = as_packed(dense, "dense")  # the same rows in memory
+    assert np.array_equal(nearest_neighbours(packed, packed, backend=backend).index[:, 0], everyone)
     among_themselves = nearest_neighbours(dense, backend=backend)
     check(nearest_neighbours(dense, dense, exclude_self=True, backend=backend), among_themselves)
     assert (among_themselves.index[:, 0] != everyone).all()
@@ -82,6 +84,9 @@ def test_results_are_the_same_on_any_number_of_threads(backend):
     of_few = nearest_neighbours(few, dense, k=5, backend=backend, threads=1)
     joint = joint_nearest_neighbours(dense, dense[250:], k=3, backend=backend, threads=1)
     check(one, nearest_neighbours(dense, dense, k=5, exclude_self=True, backend=backend, threads=1))
+    packed = as_packed(dense, "dense")
+    with_self = nearest_neighbours(packed, packed, k=5, backend=backend, threads=2)
+    check(with_self, nearest_neighbours(dense, dense, k=5, backend=backend, threads=1))
     for threads in (2, 3, 16):
         check(nearest_neighbours(dense, k=5, backend=backend, threads=threads), one)
         check(nearest_neighbours(few, dense, k=5, backend=backend, threads=threads), of_few)

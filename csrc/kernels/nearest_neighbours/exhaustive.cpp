@@ -41,6 +41,7 @@ struct Candidates {
   std::size_t k;
 
   void add(std::size_t row, std::uint32_t distance, std::size_t index) const noexcept {
+    if (distance >= limit[row]) return;
     offer(heap + row * k, k, candidate(distance, index));
     limit[row] = static_cast<std::uint32_t>(heap[row * k] >> 32);
   }
