@@ -2,7 +2,7 @@
 
 faiss.IndexBinaryFlat searches; NumKong, SimSIMD, torch and scipy give matrices of distances, of which minima are taken:
 each pair once where the library allows it. scipy takes float64, so it is given a subset. Ours prune where there are
-enough rows; benchmarks/bench_popcount_bound.py has the pass over all pairs. The cohort is out-of-Africa haplotypes, rows
+enough rows; benchmarks/bench_popcount_bound.py has the pass over all. The cohort is out-of-Africa haplotypes, rows
 0 to 5007 and 5008 to 10,015 of 10,016. Growth is measured on independent sites, where little can be pruned.
 """
 
