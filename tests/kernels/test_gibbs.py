@@ -485,6 +485,20 @@ def test_a_start_is_drawn_with_even_odds_and_no_step_leaves_it():
     assert all(map(np.array_equal, machine.run_bits(None, 300, steps=3, seed=4, first_chain=9), onwards))
 
 
+@every_backend
+def test_padding_bits_of_a_start_do_not_matter(backend):
+    machine = machine_of(integers(70, 50, 12), 12, backend)
+    start, _ = machine.run_bits(None, 70, steps=0, seed=4)
+    dirty = start.copy()
+    dirty[:, -1] |= np.uint64(2**64 - 2**6)
+    for clean_units, units in zip(
+        machine.run_bits(start, 70, steps=2, seed=4), machine.run_bits(dirty, 70, steps=2, seed=4), strict=True
+    ):
+        assert np.array_equal(clean_units, units)
+        assert not (units[:, -1] >> np.uint64(6)).any()
+    assert np.array_equal(machine.hidden_fields(start, 70), machine.hidden_fields(dirty, 70))
+
+
 def test_states_have_the_form_of_the_start():
     weights, a, b = parameters(70, 65)
     dense = random_dense((20, 70))
