@@ -4,6 +4,7 @@ import operator
 import os
 import subprocess
 import sys
+import sysconfig
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -115,6 +116,14 @@ def test_a_function_that_keeps_the_gil_is_noticed(no_forced_switches):
 def test_the_gil_is_released_during_a_call(name, no_forced_switches):
     arguments = LONG_CALLS[name]()
     assert lets_others_run(lambda: operator.attrgetter(name)(core)(*arguments))
+
+
+def test_a_free_threaded_python_stays_without_a_gil():
+    if not sysconfig.get_config_var("Py_GIL_DISABLED"):
+        pytest.skip("this Python has a GIL")
+    script = "import hapforge, sys; print(sys._is_gil_enabled())"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_every_function_of_the_module_is_tried():

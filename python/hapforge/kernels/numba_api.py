@@ -410,9 +410,7 @@ def ld_decay(
 
 
 @njit
-def _check_machine(
-    weights: Any, visible_bias: Any, hidden_bias: Any, visible: Any, num_chains: int, clamp: Any
-) -> tuple[int, int, int, int]:
+def _check_machine(weights: Any, visible_bias: Any, hidden_bias: Any, visible: Any, num_chains: int, clamp: Any) -> Any:
     """Where weights, biases and clamp stand."""
     num_visible, num_hidden = weights.shape
     parameters, a, b = _weights_address(weights), _bias_address(visible_bias), _bias_address(hidden_bias)
