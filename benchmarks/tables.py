@@ -14,7 +14,7 @@ README = HERE.parent / "README.md"
 BEGIN = "<!-- tables: made by `python benchmarks/tables.py`; do not edit between these lines -->"
 END = "<!-- end of tables -->"
 
-KERNELS = ("pack", "allele_counts", "hamming", "nearest_neighbours", "joint_counts", "gibbs")
+KERNELS = ("pack", "allele_counts", "hamming", "nearest_neighbours", "joint_counts", "three_point", "kmers", "gibbs")
 DEMO_SCORES = ("aa_truth", "aa_syn", "privacy_score", "af_r_low", "pca_wasserstein", "pairwise_within", "ld_score")
 
 
