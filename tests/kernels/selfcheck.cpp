@@ -283,6 +283,10 @@ Bytes run_gibbs(const gibbs::Kernels& kernels, Shape s) {
   gibbs::run(hidden_layer, visible_layer, held, kThreads);
   append(out, visible);
   append(out, hidden);
+  std::vector<float> values(s.rows * kHidden);
+  gibbs::run_rectified(hidden_layer, visible_layer, held, values.data(), kThreads);
+  append(out, visible);
+  append(out, values);
   return out;
 }
 

@@ -287,9 +287,24 @@ class GibbsMachine:
     def counts(
         self, visible: NDArray[np.uint64], hidden: NDArray[np.uint64], num_chains: int, *, threads: int | None = None
     ) -> GibbsCounts:
-        """Counts over chains in the form of `run_bits`, exact."""
+        """Counts over chains of a state as `run_bits` gives it; exact. What training needs of <v>, <h> and <v h>.
+
+        Parameters
+        ----------
+        visible, hidden : uint64 (num_units, ceil(num_chains / 64)), C-contiguous, padding bits zero
+            Hidden units are binary.
+        num_chains : int
+        threads : as in `gibbs`
+
+        Raises
+        ------
+        ValueError
+            Words that do not fit the number of chains.
+        TypeError
+            Another dtype.
+        """
         budget = _backend.get_threads(threads)
-        both = _backend.core.gibbs_counts(visible, hidden, num_chains, _backend.resolve("joint_counts"), budget)
+        both = _backend.core.gibbs_counts(visible, hidden, num_chains, _backend.resolve("hamming"), budget)
         ones_visible, ones_hidden = (np.bitwise_count(bits).sum(1, dtype=np.int64) for bits in (visible, hidden))
         return GibbsCounts(ones_visible, ones_hidden, both)
 
