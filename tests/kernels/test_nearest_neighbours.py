@@ -156,8 +156,8 @@ def test_large_sets_are_pruned():
     """The public functions on sizes where they prune, against parts too small for it."""
     rng = np.random.default_rng(8)
     founders = (rng.random((60, 1500)) < rng.beta(0.3, 1.0, 1500)).astype(np.uint8)
-    a, b = (mosaics(founders, n, rng, segments=5, flips=0.001) for n in (1200, 1100))
-    parts = [nearest_neighbours(a[rows], b) for rows in np.array_split(np.arange(1200), 6)]  # too few queries
+    a, b = (mosaics(founders, n, rng, segments=5, flips=0.001) for n in (2200, 4100))
+    parts = [nearest_neighbours(a[rows], b) for rows in np.array_split(np.arange(2200), 10)]  # too few queries
     expected = tuple(np.concatenate([part[i] for part in parts]) for i in range(2))
     check(nearest_neighbours(a, b), expected)
     found = joint_nearest_neighbours(a, b)

@@ -9,7 +9,8 @@ namespace hapforge::nearest_neighbours {
 namespace {
 
 // Below these, making sketches and keeping lists costs more than comparing all pairs.
-constexpr std::size_t kRowsPerNeighbour = 1024;
+constexpr std::size_t kFewestRows = 4096;
+constexpr std::size_t kRowsPerFurtherNeighbour = 1024;
 constexpr std::size_t kFewestQueries = 256;
 
 }  // namespace
@@ -18,7 +19,8 @@ bool prunes(const BitMatrixView& a, const BitMatrixView& b, const JointLists& ou
   const std::size_t k = std::max({out.aa.k, out.ab.k, out.ba.k, out.bb.k});
   const std::size_t queries =
       (out.aa.k + out.ab.k > 0 ? a.num_rows : 0) + (out.ba.k + out.bb.k > 0 ? b.num_rows : 0);
-  return k <= kMostPruned && a.num_rows + b.num_rows >= k * kRowsPerNeighbour &&
+  return k <= kMostPruned && k >= 1 &&
+         a.num_rows + b.num_rows >= kFewestRows + (k - 1) * kRowsPerFurtherNeighbour &&
          queries >= kFewestQueries;
 }
 

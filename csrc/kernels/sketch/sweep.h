@@ -67,6 +67,7 @@ class Sweep {
   static constexpr std::size_t kSampledQueries = 32;
   static constexpr std::size_t kLeastStretch = 1024;
   static constexpr std::size_t kLeafRows = 16;
+  static constexpr std::size_t kTreeWords = 16;
   static constexpr std::size_t kTreeNeighbours = 12;
 
   // What verifying a pair costs, in words that a tile compares.
@@ -137,13 +138,15 @@ class Sweep {
       const auto [begin, end] = stack[--depth];
       const std::size_t n = end - begin;
       if (n <= kLeafRows) continue;
+      // The first words have the columns that vary most: enough to tell which pivot is nearer.
+      const std::size_t words = std::min(sketches_.words, kTreeWords);
       const std::uint64_t* left = sketches_.row(order[begin + next(random) % n]);
       const std::uint64_t* right = sketches_.row(order[begin + next(random) % n]);
       std::size_t i = begin;
       std::size_t j = end;
       while (i < j) {
         const std::uint64_t* row = sketches_.row(order[i]);
-        if (distance(row, left, sketches_.words) < distance(row, right, sketches_.words)) {
+        if (distance(row, left, words) < distance(row, right, words)) {
           ++i;
         } else {
           std::swap(order[i], order[--j]);
@@ -228,11 +231,15 @@ class Sweep {
   // A stretch of targets at a time: limits fall fastest at first, and with them the width needed.
   void compare_all(std::size_t pool, bool own) {
     const std::size_t stretch = std::max<std::size_t>(kLeastStretch, targets_.size() / 8 / 64 * 64);
+    std::size_t shortened = 0;  // the width that query_words_ is at
     for (std::size_t begin = 0; begin < targets_.size(); begin += stretch) {
       const std::size_t end = std::min(targets_.size(), begin + stretch);
       const std::size_t width = choose_width(std::span(targets_.data() + begin, end - begin), pool);
-      query_words_.resize(queries_.size() * width);
-      shorten_all(queries_, width, query_words_.data());
+      if (width != shortened) {
+        query_words_.resize(queries_.size() * width);
+        shorten_all(queries_, width, query_words_.data());
+        shortened = width;
+      }
       const std::size_t tasks = (end - begin + kTargets - 1) / kTargets;
       parallel_for(tasks, threads_, [&](std::size_t task, std::size_t slot) noexcept {
         compare(begin + task * kTargets, pool, own, width, slot);
@@ -279,6 +286,7 @@ class Sweep {
                std::size_t slot) noexcept {
     const std::size_t count = std::min(kTargets, targets_.size() - first);
     const std::span targets(targets_.data() + first, count);
+    const bool exact = width == row_words_;
     Scratch& s = scratch_[slot];
     std::uint64_t* target_words = target_words_.data() + slot * kTargets * row_words_;
     shorten_all(targets, width, target_words);
@@ -291,7 +299,12 @@ class Sweep {
         std::uint64_t mask = s.mask[q - begin];
         if (own && q >= first) mask &= ~std::uint64_t{0} << (q - first) << 1;
         for (; mask != 0; mask &= mask - 1) {
-          verify(queries_[q], targets[static_cast<std::size_t>(std::countr_zero(mask))]);
+          const auto t = static_cast<std::size_t>(std::countr_zero(mask));
+          if (exact) {
+            state_.offer(queries_[q], targets[t], s.distance[(q - begin) * kTargets + t]);
+          } else {
+            verify(queries_[q], targets[t]);
+          }
         }
       }
     }
