@@ -15,7 +15,7 @@ namespace hapforge::nearest_neighbours::exhaustive {
 namespace {
 
 constexpr std::size_t kBlock = 192;  // most rows of a tile on either side: two blocks fit L2
-constexpr std::size_t kColumns = popcount_tile::kMaskBits;  // compared at a time
+constexpr std::size_t kColumns = popcount_tile::kMaskBits;  // compared with limits at a time
 constexpr std::size_t kRowsPerMerge = 256;
 constexpr std::uint64_t kNone = std::numeric_limits<std::uint64_t>::max();
 
@@ -96,7 +96,7 @@ struct Tile {
 };
 
 struct Scratch {
-  std::uint32_t distance[kBlock * kColumns];
+  std::uint32_t distance[kBlock * kBlock];
   std::uint64_t row_mask[kBlock];
   std::uint64_t column_mask[kBlock];
 };
@@ -113,17 +113,20 @@ void run_tile(const Tile& t, const Candidates& of_a, const Candidates* of_b, Scr
   const std::size_t first_a = t.block_a * kBlock;
   const std::size_t end_b = std::min(t.b.num_rows, (t.block_b + 1) * kBlock);
   const bool diagonal = t.among && t.block_a == t.block_b;
-  for (std::size_t j = t.block_b * kBlock; j < end_b; j += kColumns) {
+  const std::size_t first_b = t.block_b * kBlock;
+  const std::size_t all_rows = std::min(t.a.num_rows, first_a + kBlock) - first_a;
+  kernels.differences({t.a.row(first_a), all_rows, t.b.row(first_b), end_b - first_b,
+                       t.a.words_per_row, s.distance, kBlock});
+  for (std::size_t j = first_b; j < end_b; j += kColumns) {
     const std::size_t columns = std::min(kColumns, end_b - j);
     // On the diagonal: rows above these columns, and these themselves.
-    const std::size_t end_a = diagonal ? j + columns : std::min(t.a.num_rows, first_a + kBlock);
+    const std::size_t end_a = diagonal ? j + columns : first_a + all_rows;
     const std::size_t rows = end_a - first_a;
-    kernels.differences(
-        {t.a.row(first_a), rows, t.b.row(j), columns, t.a.words_per_row, s.distance, kColumns});
-    kernels.below({s.distance, rows, columns, kColumns, of_a.limit + first_a,
+    const std::uint32_t* distances = s.distance + (j - first_b);
+    kernels.below({distances, rows, columns, kBlock, of_a.limit + first_a,
                    of_b ? of_b->limit + j : nullptr, s.row_mask, s.column_mask});
     for (std::size_t i = first_a; i < end_a; ++i) {
-      const std::uint32_t* distance = s.distance + (i - first_a) * kColumns;
+      const std::uint32_t* distance = distances + (i - first_a) * kBlock;
       std::uint64_t mask = s.row_mask[i - first_a];
       if (t.exclude_self && i >= j && i < j + columns) mask &= ~(std::uint64_t{1} << (i - j));
       for_each_bit(mask, [&](std::size_t c) noexcept { of_a.add(i, distance[c], j + c); });

@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::size_t kLanes = 8;
 constexpr std::size_t kMostWords = 160;  // packed at a time, a multiple of kLanes: what L1 holds
-constexpr std::size_t kPanels = 8;       // of b packed at a time, eight rows each
+constexpr std::size_t kPanels = 16;      // of b packed at a time, eight rows each
 constexpr std::size_t kFewestRows = 4;   // of either side that repay packing
 
 enum class Op { kXor, kAnd };
@@ -55,8 +55,9 @@ std::size_t least(std::size_t x, std::size_t y) noexcept { return x < y ? x : y;
 }
 
 // Packs `words` words of up to 8 rows, `stride` apart: packed[8 k + i] is the xor of words 0 to k
-// of row i, for k up to the next multiple of 8; rows there are not are zero. Returns the set bits
-// of each row.
+// of row i, for k up to the next multiple of 8; rows there are not are zero. For kAnd, returns the
+// set bits of each row.
+template <Op op>
 __m512i pack(const std::uint64_t* rows, std::size_t num_rows, std::size_t stride, std::size_t words,
              std::uint64_t* packed) noexcept {
   __m512i prefix = _mm512_setzero_si512();
@@ -71,7 +72,7 @@ __m512i pack(const std::uint64_t* rows, std::size_t num_rows, std::size_t stride
     }
     transpose(v);
     for (std::size_t i = 0; i < 8; ++i) {
-      ones = _mm512_add_epi64(ones, _mm512_popcnt_epi64(v[i]));
+      if constexpr (op == Op::kAnd) ones = _mm512_add_epi64(ones, _mm512_popcnt_epi64(v[i]));
       prefix = _mm512_xor_si512(prefix, v[i]);
       _mm512_store_si512(packed + (w + i) * 8, prefix);
     }
@@ -123,7 +124,7 @@ void block_row(const Tile& t, std::size_t row, std::size_t column, std::size_t n
   alignas(64) std::uint64_t a_ones[8];
   const std::size_t num_rows = least(8, t.rows_a - row);
   const std::size_t words = end - begin;
-  _mm512_store_si512(a_ones, pack(t.a + row * t.words + begin, num_rows, t.words, words, a));
+  _mm512_store_si512(a_ones, pack<op>(t.a + row * t.words + begin, num_rows, t.words, words, a));
   for (std::size_t j = 0; j < num_columns; j += 8) {
     alignas(64) std::uint64_t count[64];
     block(a, panels + j * kMostWords, words, count);
@@ -153,8 +154,8 @@ void packed_tile(const Tile& t) noexcept {
     do {  // once for rows of no words, to write their zeros
       const std::size_t end = begin + least(kMostWords, t.words - begin);
       for (std::size_t j = 0; j < num_columns; j += 8) {
-        ones[j / 8] = pack(t.b + (column + j) * t.words + begin, least(8, num_columns - j), t.words,
-                           end - begin, panels + j * kMostWords);
+        ones[j / 8] = pack<op>(t.b + (column + j) * t.words + begin, least(8, num_columns - j),
+                               t.words, end - begin, panels + j * kMostWords);
       }
       for (std::size_t row = 0; row < t.rows_a; row += 8) {
         block_row<op>(t, row, column, num_columns, begin, end, panels, ones);
