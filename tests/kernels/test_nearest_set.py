@@ -1,6 +1,9 @@
 """nearest_set against the reference, on every backend."""
 
+import subprocess
+import sys
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -100,3 +103,29 @@ def test_bad_calls():
         nearest_set(random_dense((2, 64)), random_dense((2, 63)))
     with pytest.raises(ValueError, match="a: expected only 0 and 1"):
         nearest_set(np.full((2, 4), 2, np.uint8), random_dense((2, 4)))
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc to reset the peak")
+@pytest.mark.parametrize("function", ["nearest_set(a, b)", "joint_nearest_neighbours(a, b)"])
+def test_memory(function):
+    """No n x n: beyond inputs and result, a sketch (here as long as a row), 80 bytes and 2 candidates per row."""
+    script = f"""
+import numpy as np
+from hapforge.kernels import joint_nearest_neighbours, nearest_set
+
+def kib(name):
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(name))
+
+rng = np.random.default_rng(0)
+words = rng.integers(0, 2**64, (2, 20_000, 32), np.uint64) & rng.integers(0, 2**64, (2, 20_000, 32), np.uint64)
+a, b = ((rows, 2048) for rows in words)
+nearest_set((words[0][:100], 2048), b)
+open("/proc/self/clear_refs", "w").write("5")
+before = kib("VmRSS")
+{function}
+print(kib("VmHWM") - before)
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    rows = 40_000
+    promised = rows * (32 * 8 + 80 + 2 * 8 + 2 * 12)
+    assert int(run.stdout) * 1024 < promised + (8 << 20)

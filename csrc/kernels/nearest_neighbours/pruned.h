@@ -1,7 +1,7 @@
 // nearest_neighbours by sketch::Sweep: exact, but most pairs are never compared in full.
 //
 // Identical rows are found first and share their lists. Memory is the inputs, the
-// outputs, one sketch per row (2.5 bits for each differing site of an average pair), and some 60
+// outputs, one sketch per row (2.5 bits for each differing site of an average pair), and some 80
 // bytes and up to 2 k candidates of 8 bytes per row.
 #pragma once
 

@@ -5,7 +5,7 @@
 // find all nearest neighbours: a row's limit is its least distance to any other row. Rows that are
 // identical are decided by counts, the others compared by sketch::Sweep.
 // Exact. Memory is the inputs, one sketch per row (about 2.5 bits per differing site of an average
-// pair) and some 60 bytes per row.
+// pair) and some 80 bytes per row.
 #pragma once
 
 #include <cstdint>

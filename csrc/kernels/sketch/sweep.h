@@ -84,8 +84,9 @@ class Sweep {
   // Steps of a third or less, up to the sketch itself.
   static std::vector<std::size_t> candidate_widths(std::size_t most) {
     std::vector<std::size_t> widths;
-    for (std::size_t w = 4; w < most; w += std::max<std::size_t>(4, w / 12 * 4))
+    for (std::size_t w = 4; w < most; w += std::max<std::size_t>(4, w / 12 * 4)) {
       widths.push_back(w);
+    }
     widths.push_back(most);
     return widths;
   }
@@ -125,8 +126,7 @@ class Sweep {
     state_.offer(a, b, d);
   }
 
-  // ---- seeds: random trees
-  // -----------------------------------------------------------------------
+  // ---- seeds: random trees ----
 
   // Rows in the order of the leaves of a tree whose nodes part their rows by the nearer of two of
   // them, picked at random.
@@ -179,8 +179,7 @@ class Sweep {
     for (std::size_t i = 0; i < n; ++i) position_[orders[0][i]] = static_cast<std::uint32_t>(i);
   }
 
-  // ---- chunks
-  // ------------------------------------------------------------------------------------
+  // ---- chunks ----
 
   // Takes the hardest rows out of the pool that has the hardest one; false where no row has a limit
   // left.

@@ -53,7 +53,7 @@ def nearest_neighbours(
 
     The distance of two haplotypes is the number of sites where they differ. At equal distance the target with the
     lower index comes first. Memory is the inputs, the result and, for pruning, about 2.5 bits for each differing site
-    of an average pair, 60 bytes and 2 k candidates of 8 bytes per row; without, k candidates per query and thread.
+    of an average pair, 80 bytes and 2 k candidates of 8 bytes per row; without, k candidates per query and thread.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ def nearest_set(a: Any, b: Any, *, backend: str = "auto", threads: int | None = 
     Exact, and most pairs are never compared in full: identical rows are decided by counting them; for the others,
     parities of groups of sites give a lower bound of a distance, and a pair whose bound exceeds what both rows have
     found already is passed over. Where bounds do not help, every pair is compared. Memory is the inputs, about 2.5
-    bits for each differing site of an average pair per row, and some 60 bytes per row.
+    bits for each differing site of an average pair per row, and some 80 bytes per row.
 
     Parameters
     ----------
