@@ -189,7 +189,7 @@ def main() -> None:
     candidates["scikit-allel rogers_huff_r"] = Candidate(allel_matrix, ("allel",), rounds=1)
     candidates["numpy float32"] = Candidate(numpy_matrix)
     entries = [compare(f"ld_matrix 1000 sites x {N}", candidates, data, right)]
-    entries.append(compare(f"ld_matrix 10000 sites x {N}", *matrix_workload(10_000), threads=2, rounds=3))
+    entries.append(compare(f"ld_matrix 10000 sites x {N}", *matrix_workload(10_000), threads=2, rounds=7))
     name = f"ld_decay 10000 sites x {N}, all pairs, {BINS} bins"
     entries.append(compare(name, *decay_workload(10_000), threads=1, rounds=3))
     candidates, data, right = decay_workload(65_535)

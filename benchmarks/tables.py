@@ -42,6 +42,21 @@ def speed() -> str:
     return "\n".join(lines)
 
 
+def growth() -> str:
+    """A row per workload whose size was varied: CPU seconds and memory of our first, fastest backend."""
+    lines = ["| cost by size, ours | CPU s | peak memory, MiB |", "|---|---|---|"]
+    for kernel in KERNELS:
+        for entry in _load(kernel).get("growth", ()):
+            ours = next(column for name, column in entry["candidates"].items() if name.startswith("hapforge"))
+            threads = f"{entry['threads']} thread{'s' if entry['threads'] > 1 else ''}"
+            sizes = ", ".join(f"{size:,}" for size in entry["sizes"])
+            seconds = ", ".join(f"{cpu:.3g}" for cpu in ours["cpu_seconds"])
+            memory = ", ".join(str(peak) for peak in ours["peak_memory_mb"])
+            name = f"`{entry['workload']}`, {threads}: {sizes} {entry['grows_with']}"
+            lines.append(f"| {name} | {seconds} | {memory} |")
+    return "\n".join(lines)
+
+
 def demo() -> str:
     """The demo's scores at equal n, beside its controls."""
     result = _load("demo")
@@ -65,7 +80,7 @@ def demo() -> str:
 
 def render() -> str:
     """What stands between the markers."""
-    return f"{BEGIN}\n\n{demo()}\n\n{speed()}\n\n{END}"
+    return f"{BEGIN}\n\n{demo()}\n\n{speed()}\n\n{growth()}\n\n{END}"
 
 
 def main() -> None:
