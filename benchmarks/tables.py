@@ -52,7 +52,7 @@ def growth() -> str:
             sizes = ", ".join(f"{size:,}" for size in entry["sizes"])
             seconds = ", ".join(f"{cpu:.3g}" for cpu in ours["cpu_seconds"])
             memory = ", ".join(str(peak) for peak in ours["peak_memory_mb"])
-            name = f"`{entry['workload']}`, {threads}: {sizes} {entry['grows_with']}"
+            name = f"`{kernel}` {entry['workload']}, {threads}: {sizes} {entry['grows_with']}"
             lines.append(f"| {name} | {seconds} | {memory} |")
     return "\n".join(lines)
 
