@@ -1,6 +1,6 @@
-"""Write the README's tables from the committed results.
+"""Write the README's tables, and all figures into benchmarks/README.md, from the committed results.
 
-usage: python benchmarks/tables.py        (tests/test_readme.py fails where the README is not what this makes)
+usage: python benchmarks/tables.py        (tests/test_readme.py fails where the files are not what this makes)
 """
 
 from __future__ import annotations
@@ -11,10 +11,26 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"
+ALL = HERE / "README.md"
 BEGIN = "<!-- tables: made by `python benchmarks/tables.py`; do not edit between these lines -->"
 END = "<!-- end of tables -->"
 
-KERNELS = ("pack", "allele_counts", "hamming", "nearest_neighbours", "joint_counts", "three_point", "kmers", "gibbs")
+KERNELS = (
+    *("pack", "allele_counts", "hamming", "nearest_neighbours", "nearest_set", "joint_counts"),
+    *("three_point", "kmers", "gibbs"),
+)
+# What the README shows: result file -> beginnings of workloads.
+HEADLINES = {
+    "pack": ("transpose",),
+    "hamming": ("histogram 5008 x 5008 x 10000, 2 threads", "pairwise 5008"),
+    "nearest_neighbours": ("among themselves, 5008 x 10000, k = 1", "within and between"),
+    "nearest_set": ("5008 + 5008 x 10000, out", "20000 + 20000", "3203 + 3204", "5008 + 5008 x 10000, mosaics"),
+    "joint_counts": ("ld_matrix 10000", "ld_decay"),
+    "three_point": ("63952", "all 2763520"),
+    "kmers": ("k = 8, 5008 x 65535",),
+    "gibbs": ("4 steps", "2 steps"),
+    "io": ("read",),
+}
 DEMO_SCORES = ("aa_truth", "aa_syn", "privacy_score", "af_r_low", "pca_wasserstein", "pairwise_within", "ld_score")
 
 
@@ -23,11 +39,16 @@ def _load(name: str) -> dict[str, Any]:
     return result
 
 
-def speed() -> str:
-    """A row per workload of the kernel and reading benchmarks: our fastest variant, and each peer's time over ours."""
+def speed(shown: dict[str, tuple[str, ...]]) -> str:
+    """A row per workload of the kernel and reading benchmarks: our fastest variant, and each peer's time over ours.
+
+    `shown`: result file -> beginnings of the workloads to show.
+    """
     lines = ["| one thread, where not said otherwise | ours, CPU s | peers' time over ours |", "|---|---|---|"]
-    for kernel in (*KERNELS, "io"):
+    for kernel, beginnings in shown.items():
         for entry in _load(kernel)["results"]:
+            if not entry["workload"].startswith(beginnings):
+                continue
             ours = entry["cpu_seconds"][entry["fastest"]]["median"]
             peers = ", ".join(
                 f"{peer} {ratio:g}x" for peer, ratio in entry["peer_over_fastest"].items() if "2 threads" not in peer
@@ -79,14 +100,30 @@ def demo() -> str:
 
 
 def render() -> str:
-    """What stands between the markers."""
-    return f"{BEGIN}\n\n{demo()}\n\n{speed()}\n\n{growth()}\n\n{END}"
+    """What stands between the README's markers."""
+    return f"{BEGIN}\n\n{demo()}\n\n{speed(HEADLINES)}\n\n{END}"
+
+
+def render_all() -> str:
+    """benchmarks/README.md."""
+    everything = dict.fromkeys((*KERNELS, "io"), ("",))
+    return f"""# Benchmarks
+
+`python benchmarks/bench_<kernel>.py` writes `benchmarks/results/<kernel>.json`; this page is made of those files by
+`python benchmarks/tables.py`. Peers run in processes of their own (`peers.py`), interleaved with ours; answers are compared
+before anything is timed. Ratios are of CPU time; wall time, memory, threads and absent peers are in the files.
+
+{speed(everything)}
+
+{growth()}
+"""
 
 
 def main() -> None:
     text = README.read_text()
     head, rest = text.split(BEGIN)
     README.write_text(head + render() + rest.split(END)[1])
+    ALL.write_text(render_all())
 
 
 if __name__ == "__main__":
