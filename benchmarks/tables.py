@@ -22,7 +22,7 @@ KERNELS = (
 # What the README shows: result file -> beginnings of workloads.
 HEADLINES = {
     "pack": ("transpose",),
-    "hamming": ("histogram 5008 x 5008 x 10000, 2 threads", "pairwise 5008"),
+    "hamming": ("pairwise", "histogram"),
     "nearest_neighbours": ("among themselves, 5008 x 10000, k = 1", "within and between"),
     "nearest_set": ("5008 + 5008 x 10000, out", "20000 + 20000", "3203 + 3204", "5008 + 5008 x 10000, mosaics"),
     "joint_counts": ("ld_matrix 10000", "ld_decay"),
@@ -110,8 +110,8 @@ def render_all() -> str:
     return f"""# Benchmarks
 
 `python benchmarks/bench_<kernel>.py` writes `benchmarks/results/<kernel>.json`; this page is made of those files by
-`python benchmarks/tables.py`. Peers run in processes of their own (`peers.py`), interleaved with ours; answers are compared
-before anything is timed. Ratios are of CPU time; wall time, memory, threads and absent peers are in the files.
+`python benchmarks/tables.py`. Peers run in processes of their own (`peers.py`), interleaved with ours; answers are
+compared before anything is timed. Ratios are of CPU time; wall time, memory, threads and absent peers are in the files.
 
 {speed(everything)}
 

@@ -17,8 +17,8 @@ std::int64_t count_twins(const Words& words, std::int64_t num_sites, int threads
   int status;
   {
     const py::gil_scoped_release unlocked;
-    status = hf_hamming_histogram(rows, num_rows, stride, nullptr, 0, 0, num_sites,
-                                  pairs_at.data(), HF_BACKEND_AUTO, threads);
+    status = hf_hamming_histogram(rows, num_rows, stride, nullptr, 0, 0, num_sites, pairs_at.data(),
+                                  HF_BACKEND_AUTO, threads);
   }
   if (status != HF_OK) throw py::value_error(hf_status_message(status));
   return pairs_at[0];
