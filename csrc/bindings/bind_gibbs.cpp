@@ -91,7 +91,8 @@ py::tuple bind_run(const gibbs::Layer& to_hidden, const gibbs::Layer& to_visible
     throw py::value_error("fixed_point_bits: expected 1 to 20, found " +
                           std::to_string(fixed_point_bits));
   }
-  if (first_chain + num_chains > std::uint64_t{1} << 32) {
+  constexpr std::uint64_t kMostChains = std::uint64_t{1} << 32;
+  if (num_chains > kMostChains || first_chain > kMostChains - num_chains) {
     throw py::value_error("first_chain: expected chains below 2^32");
   }
   if (std::uint64_t{first_step} + steps > std::uint64_t{1} << 32) {

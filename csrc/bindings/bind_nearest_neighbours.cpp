@@ -89,6 +89,14 @@ py::list bind_joint(const Array<std::uint64_t>& a, const Array<std::uint64_t>& b
 }  // namespace
 
 void register_nearest_neighbours(py::module_& m) {
+  m.def(
+      "prunes",
+      [](std::size_t rows_a, std::size_t rows_b, std::size_t k) {
+        const nearest_neighbours::Lists list{k};
+        return nearest_neighbours::prunes({nullptr, rows_a}, {nullptr, rows_b},
+                                          {{}, list, list, {}});
+      },
+      py::arg("rows_a"), py::arg("rows_b"), py::arg("k"));
   m.def("nearest_neighbours", &bind_search, py::arg("queries").noconvert(),
         py::arg("targets").noconvert().none(true), py::arg("num_sites"), py::arg("k"),
         py::arg("exclude_self"), py::arg("backend"), py::arg("threads"));

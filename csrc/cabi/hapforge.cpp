@@ -173,7 +173,7 @@ const char* hf_version(void) { return HAPFORGE_VERSION; }
 int hf_available_backends(const char* kernel, int* backends, int64_t capacity, int64_t* count) {
   return guarded([&] {
     const auto names = backends_of(array(kernel, 1));
-    require(names.has_value(), HF_ERROR_VALUE);
+    require(names.has_value() && std::string_view(kernel) != "bcf_calls", HF_ERROR_VALUE);
     const std::size_t room = std::min(size(capacity), names->size());
     array(backends, room);
     for (std::size_t i = 0; i < room; ++i) backends[i] = backend_code((*names)[i]);

@@ -520,3 +520,18 @@ print(len({line.split()[-1] for line in open("/proc/self/maps") if "libhapforge"
 """
     found = run(sys.executable, "-c", script, env={**os.environ, "PYTHONPATH": str(site)}).splitlines()
     assert found == ["4", "a stride is less than a row, or rows that must be adjacent have a gap", "1"]
+
+
+def test_a_host_may_unload_the_library():
+    """Its threads sleep in its code, so it stays."""
+    script = f"""
+import _ctypes, ctypes, os
+words, counts = (ctypes.c_uint64 * 5000)(), (ctypes.c_int64 * 64)()
+i64 = ctypes.c_int64
+for _ in range(3):
+    library = ctypes.CDLL({LIBRARY._name!r})
+    assert library.hf_allele_counts(words, i64(5000), i64(64), i64(1), counts, 0, 4) == 0
+    _ctypes.dlclose(library._handle)
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr

@@ -73,7 +73,7 @@ LONG_CALLS = {
     ),
     "gibbs_counts": lambda: (words_of(1000, 2000), words_of(1000, 2000), 2000, "scalar", 1),
 }
-INSTANT = {"available_backends", "philox4x32"}
+INSTANT = {"available_backends", "philox4x32", "prunes"}
 
 
 @pytest.fixture

@@ -523,6 +523,59 @@ def test_states_have_the_form_of_the_start():
     assert np.array_equal(dense, random_dense((20, 70)))  # the start is left alone
 
 
+class OnlyDlpack:
+    """An array that speaks DLPack and nothing else."""
+
+    def __init__(self, array):
+        self._array = array
+
+    def __dlpack__(self, **arguments):
+        return self._array.__dlpack__(**arguments)
+
+    def __dlpack_device__(self):
+        return self._array.__dlpack_device__()
+
+
+def test_states_of_tensors_are_tensors():
+    torch = pytest.importorskip("torch")
+    weights, a, b = parameters(70, 65)
+    dense = random_dense((20, 70))
+    args = {"steps": 2, "seed": 3}
+    expected = gibbs(weights, a, b, dense, **args)
+    for one, other in zip(gibbs(weights, a, b, torch.from_numpy(dense), **args), expected, strict=True):
+        assert isinstance(one, torch.Tensor)
+        assert one.dtype == torch.uint8
+        assert np.array_equal(one.numpy(), other)
+    words = torch.from_numpy(pack_reference.pack(dense))
+    found = gibbs(weights, a, b, (words, 70), **args).visible[0]
+    assert isinstance(found, torch.Tensor)
+    assert np.array_equal(found.numpy(), pack_reference.pack(expected.visible))
+    for one, other in zip(gibbs(weights, a, b, OnlyDlpack(dense), **args), expected, strict=True):
+        assert one.dtype == np.uint8
+        assert np.array_equal(one, other)
+
+
+@every_backend
+def test_a_digit_may_pass_an_int32_where_the_field_does_not(backend):
+    """32 weights just under 2^26: three digits, the high one's part alone passes 2^31."""
+    weights = np.full((1, 32), (1 << 26) - 64, np.int32)
+    field = bit_product(np.ones((32, 1), np.uint8), weights, backend=backend)
+    assert field.tolist() == [[32 * ((1 << 26) - 64)]]
+
+
+def test_bad_counts_and_chains():
+    machine = GibbsMachine.rounded(*parameters(3, 4))
+    visible, hidden = np.zeros((3, 1), np.uint64), np.zeros((4, 1), np.uint64)
+    assert machine.counts(visible, hidden, 10).both.shape == (3, 4)
+    with pytest.raises(ValueError, match="hidden: expected 4 rows, one a unit, found 3"):
+        machine.counts(visible, hidden[:3], 10)
+    hidden[1, 0] = 1 << 10
+    with pytest.raises(ValueError, match="hidden: expected padding bits to be zero"):
+        machine.counts(visible, hidden, 10)
+    with pytest.raises(ValueError, match="first_chain: expected chains below 2"):
+        machine.run_bits(None, 2**64 - 1, steps=1, seed=0, first_chain=1)
+
+
 def test_lists_and_float32_weights_round_half_to_even():
     weights = np.array([[0.5, 1.5], [-2.5, 3.0]]) / 2**16
     machine = GibbsMachine.rounded(weights.astype(np.float32), [0, 0], [0.0, 0.0])

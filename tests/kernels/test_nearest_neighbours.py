@@ -157,6 +157,8 @@ def test_large_sets_are_pruned():
     rng = np.random.default_rng(8)
     founders = (rng.random((60, 1500)) < rng.beta(0.3, 1.0, 1500)).astype(np.uint8)
     a, b = (mosaics(founders, n, rng, segments=5, flips=0.001) for n in (2200, 4100))
+    assert core.prunes(len(a), len(b), 1)
+    assert core.prunes(len(b), 0, 1)
     parts = [nearest_neighbours(a[rows], b) for rows in np.array_split(np.arange(2200), 10)]  # too few queries
     expected = tuple(np.concatenate([part[i] for part in parts]) for i in range(2))
     check(nearest_neighbours(a, b), expected)
@@ -171,6 +173,27 @@ def test_large_sets_are_pruned():
         strict=True,
     ):
         check(lists, part)
+
+
+def test_where_pruning_starts():
+    assert core.prunes(4096, 0, 1)
+    assert not core.prunes(4095, 0, 1)
+    assert core.prunes(2048, 2048 + 1024, 2)
+    assert not core.prunes(2048, 2047 + 1024, 2)
+    assert core.prunes(10**6, 10**6, 64)
+    assert not core.prunes(10**6, 10**6, 65)
+    assert not core.prunes(10**6, 10**6, 0)
+
+
+def test_queries_that_are_some_of_the_targets():
+    """The same memory, but not as many rows: not a search among themselves."""
+    words = as_packed(random_dense((100, 128)), "dense").words
+    for queries, targets in ((words[:10], words), (words, words[:10])):
+        for k in (1, 5):
+            found = core.nearest_neighbours(queries, targets, 128, k, True, "scalar", 1)
+            apart = core.nearest_neighbours(queries.copy(), targets, 128, k, True, "scalar", 1)
+            assert np.array_equal(found[0], apart[0])
+            assert np.array_equal(found[1], apart[1])
 
 
 def test_memory_mapped_words(tmp_path):

@@ -105,6 +105,18 @@ def test_bad_calls():
         nearest_set(np.full((2, 4), 2, np.uint8), random_dense((2, 4)))
 
 
+def test_rows_of_one_hash_are_told_apart():
+    """Rows made to collide in the hash of csrc/kernels/sketch/kinds.cpp: words 0 and 4 share a chain."""
+    rng = np.random.default_rng(1)
+    words = np.zeros((60, 8), np.uint64)
+    words[:, 0] = rng.integers(0, 2**64, 60, np.uint64)
+    chained = (np.uint64(1) ^ words[:, 0]) * np.uint64(0x9E3779B97F4A7C15)
+    words[:, 4] = chained ^ chained >> np.uint64(32) ^ np.uint64(12345)
+    words[50:] = words[:10]  # and some that are identical
+    dense = np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")
+    check(nearest_set((words[:30], 512), (words[30:], 512)), dense[:30], dense[30:])
+
+
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc to reset the peak")
 @pytest.mark.parametrize("function", ["nearest_set(a, b)", "joint_nearest_neighbours(a, b)"])
 def test_memory(function):

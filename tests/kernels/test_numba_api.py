@@ -17,6 +17,8 @@ from reference import pack as reference
 
 numba = pytest.importorskip("numba")
 
+from numba.core.errors import TypingError  # noqa: E402
+
 from hapforge.kernels import numba_api  # noqa: E402
 
 CODES = {"scalar": numba_api.SCALAR, "avx2": numba_api.AVX2, "avx512": numba_api.AVX512, "neon": numba_api.NEON}
@@ -129,6 +131,20 @@ def test_bad_values_are_named(name, arguments, message):
         getattr(numba_api, name)(*arguments)
 
 
+@pytest.mark.parametrize("value", [2**32 + 1, -(2**31) - 1])
+def test_codes_are_not_cut_to_32_bits(value):
+    for arguments in ((WORDS, 100, value, 1), (WORDS, 100, numba_api.AUTO, value)):
+        with pytest.raises(ValueError, match="expected a 32-bit integer"):
+            numba_api.allele_counts(*arguments)
+    with pytest.raises(ValueError, match="expected a 32-bit integer"):
+        numba_api.ld_matrix(WORDS, 100, value)
+
+
+def test_codes_are_integers():
+    with pytest.raises(TypingError, match="expected an integer"):
+        numba_api.allele_counts(WORDS, 100, numba_api.AUTO, 1.9)
+
+
 def test_misaligned_words_are_refused():
     with pytest.raises(ValueError, match="aligned memory"):
         numba_api.allele_counts(misaligned_words(), 100)
@@ -171,6 +187,7 @@ def test_the_message_of_a_wrong_type_says_what_was_expected():
 
 CALLERS = """
 from numba import njit
+from numba.core.errors import TypingError
 from hapforge.kernels import numba_api
 """
 CALLER = """

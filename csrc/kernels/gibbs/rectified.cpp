@@ -70,7 +70,7 @@ double normal_quantile(double p) noexcept {
 
 // The unit's value in units of 2^-kRectifiedBits, given its field and its uniform word.
 std::int32_t draw_rectified(std::int32_t x, std::uint32_t uniform, int k) noexcept {
-  constexpr double kTail = -35;  // from here on the tail is exponential within 0.1 %
+  constexpr double kTail = -35;  // from here on the tail's distribution is exponential within 0.1 %
   const double mean = std::ldexp(static_cast<double>(x), -k);
   const double u = (static_cast<double>(uniform) + 0.5) * 0x1p-32;
   double h = 0;

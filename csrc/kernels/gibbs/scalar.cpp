@@ -32,7 +32,10 @@ void accumulate(const std::int16_t* tables, const std::uint16_t* index, std::siz
     }
   }
   for (std::size_t i = 0; i < kFields; ++i) {
-    fields[i] = (bias == nullptr ? fields[i] : bias[i / kChains]) + scale * sum[i];
+    // Modulo 2^32: a digit's part may pass an int32 where the whole field does not.
+    const auto before = static_cast<std::uint32_t>(bias == nullptr ? fields[i] : bias[i / kChains]);
+    fields[i] = static_cast<std::int32_t>(before + static_cast<std::uint32_t>(scale) *
+                                                       static_cast<std::uint32_t>(sum[i]));
   }
 }
 

@@ -18,7 +18,7 @@ void pairwise(const BitMatrixView& a, const BitMatrixView& b, std::uint32_t* out
               const popcount_tile::Kernels& kernels, std::size_t threads);
 
 // out[d] = pairs at distance d, d in [0, num_sites]. With `symmetric`, b is a and only pairs i < j
-// count. Memory: one tile and one histogram per thread, never a matrix.
+// count. Memory: one tile and four histograms per thread, never a matrix.
 void histogram(const BitMatrixView& a, const BitMatrixView& b, bool symmetric, std::int64_t* out,
                const popcount_tile::Kernels& kernels, std::size_t threads);
 

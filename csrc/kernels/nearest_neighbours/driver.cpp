@@ -37,7 +37,7 @@ void search(const BitMatrixView& queries, const BitMatrixView& targets, bool exc
             const Lists& out, const sketch::Backend& backend, std::size_t threads) {
   if (!exclude_self) {
     joint(queries, targets, {{}, out, {}, {}}, backend, threads);
-  } else if (queries.words == targets.words) {
+  } else if (queries.words == targets.words && queries.num_rows == targets.num_rows) {
     const BitMatrixView none{queries.words, 0, queries.words_per_row, queries.num_sites};
     joint(queries, none, {out, {}, {}, {}}, backend, threads);
   } else {

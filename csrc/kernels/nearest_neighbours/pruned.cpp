@@ -34,12 +34,14 @@ class NearestLists {
                const Lists* const (&wanted)[kSets][kSets])
       : kinds_(kinds),
         first_row_{0, static_cast<std::uint32_t>(num_first)},
-        num_first_(num_first),
         begin_(kinds.size() * kSets + 1),
         limit_(kinds.size() * kSets),
+        front_(kinds.size() * kSets),
+        first_of_second_(kinds.size()),
         busy_(kinds.size()) {
     for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
       const auto members = by_set(kinds.of(kind), num_first);
+      first_of_second_[kind] = static_cast<std::uint32_t>(members[0].size());
       for (std::size_t to = 0; to < kSets; ++to) {
         std::size_t needed = 0;
         for (std::size_t from = 0; from < kSets; ++from) {
@@ -51,14 +53,15 @@ class NearestLists {
         const std::size_t list = kind * kSets + to;
         begin_[list + 1] = begin_[list] + needed;
         limit_[list] = needed == 0 ? 0 : static_cast<std::uint32_t>(num_sites + 1);
+        front_[list] = needed == 0 ? 0 : ~std::uint64_t{0};
       }
     }
     heap_.assign(begin_.back(), ~std::uint64_t{0});
   }
 
   std::size_t pool(std::size_t kind) const noexcept {
-    const auto members = by_set(kinds_.of(kind), num_first_);
-    return members[1].empty() ? 0 : members[0].empty() ? 1 : 2;
+    const std::size_t in_first = first_of_second_[kind];
+    return in_first == kinds_.of(kind).size() ? 0 : in_first == 0 ? 1 : 2;
   }
 
   std::uint32_t limit(std::uint32_t kind, std::size_t partners_pool) const noexcept {
@@ -86,11 +89,17 @@ class NearestLists {
   }
 
   void update(std::uint32_t kind, std::uint32_t other, std::uint64_t distance) noexcept {
-    const auto members = by_set(kinds_.of(other), num_first_);
+    const auto everyone = kinds_.of(other);
+    const auto cut = first_of_second_[other];
+    const std::span<const std::uint32_t> members[kSets] = {everyone.first(cut),
+                                                           everyone.subspan(cut)};
     for (std::size_t set = 0; set < kSets; ++set) {
       const std::size_t list = kind * kSets + set;
-      if (members[set].empty() || distance >= limit_[list].load(std::memory_order_relaxed))
+      // Most offers are ties that come too late: they are seen without the lock.
+      if (members[set].empty() || (distance << 32 | (members[set].front() - first_row_[set])) >=
+                                      front_[list].load(std::memory_order_relaxed)) {
         continue;
+      }
       while (busy_[kind].exchange(true, std::memory_order_acquire)) {
       }
       const auto heap = heap_of(list);
@@ -103,6 +112,7 @@ class NearestLists {
         heap.back() = candidate;
         std::push_heap(heap.begin(), heap.end());
       }
+      front_[list].store(heap.front(), std::memory_order_relaxed);
       // At equal distance a lower index still enters.
       const std::uint64_t most = (heap.front() >> 32) + 1;
       if (most < limit_[list].load(std::memory_order_relaxed)) {
@@ -114,10 +124,11 @@ class NearestLists {
 
   const sketch::Kinds& kinds_;
   std::array<std::uint32_t, kSets> first_row_;
-  std::size_t num_first_;
   std::vector<std::size_t> begin_;   // of each list in heap_
   std::vector<std::uint64_t> heap_;  // max-heaps of distance << 32 | row of the set
   std::vector<std::atomic<std::uint32_t>> limit_;
+  std::vector<std::atomic<std::uint64_t>> front_;  // of each heap
+  std::vector<std::uint32_t> first_of_second_;     // among the members of each kind
   std::vector<std::atomic<bool>> busy_;
 };
 

@@ -10,7 +10,4 @@ extern const Kernels avx2_kernels;
 extern const Kernels avx512_kernels;
 extern const Kernels neon_kernels;
 
-// Words of a row handled at a time, so that a register block's rows stay in the L1 cache.
-inline constexpr std::size_t kChunkWords = 256;
-
 }  // namespace hapforge::popcount_tile

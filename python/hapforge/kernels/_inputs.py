@@ -22,7 +22,7 @@ class Packed(NamedTuple):
     num_sites: int
 
 
-def as_packed(value: Any, argument: str) -> Packed:
+def as_packed(value: Any, argument: str, threads: int | None = None) -> Packed:
     """Packed words of a kernel's input.
 
     Parameters
@@ -32,6 +32,8 @@ def as_packed(value: Any, argument: str) -> Packed:
         speaks DLPack, on the host. Nothing is copied but a dense array, which is packed.
     argument : str
         Name for messages.
+    threads : int, optional
+        For packing a dense array.
 
     Raises
     ------
@@ -44,7 +46,7 @@ def as_packed(value: Any, argument: str) -> Packed:
         return Packed(value.words, value.num_sites)
     if isinstance(value, tuple) and len(value) == 2:
         return _checked_words(_host_array(value[0], f"{argument}[0]"), value[1], argument)
-    return _packed_dense(_host_array(value, argument), argument)
+    return _packed_dense(_host_array(value, argument), argument, threads)
 
 
 def same_sites(a: Packed, b: Packed, names: tuple[str, str]) -> None:
@@ -87,7 +89,7 @@ def _host_array(value: Any, argument: str) -> NDArray[Any]:
     raise TypeError(f"{argument}: expected host memory, found an array on a device; copy it to the host first")
 
 
-def _packed_dense(dense: NDArray[Any], argument: str) -> Packed:
+def _packed_dense(dense: NDArray[Any], argument: str, threads: int | None) -> Packed:
     if dense.dtype not in (np.bool_, np.int8, np.uint8):
         hint = "; pass packed words as (words, num_sites)" if dense.dtype == np.uint64 else ""
         raise TypeError(
@@ -99,7 +101,7 @@ def _packed_dense(dense: NDArray[Any], argument: str) -> Packed:
         row, column = np.argwhere(dense < 0)[0].tolist()
         raise ValueError(f"{argument}: expected only 0 and 1, found {dense[row, column]} at row {row}, column {column}")
     try:
-        return Packed(_backend.pack(dense.view(np.uint8)), dense.shape[1])
+        return Packed(_backend.pack(dense.view(np.uint8), threads), dense.shape[1])
     except ValueError as error:
         raise ValueError(f"{argument}: {error}") from None
 

@@ -37,7 +37,7 @@ def allele_counts(m: Any, *, backend: str = "auto", threads: int | None = None) 
     MissingBackendError
         `backend` is not available here.
     """
-    packed = as_packed(m, "m")
+    packed = as_packed(m, "m", threads)
     backend = _backend.resolve("allele_counts", backend)
     if backend == "cuda":
         return _backend.cuda().allele_counts(packed.words, packed.num_sites)

@@ -27,6 +27,7 @@ Comput. Biol. 19 (2023), Materials and Methods, "RBM". Salmon, Moraes, Dror, Sha
 from __future__ import annotations
 
 import operator
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -124,8 +125,8 @@ def gibbs(
     ------
     ValueError
         Shapes that do not fit; parameters that are not finite or too large (|weights| above 2**(26 - k), or a row or
-        column of them whose sum, with the bias, is not below 2**(31 - k)); an argument out of its range; bad values
-        in `visible`.
+        column of them whose sum, with the bias, is not below 2**(31 - k); with binary hidden units k counts after a
+        power of two that all parameters share is taken out); an argument out of its range; bad values in `visible`.
     TypeError
         An input of another type or dtype.
     MissingBackendError
@@ -243,7 +244,7 @@ class GibbsMachine:
     ) -> GibbsState:
         """As `gibbs`."""
         steps = _whole(steps, "steps", 1, _WORD - 1)
-        start = as_packed(visible, "visible")
+        start = as_packed(visible, "visible", threads)
         if start.num_sites != self.num_visible:
             raise ValueError(f"visible: expected {self.num_visible} sites, one a visible unit, found {start.num_sites}")
         num_chains, budget = len(start.words), _backend.get_threads(threads)
@@ -299,11 +300,16 @@ class GibbsMachine:
         Raises
         ------
         ValueError
-            Words that do not fit the number of chains.
+            Words that do not fit the machine or the number of chains, or whose padding bits are set.
         TypeError
             Another dtype.
         """
         budget = _backend.get_threads(threads)
+        for bits, name, num_units in ((visible, "visible", self.num_visible), (hidden, "hidden", self.num_hidden)):
+            if len(bits) != num_units:
+                raise ValueError(f"{name}: expected {num_units} rows, one a unit, found {len(bits)}")
+            if num_chains % 64 and (bits[:, -1] >> np.uint64(num_chains % 64)).any():
+                raise ValueError(f"{name}: expected padding bits to be zero, found some set")
         both = _backend.core.gibbs_counts(visible, hidden, num_chains, _backend.resolve("hamming"), budget)
         ones_visible, ones_hidden = (np.bitwise_count(bits).sum(1, dtype=np.int64) for bits in (visible, hidden))
         return GibbsCounts(ones_visible, ones_hidden, both)
@@ -382,7 +388,7 @@ def bit_product(
     MissingBackendError
         `backend` is not available here.
     """
-    packed = as_packed(m, "m")
+    packed = as_packed(m, "m", threads)
     weights = _int32(weights, "weights", 2)
     if weights.shape[1] != len(packed.words):
         raise ValueError(f"weights: expected {len(packed.words)} columns, one a haplotype, found {weights.shape[1]}")
@@ -415,7 +421,8 @@ def _rounded(value: ArrayLike, name: str, bits: int) -> NDArray[np.int64]:
     real = np.asarray(value)
     if real.dtype.kind not in "fiu":
         raise TypeError(f"{name}: expected real numbers, found {real.dtype}")
-    scaled = np.rint(np.ldexp(real.astype(np.float64), bits))
+    with np.errstate(over="ignore"):  # an infinity is refused below
+        scaled = np.rint(np.ldexp(real.astype(np.float64), bits))
     largest = _LARGEST_WEIGHT if name == "weights" else _LARGEST_BIAS
     if not np.all(np.abs(scaled) <= largest):
         raise ValueError(
@@ -440,5 +447,13 @@ def _in_the_form_of(
     if isinstance(visible, HaplotypeMatrix):
         return HaplotypeMatrix(words, sites or Sites(num_sites=num_units))
     if isinstance(visible, tuple):
-        return words, num_units
-    return _backend.unpack(words, num_units, budget).astype(np.asarray(visible).dtype)
+        return _like(visible[0], words), num_units
+    return _like(visible, _backend.unpack(words, num_units, budget))
+
+
+def _like(given: Any, array: NDArray[Any]) -> Any:
+    """The array with the dtype of `given`; a torch tensor where that is one."""
+    array = array.astype((given if isinstance(given, np.ndarray) else np.from_dlpack(given)).dtype, copy=False)
+    if type(given).__module__.partition(".")[0] == "torch":
+        return sys.modules["torch"].from_numpy(array)
+    return array

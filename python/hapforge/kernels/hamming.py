@@ -36,8 +36,8 @@ def pairwise_hamming(a: Any, b: Any = None, *, backend: str = "auto", threads: i
     MissingBackendError
         `backend` is not available here.
     """
-    left = as_packed(a, "a")
-    right = left if b is None else as_packed(b, "b")
+    left = as_packed(a, "a", threads)
+    right = left if b is None else as_packed(b, "b", threads)
     same_sites(left, right, ("a", "b"))
     refuse_large(
         (len(left.words), len(right.words)),
@@ -77,8 +77,8 @@ def hamming_histogram(a: Any, b: Any = None, *, backend: str = "auto", threads: 
     MissingBackendError
         `backend` is not available here.
     """
-    left = as_packed(a, "a")
-    right = None if b is None else as_packed(b, "b")
+    left = as_packed(a, "a", threads)
+    right = None if b is None else as_packed(b, "b", threads)
     if right is not None:
         same_sites(left, right, ("a", "b"))
     return _backend.core.hamming_histogram(

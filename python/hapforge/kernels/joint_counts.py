@@ -79,7 +79,7 @@ def joint_counts(
     MissingBackendError
         `backend` is not available here.
     """
-    packed = as_packed(m, "m")
+    packed = as_packed(m, "m", threads)
     backend = _backend.resolve("joint_counts", backend)
     index = None
     if pairs is None:
@@ -137,7 +137,7 @@ def ld_matrix(
     """
     if statistic not in _STATISTICS:
         raise ValueError(f"statistic: expected one of {', '.join(_STATISTICS)}, found {statistic!r}")
-    packed = as_packed(m, "m")
+    packed = as_packed(m, "m", threads)
     backend = _backend.resolve("joint_counts", backend)
     budget = _backend.get_threads(threads)
     if sites is not None:
@@ -255,7 +255,7 @@ def _binned(
         raise ValueError("edges_bp: expected strictly ascending distances")
     if max_pairs is not None and max_pairs < 1:
         raise ValueError(f"max_pairs: expected 1 or more, found {max_pairs}")
-    packed = as_packed(m, "m")
+    packed = as_packed(m, "m", threads)
     if block_end is None:
         block_end = np.array([packed.num_sites])
     elif len(block_end) == 0 or np.any(np.diff(block_end, prepend=0) < 0) or block_end[-1] != packed.num_sites:

@@ -55,7 +55,7 @@ def kmer_counts(m: Any, k: int, *, backend: str = "auto", threads: int | None = 
     -----
     Memory: the result and 330 KB for each thread.
     """
-    packed = as_packed(m, "m")
+    packed = as_packed(m, "m", threads)
     backend = _backend.resolve("kmers", backend)
     try:
         k = operator.index(k)

@@ -1,4 +1,10 @@
-"""Nearest neighbours by Hamming distance, brute force over packed bits: of one set, or of two in one pass."""
+"""Nearest neighbours by Hamming distance, exactly: of one set, or of two in one pass.
+
+Where there are 4096 rows or more, and 1024 for each neighbour after the first (of which at most 64 are wanted), pairs
+whose distance cannot matter are passed over: parities of groups of sites give a lower bound. Otherwise every pair is
+compared. Either way a pair serves both of its rows, and the result is the same. Rows without any structure gain nothing
+from pruning and lose some time to it.
+"""
 
 from __future__ import annotations
 
@@ -93,8 +99,8 @@ def nearest_neighbours(
     >>> nearest_neighbours(rows).index.ravel().tolist()
     [1, 0, 1]
     """
-    a = as_packed(queries, "queries")
-    b = a if targets is None else as_packed(targets, "targets")
+    a = as_packed(queries, "queries", threads)
+    b = a if targets is None else as_packed(targets, "targets", threads)
     same_sites(a, b, ("queries", "targets"))
     if exclude_self is None:
         exclude_self = targets is None
@@ -147,7 +153,7 @@ def mutual_nearest_neighbours(
     MissingBackendError
         `backend` is not available here.
     """
-    left, right = as_packed(a, "a"), as_packed(b, "b")
+    left, right = as_packed(a, "a", threads), as_packed(b, "b", threads)
     same_sites(left, right, ("a", "b"))
     k = _checked_k(k, min(len(left.words), len(right.words)))
     ab, ba = _joint(left, right, k, within=False, backend=backend, threads=threads)
@@ -191,7 +197,7 @@ def joint_nearest_neighbours(
     Yale et al. 2019, privacy preserving synthetic health data; Yelmen et al. 2021, methods, "Nearest Neighbour
     Adversarial Accuracy (AATS) and privacy loss".
     """
-    left, right = as_packed(a, "a"), as_packed(b, "b")
+    left, right = as_packed(a, "a", threads), as_packed(b, "b", threads)
     same_sites(left, right, ("a", "b"))
     k = _checked_k(k, max(0, min(len(left.words), len(right.words)) - 1))
     return JointNeighbours(*_joint(left, right, k, within=True, backend=backend, threads=threads))

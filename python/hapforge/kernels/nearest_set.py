@@ -64,7 +64,7 @@ def nearest_set(a: Any, b: Any, *, backend: str = "auto", threads: int | None = 
     >>> nearest_set(a, b).a_sets.tolist(), nearest_set(a, b).b_sets.tolist()
     ([1, 3], [1, 2])
     """
-    left, right = as_packed(a, "a"), as_packed(b, "b")
+    left, right = as_packed(a, "a", threads), as_packed(b, "b", threads)
     same_sites(left, right, ("a", "b"))
     n = len(left.words)
     if n + len(right.words) < 2:

@@ -83,6 +83,24 @@ _hf_gibbs_rectified = _c_function("hf_gibbs_rectified", *_GIBBS)
 _hf_gibbs_counts = _c_function("hf_gibbs_counts", _POINTER, _POINTER, _SIZE, _SIZE, _SIZE, _POINTER)
 
 
+def _code(value):  # without annotations: numba compares the two signatures
+    """An int of C: a ValueError out of its range, a TypingError for another type."""
+    raise NotImplementedError
+
+
+@overload(_code)
+def _typed_code(value):
+    if not isinstance(value, types.Integer | types.IntegerLiteral | types.Boolean | types.Omitted):
+        raise TypingError(f"expected an integer, found {value}")
+
+    def checked(value):
+        if not -2147483648 <= value <= 2147483647:
+            raise ValueError("expected a 32-bit integer")
+        return np.intc(value)
+
+    return checked
+
+
 @njit
 def _check(status: int) -> None:
     """The exception of a status; see HF_ERROR_* in hapforge.h."""
@@ -179,7 +197,7 @@ def pack(dense: Any, backend: int = AUTO, threads: int = 1) -> Any:
     rows, sites = dense.shape
     words = np.empty((rows, _words_for(sites)), np.uint64)
     address, stride = _dense_address(dense), _row_stride(dense, sites)
-    status = _hf_pack(address, rows, sites, stride, words.ctypes.data, backend, threads)
+    status = _hf_pack(address, rows, sites, stride, words.ctypes.data, _code(backend), _code(threads))
     if status == 6:
         raise ValueError("dense: expected only 0 and 1")
     _check(status)
@@ -191,7 +209,7 @@ def unpack(words: Any, num_sites: int, backend: int = AUTO, threads: int = 1) ->
     """uint8 (rows, num_sites) of 0 and 1, the inverse of `pack`."""
     address, stride = _words_address(words), _row_stride(words, _words_for(num_sites))
     dense = np.empty((len(words), num_sites), np.uint8)
-    _check(_hf_unpack(address, len(words), num_sites, stride, dense.ctypes.data, backend, threads))
+    _check(_hf_unpack(address, len(words), num_sites, stride, dense.ctypes.data, _code(backend), _code(threads)))
     return dense
 
 
@@ -200,7 +218,9 @@ def transpose(words: Any, num_sites: int, backend: int = AUTO, threads: int = 1)
     """Words of the transpose, uint64 (num_sites, words of len(words) bits): haplotype-major to site-major and back."""
     address, stride = _words_address(words), _row_stride(words, _words_for(num_sites))
     transposed = np.empty((num_sites, _words_for(len(words))), np.uint64)
-    _check(_hf_transpose(address, len(words), num_sites, stride, transposed.ctypes.data, backend, threads))
+    _check(
+        _hf_transpose(address, len(words), num_sites, stride, transposed.ctypes.data, _code(backend), _code(threads))
+    )
     return transposed
 
 
@@ -212,7 +232,11 @@ def select_sites(words: Any, num_sites: int, index: Any, backend: int = AUTO, th
     _contiguous(index)
     selected = np.empty((len(words), _words_for(len(index))), np.uint64)
     out = selected.ctypes.data
-    _check(_hf_select_sites(address, len(words), num_sites, stride, chosen, len(index), out, backend, threads))
+    _check(
+        _hf_select_sites(
+            address, len(words), num_sites, stride, chosen, len(index), out, _code(backend), _code(threads)
+        )
+    )
     return selected
 
 
@@ -221,7 +245,9 @@ def allele_counts(words: Any, num_sites: int, backend: int = AUTO, threads: int 
     """Set bits of each column, int64 (num_sites,)."""
     address, stride = _words_address(words), _row_stride(words, _words_for(num_sites))
     counts = np.empty(num_sites, np.int64)
-    _check(_hf_allele_counts(address, len(words), num_sites, stride, counts.ctypes.data, backend, threads))
+    _check(
+        _hf_allele_counts(address, len(words), num_sites, stride, counts.ctypes.data, _code(backend), _code(threads))
+    )
     return counts
 
 
@@ -233,7 +259,9 @@ def pairwise_hamming(a: Any, b: Any, num_sites: int, backend: int = AUTO, thread
     distance = np.empty((len(a), len(b)), np.uint32)
     out = distance.ctypes.data
     _check(
-        _hf_pairwise_hamming(address_a, len(a), stride_a, address_b, len(b), stride_b, num_sites, out, backend, threads)
+        _hf_pairwise_hamming(
+            address_a, len(a), stride_a, address_b, len(b), stride_b, num_sites, out, _code(backend), _code(threads)
+        )
     )
     return distance
 
@@ -283,11 +311,11 @@ def nearest_neighbours(
         stride_b,
         num_sites,
         k,
-        exclude_self,
+        _code(exclude_self),
         index.ctypes.data,
         distance.ctypes.data,
-        backend,
-        threads,
+        _code(backend),
+        _code(threads),
     )
     if status == 6:
         raise ValueError("k: expected 1 to the number of candidates")
@@ -317,8 +345,8 @@ def nearest_set(a: Any, b: Any, num_sites: int, backend: int = AUTO, threads: in
         num_sites,
         distance.ctypes.data,
         sets.ctypes.data,
-        backend,
-        threads,
+        _code(backend),
+        _code(threads),
     )
     _check(status)
     return distance, sets
@@ -329,7 +357,7 @@ def joint_counts(words: Any, num_sites: int, backend: int = AUTO, threads: int =
     """Haplotypes with ALT at both of every two sites, int64 (num_sites, num_sites)."""
     address, stride = _words_address(words), _row_stride(words, _words_for(num_sites))
     n11 = np.empty((num_sites, num_sites), np.int64)
-    _check(_hf_joint_counts(address, len(words), num_sites, stride, n11.ctypes.data, backend, threads))
+    _check(_hf_joint_counts(address, len(words), num_sites, stride, n11.ctypes.data, _code(backend), _code(threads)))
     return n11
 
 
@@ -346,7 +374,11 @@ def joint_counts_of_pairs(sites: Any, num_haplotypes: int, pairs: Any, backend: 
         raise ValueError("pairs: expected two columns")
     n11 = np.empty(count, np.int64)
     out = n11.ctypes.data
-    _check(_hf_joint_counts_of_pairs(address, len(sites), num_haplotypes, stride, chosen, count, out, backend, threads))
+    _check(
+        _hf_joint_counts_of_pairs(
+            address, len(sites), num_haplotypes, stride, chosen, count, out, _code(backend), _code(threads)
+        )
+    )
     return n11
 
 
@@ -355,7 +387,9 @@ def ld_matrix(words: Any, num_sites: int, statistic: int = R2, backend: int = AU
     """`R2`, `R`, `D` or `D_PRIME` of every two sites, float32 (num_sites, num_sites); NaN where one is monomorphic."""
     address, stride = _words_address(words), _row_stride(words, _words_for(num_sites))
     ld = np.empty((num_sites, num_sites), np.float32)
-    status = _hf_ld_matrix(address, len(words), num_sites, stride, statistic, ld.ctypes.data, backend, threads)
+    status = _hf_ld_matrix(
+        address, len(words), num_sites, stride, _code(statistic), ld.ctypes.data, _code(backend), _code(threads)
+    )
     if status == 6:
         raise ValueError("statistic: expected R2, R, D or D_PRIME")
     _check(status)
@@ -400,8 +434,8 @@ def ld_decay(
         bins,
         sums.ctypes.data,
         pairs.ctypes.data,
-        backend,
-        threads,
+        _code(backend),
+        _code(threads),
     )
     if status == 6:
         raise ValueError("ld_decay: expected ascending positions and edges, and no monomorphic site")
@@ -461,7 +495,7 @@ def gibbs(
         b,
         num_visible,
         num_hidden,
-        fixed_point_bits,
+        _code(fixed_point_bits),
         last.ctypes.data,
         hidden.ctypes.data,
         held,
@@ -470,8 +504,8 @@ def gibbs(
         first_chain,
         first_step,
         num_steps,
-        backend,
-        threads,
+        _code(backend),
+        _code(threads),
     )
     if status == 6:
         raise ValueError("gibbs: a weight is too large, or a number of chains, steps or bits out of its range")
@@ -505,7 +539,7 @@ def gibbs_rectified(
         b,
         num_visible,
         num_hidden,
-        fixed_point_bits,
+        _code(fixed_point_bits),
         last.ctypes.data,
         hidden.ctypes.data,
         held,
@@ -514,8 +548,8 @@ def gibbs_rectified(
         first_chain,
         first_step,
         num_steps,
-        backend,
-        threads,
+        _code(backend),
+        _code(threads),
     )
     if status == 6:
         raise ValueError("gibbs: a weight is too large, or a number of chains, steps or bits out of its range")
@@ -531,7 +565,7 @@ def gibbs_counts(visible: Any, hidden: Any, num_chains: int, backend: int = AUTO
     _units(hidden, len(hidden), num_chains)
     counts = np.empty((len(visible), len(hidden)), np.int64)
     out = counts.ctypes.data
-    _check(_hf_gibbs_counts(v, h, len(visible), len(hidden), num_chains, out, backend, threads))
+    _check(_hf_gibbs_counts(v, h, len(visible), len(hidden), num_chains, out, _code(backend), _code(threads)))
     return counts
 
 
@@ -545,7 +579,7 @@ def concat_sites(a: Any, num_sites_a: int, b: Any, num_sites_b: int, backend: in
     lists[0, 1], lists[1, 1], lists[2, 1] = _words_address(b), num_sites_b, _row_stride(b, _words_for(num_sites_b))
     joined = np.empty((len(a), _words_for(num_sites_a + num_sites_b)), np.uint64)
     at = lists.ctypes.data
-    status = _hf_concat_sites(at, at + 16, at + 32, 2, len(a), joined.ctypes.data, backend, threads)
+    status = _hf_concat_sites(at, at + 16, at + 32, 2, len(a), joined.ctypes.data, _code(backend), _code(threads))
     _check_and_keep(status, lists)
     return joined
 
@@ -582,8 +616,8 @@ def joint_nearest_neighbours(a: Any, b: Any, num_sites: int, k: int, backend: in
         distance_ba.ctypes.data,
         index_bb.ctypes.data,
         distance_bb.ctypes.data,
-        backend,
-        threads,
+        _code(backend),
+        _code(threads),
     )
     if status == 6:
         raise ValueError("k: expected 1 to one less than the smaller number of rows")
@@ -604,7 +638,11 @@ def three_point(words: Any, num_sites: int, triplets: Any, negate: bool, backend
         raise ValueError("triplets: expected three columns")
     correlations = np.empty(count, np.float64)
     out = correlations.ctypes.data
-    _check(_hf_three_point(address, len(words), num_sites, stride, chosen, count, negate, out, backend, threads))
+    _check(
+        _hf_three_point(
+            address, len(words), num_sites, stride, chosen, count, _code(negate), out, _code(backend), _code(threads)
+        )
+    )
     return correlations
 
 
@@ -617,7 +655,11 @@ def three_point_block(words: Any, num_sites: int, negate: bool, backend: int = A
     count = num_sites * (num_sites - 1) // 2 * (num_sites - 2) // 3 if num_sites > 2 else 0
     correlations = np.empty(count, np.float64)
     out = correlations.ctypes.data
-    _check(_hf_three_point_block(address, len(words), num_sites, stride, negate, out, backend, threads))
+    _check(
+        _hf_three_point_block(
+            address, len(words), num_sites, stride, _code(negate), out, _code(backend), _code(threads)
+        )
+    )
     return correlations
 
 
@@ -636,5 +678,9 @@ def kmer_counts(
         raise IndexError("an index is out of range")
     counts = np.empty((num_windows, 1 << k), np.int64)
     out = counts.ctypes.data
-    _check(_hf_kmer_counts(address, len(words), num_sites, stride, k, first_site, num_windows, out, backend, threads))
+    _check(
+        _hf_kmer_counts(
+            address, len(words), num_sites, stride, k, first_site, num_windows, out, _code(backend), _code(threads)
+        )
+    )
     return counts

@@ -79,7 +79,7 @@ def three_point(
     -----
     Memory: the result, a copy of the sites that occur, packed, and 9 bytes for each site of `m`.
     """
-    packed = as_packed(m, "m")
+    packed = as_packed(m, "m", threads)
     backend = _backend.resolve("three_point", backend)
     index = np.asarray(triplets)
     if index.dtype.kind not in "iu" and index.size:
@@ -134,7 +134,7 @@ def three_point_block(
     -----
     Memory: the result, a packed copy of the block, half of one for each thread, and 4 bytes for each pair of sites.
     """
-    packed = as_packed(m, "m")
+    packed = as_packed(m, "m", threads)
     backend = _backend.resolve("three_point", backend)
     budget = _backend.get_threads(threads)
     negate = _negate(alleles)

@@ -99,6 +99,8 @@ def equal_subsamples(sizes: tuple[int, int], repeats: int, seed: int) -> list[Su
 
 def accuracy_over(compare: Compare, subsamples: Sequence[Subsample], ties: Ties = "strict") -> AdversarialAccuracy:
     """Mean adversarial accuracy over subsamples (truth rows, synthetic rows) of one common size."""
+    if ties not in ("strict", "half"):
+        raise ValueError(f"ties: expected 'strict' or 'half', found {ties!r}")
     results = [_accuracy(compare(t, s), ties) for t, s in subsamples]
     n = len(results[0][0])
     truth, syn, ties_truth, ties_syn, identical = np.mean(
@@ -122,8 +124,6 @@ def accuracy_over(compare: Compare, subsamples: Sequence[Subsample], ties: Ties 
 
 def _accuracy(found: Comparison, ties: Ties) -> tuple[NDArray[np.float64], ...]:
     """Per-row indicators of the two parts, of their ties, and of synthetic rows at distance 0 of a real one."""
-    if ties not in ("strict", "half"):
-        raise ValueError(f"ties: expected 'strict' or 'half', found {ties!r}")
     weight = 0.5 if ties == "half" else 0.0
     tied_truth, tied_syn = found.truth == 0, found.syn == 0
     return (
