@@ -1,5 +1,6 @@
 """nearest_set against the reference, on every backend."""
 
+import os
 import subprocess
 import sys
 from functools import cache
@@ -118,6 +119,7 @@ def test_rows_of_one_hash_are_told_apart():
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc to reset the peak")
+@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="a sanitizer keeps freed memory")
 @pytest.mark.parametrize("function", ["nearest_set(a, b)", "joint_nearest_neighbours(a, b)"])
 def test_memory(function):
     """No n x n: beyond inputs and result, a sketch (here as long as a row), 80 bytes and 2 candidates per row."""

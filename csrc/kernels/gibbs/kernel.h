@@ -22,8 +22,8 @@ namespace hapforge::gibbs {
 
 std::span<const Implementation<Kernels>> implementations() noexcept;
 
-// |weight| <= 2^26, and |bias| plus the sum of |weight| of an out-unit at most this: no field and
-// no partial sum of one passes an int32.
+// |weight| <= 2^26, and |bias| plus the sum of |weight| of an out-unit at most this: no field passes
+// an int32. (The part of one digit may; it is added modulo 2^32.)
 inline constexpr std::int32_t kLargestWeight = 1 << 26;
 inline constexpr std::int64_t kLargestField = (std::int64_t{1} << 31) - 1;
 
