@@ -16,23 +16,17 @@ namespace {
 void check_range(const std::int32_t* weights, const std::int32_t* bias, std::size_t num_out,
                  std::size_t num_in) {
   for (std::size_t j = 0; j < num_out; ++j) {
-    std::int64_t sum = 0;
-    std::int64_t largest = 0;
-    for (std::size_t i = 0; i < num_in; ++i) {
-      const std::int64_t weight = std::abs(std::int64_t{weights[j * num_in + i]});
-      largest = std::max(largest, weight);
-      sum += weight;
-    }
-    if (largest > gibbs::kLargestWeight) {
+    const auto found = gibbs::magnitude_of(weights + j * num_in, num_in, bias[j]);
+    if (found.largest_weight > gibbs::kLargestWeight) {
       throw py::value_error("weights: expected at most 2^26 in magnitude, found " +
-                            std::to_string(largest) + " for unit " + std::to_string(j));
+                            std::to_string(found.largest_weight) + " for unit " +
+                            std::to_string(j));
     }
-    sum += std::abs(std::int64_t{bias[j]});
-    if (sum > gibbs::kLargestField) {
+    if (found.field > gibbs::kLargestField) {
       throw py::value_error(
           "weights: expected magnitudes that sum to less than 2^31 with the bias of their unit, "
           "found " +
-          std::to_string(sum) + " for unit " + std::to_string(j));
+          std::to_string(found.field) + " for unit " + std::to_string(j));
     }
   }
 }

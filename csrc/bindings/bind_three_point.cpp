@@ -24,15 +24,13 @@ Array<double> bind_three_point(const Array<std::uint64_t>& words, std::size_t nu
 
 Array<double> bind_three_point_block(const Array<std::uint64_t>& words, std::size_t num_sites,
                                      bool negate, const std::string& backend, std::size_t threads) {
-  // C(n, 3) float64 are then below 2^60 bytes; a size that memory lacks fails there.
-  constexpr std::size_t kMostSites = std::size_t{1} << 19;
   const BitMatrixView view = view_of(words, num_sites, "words");
-  if (num_sites > kMostSites) throw py::value_error("words: expected at most 2^19 sites");
+  if (num_sites > three_point::kMostBlockSites) {
+    throw py::value_error("words: expected at most 2^19 sites");
+  }
   const auto& kernels = find_backend(three_point::implementations(), backend);
   const auto& packing = find_backend(pack::implementations(), backend);
-  const std::size_t triplets =
-      num_sites < 3 ? 0 : num_sites * (num_sites - 1) / 2 * (num_sites - 2) / 3;
-  auto correlations = empty<double>(triplets);
+  auto correlations = empty<double>(three_point::block_size(num_sites));
   double* out = correlations.mutable_data();
   const py::gil_scoped_release unlocked;
   three_point::block(view, negate, out, kernels, packing, threads);

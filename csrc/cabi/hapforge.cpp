@@ -67,13 +67,9 @@ BitMatrixView units(const uint64_t* bits, int64_t num_units, int64_t num_chains)
 void require_small(const int32_t* weights, const int32_t* bias, std::size_t num_out,
                    std::size_t num_in) {
   for (std::size_t j = 0; j < num_out; ++j) {
-    int64_t sum = std::abs(int64_t{bias[j]});
-    for (std::size_t i = 0; i < num_in; ++i) {
-      const int64_t weight = std::abs(int64_t{weights[j * num_in + i]});
-      require(weight <= gibbs::kLargestWeight, HF_ERROR_VALUE);
-      sum += weight;
-    }
-    require(sum <= gibbs::kLargestField, HF_ERROR_VALUE);
+    const auto found = gibbs::magnitude_of(weights + j * num_in, num_in, bias[j]);
+    require(found.largest_weight <= gibbs::kLargestWeight && found.field <= gibbs::kLargestField,
+            HF_ERROR_VALUE);
   }
 }
 
@@ -464,13 +460,11 @@ int hf_three_point_block(const uint64_t* words, int64_t num_haplotypes, int64_t 
                          int64_t row_stride, int negate, double* correlations, int backend,
                          int threads) {
   return guarded([&] {
-    constexpr std::size_t kMostSites = std::size_t{1} << 19;
     const BitMatrixView view =
         packed(words, num_haplotypes, num_sites, row_stride, Rows::kAnyStride);
-    const std::size_t sites = view.num_sites;
-    require(sites <= kMostSites, HF_ERROR_SIZE);
+    require(view.num_sites <= three_point::kMostBlockSites, HF_ERROR_SIZE);
     require(negate == 0 || negate == 1, HF_ERROR_VALUE);
-    array(correlations, sites < 3 ? 0 : sites * (sites - 1) / 2 * (sites - 2) / 3);
+    array(correlations, three_point::block_size(view.num_sites));
     three_point::block(view, negate == 1, correlations,
                        chosen(three_point::implementations(), backend),
                        chosen(pack::implementations(), backend), thread_count(threads));

@@ -145,8 +145,14 @@ Bytes run_tile(const popcount_tile::Kernels& kernels, Shape s) {
 Bytes run_joint_counts(const joint_counts::Kernels& kernels, Shape s) {
   using joint_counts::Panels;
   using joint_counts::Statistic;
-  const Packed p = reference_pack(random_dense(s), s.rows, s.sites);
-  const auto sites = Panels::of_sites(p.view, kThreads);
+  const auto dense = random_dense(s);  // a row is a site here
+  std::vector<std::uint8_t> turned(dense.size());
+  for (std::size_t i = 0; i < s.rows; ++i) {
+    for (std::size_t j = 0; j < s.sites; ++j) turned[j * s.rows + i] = dense[i * s.sites + j];
+  }
+  const Packed p = reference_pack(turned, s.sites, s.rows);
+  const auto sites =
+      Panels::of_haplotypes(p.view, find_backend(pack::implementations(), "scalar"), kThreads);
   Bytes out;
   std::vector<std::int64_t> joint(s.rows * s.rows);
   joint_counts::matrix(sites, joint.data(), kernels, kThreads);

@@ -609,7 +609,7 @@ def test_bad_calls():
 
     refused(ValueError, "hidden: expected 'bernoulli' or 'relu', found 'softmax'", hidden="softmax")
     refused(ValueError, "steps: expected 1 to", steps=0)
-    refused(TypeError, "steps: expected an integer, found float", steps=1.0)
+    refused(TypeError, "steps: expected a whole number, found float", steps=1.0)
     refused(ValueError, r"seed: expected 0 to 2\*\*64 - 1, found -1", seed=-1)
     for k in (0, 21):
         refused(ValueError, f"fixed_point_bits: expected 1 to 20, found {k}", fixed_point_bits=k)

@@ -330,7 +330,7 @@ def test_bad_calls():
     dense = random_dense((5, 10))
     with pytest.raises(IndexError, match="pairs: 10 is out of range for 10 sites"):
         joint_counts(dense, [(0, 10)])
-    with pytest.raises(ValueError, match=r"pairs: expected shape \(num_pairs, 2\), found \(2,\)"):
+    with pytest.raises(ValueError, match=r"pairs: expected shape \(n, 2\), found \(2,\)"):
         joint_counts(dense, [0, 1])
     with pytest.raises(TypeError, match="pairs: expected integers, found float64"):
         joint_counts(dense, [(0.0, 1.0)])

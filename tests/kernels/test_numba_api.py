@@ -132,12 +132,19 @@ def test_bad_values_are_named(name, arguments, message):
 
 
 @pytest.mark.parametrize("value", [2**32 + 1, -(2**31) - 1])
-def test_codes_are_not_cut_to_32_bits(value):
-    for arguments in ((WORDS, 100, value, 1), (WORDS, 100, numba_api.AUTO, value)):
+@pytest.mark.parametrize("name", NAMES)
+def test_codes_are_not_cut_to_32_bits(name, value):
+    arguments, _ = next(iter(cases(name)))
+    for backend, threads in ((value, 1), (numba_api.AUTO, value)):
         with pytest.raises(ValueError, match="expected a 32-bit integer"):
-            numba_api.allele_counts(*arguments)
-    with pytest.raises(ValueError, match="expected a 32-bit integer"):
-        numba_api.ld_matrix(WORDS, 100, value)
+            getattr(numba_api, name)(*arguments, backend, threads)
+
+
+def test_a_negative_seed_is_refused():
+    arguments = list(next(iter(cases("gibbs")))[0])
+    arguments[6] = -1
+    with pytest.raises(ValueError, match="seed: expected 0 to"):
+        numba_api.gibbs(*arguments)
 
 
 def test_codes_are_integers():

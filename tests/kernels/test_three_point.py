@@ -197,9 +197,9 @@ def test_bad_calls():
     for triplets in ([(0, 1, 10)], [(-1, 0, 1)]):
         with pytest.raises(IndexError, match=r"triplets: .* is out of range for 10 sites"):
             three_point(dense, triplets)
-    with pytest.raises(ValueError, match=r"triplets: expected shape \(num_triplets, 3\), found \(3,\)"):
+    with pytest.raises(ValueError, match=r"triplets: expected shape \(n, 3\), found \(3,\)"):
         three_point(dense, [0, 1, 2])
-    with pytest.raises(ValueError, match=r"triplets: expected shape \(num_triplets, 3\), found \(1, 2\)"):
+    with pytest.raises(ValueError, match=r"triplets: expected shape \(n, 3\), found \(1, 2\)"):
         three_point(dense, [(0, 1)])
     with pytest.raises(TypeError, match="triplets: expected integers, found float64"):
         three_point(dense, [(0.0, 1.0, 2.0)])
@@ -212,7 +212,7 @@ def test_bad_calls():
         three_point_block(dense, [0, 1, 10])
     with pytest.raises(ValueError, match=r"sites: expected a mask of 10, found shape \(9,\)"):
         three_point_block(dense, np.ones(9, bool))
-    with pytest.raises(ValueError, match=r"sites: expected a vector, found shape \(1, 2\)"):
+    with pytest.raises(ValueError, match=r"sites: expected shape \(n,\), found \(1, 2\)"):
         three_point_block(dense, [[1, 2]])
     with pytest.raises(TypeError, match="sites: expected integers or a mask, found float64"):
         three_point_block(dense, [1.0])

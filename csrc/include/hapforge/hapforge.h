@@ -154,11 +154,11 @@ HF_API int hf_nearest_neighbours(const uint64_t* queries, int64_t num_queries, i
                                  int exclude_self, int64_t* index, uint32_t* distance, int backend,
                                  int threads);
 
-/* Up to four searches between and within two sets of rows, in which each distance is computed once:
- * for each row of the set of the first letter, its k nearest rows of the set of the second, as
- * above, itself excluded. index_aa, distance_aa, index_ab, distance_ab: num_rows_a x k; index_ba,
- * distance_ba, index_bb, distance_bb: num_rows_b x k; both arrays of a search NULL: it is not
- * wanted. k: 1 to the number of candidates in the least of the searches wanted, else
+/* Up to four searches between and within two sets of rows, in one pass that serves both rows of a
+ * pair: for each row of the set of the first letter, its k nearest rows of the set of the second,
+ * as above, itself excluded. index_aa, distance_aa, index_ab, distance_ab: num_rows_a x k;
+ * index_ba, distance_ba, index_bb, distance_bb: num_rows_b x k; both arrays of a search NULL: it is
+ * not wanted. k: 1 to the number of candidates in the least of the searches wanted, else
  * HF_ERROR_VALUE. */
 HF_API int hf_joint_nearest_neighbours(const uint64_t* a, int64_t num_rows_a, int64_t row_stride_a,
                                        const uint64_t* b, int64_t num_rows_b, int64_t row_stride_b,

@@ -18,11 +18,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 
 #include "core/bit_matrix_view.h"
 #include "core/dispatch.h"
+#include "core/word_buffer.h"
 #include "kernels/pack/kernel.h"
 #include "kernels/popcount_tile/kernel.h"
 
@@ -71,27 +71,22 @@ class Panels {
   // From packed haplotypes, a row each.
   static Panels of_haplotypes(const BitMatrixView& haplotypes, const pack::Kernels& kernels,
                               std::size_t threads);
-  // From packed sites, a row each.
-  static Panels of_sites(const BitMatrixView& sites, std::size_t threads);
 
   std::size_t num_sites() const noexcept { return num_sites_; }
   std::size_t num_haplotypes() const noexcept { return num_haplotypes_; }
   std::size_t words() const noexcept { return words_; }  // of a site
   const std::uint64_t* panel(std::size_t p) const noexcept {
-    return storage_.get() + p * kPanel * words_;
+    return storage_.data() + p * kPanel * words_;
   }
   const std::uint64_t* site(std::size_t i) const noexcept {  // its words are kPanel apart
     return panel(i / kPanel) + i % kPanel;
   }
 
  private:
-  struct Free {
-    void operator()(std::uint64_t* p) const noexcept;
-  };
   Panels(std::size_t num_sites, std::size_t num_haplotypes);
 
   std::size_t num_sites_, num_haplotypes_, words_;
-  std::unique_ptr<std::uint64_t[], Free> storage_;  // 64-byte aligned, not initialised
+  WordBuffer storage_;
 };
 
 // n11[p] for the site pairs (pairs[2 p], pairs[2 p + 1]), each in [0, sites.num_rows). A row of

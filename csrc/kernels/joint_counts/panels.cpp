@@ -1,7 +1,6 @@
-// joint_counts: sites in panels of eight, from either orientation.
+// joint_counts: sites in panels of eight, from haplotypes.
 #include <algorithm>
 #include <limits>
-#include <new>
 
 #include "core/thread_pool.h"
 #include "kernels/joint_counts/kernel.h"
@@ -10,22 +9,17 @@
 namespace hapforge::joint_counts {
 namespace {
 
-constexpr std::align_val_t kLine{64};
-
 constexpr std::size_t num_blocks(std::size_t size, std::size_t block) noexcept {
   return (size + block - 1) / block;
 }
 
 }  // namespace
 
-void Panels::Free::operator()(std::uint64_t* p) const noexcept { ::operator delete[](p, kLine); }
-
 Panels::Panels(std::size_t num_sites, std::size_t num_haplotypes)
     : num_sites_(num_sites),
       num_haplotypes_(num_haplotypes),
       words_(words_for_bits(num_haplotypes)),
-      storage_(static_cast<std::uint64_t*>(::operator new[](
-          num_blocks(num_sites, kPanel) * kPanel * words_ * sizeof(std::uint64_t), kLine))) {}
+      storage_(num_blocks(num_sites, kPanel) * kPanel * words_) {}
 
 Panels Panels::of_haplotypes(const BitMatrixView& m, const pack::Kernels& kernels,
                              std::size_t threads) {
@@ -48,24 +42,10 @@ Panels Panels::of_haplotypes(const BitMatrixView& m, const pack::Kernels& kernel
           std::fill(in_block + rows, in_block + 64, 0);
           kernels.transpose_block(in_block, out_block);
           for (std::size_t p = 0; p < std::min(kPanel, num_panels - w * kPanel); ++p) {
-            std::uint64_t* line = panels.storage_.get() + ((w * kPanel + p) * words + o) * kPanel;
+            std::uint64_t* line = panels.storage_.data() + ((w * kPanel + p) * words + o) * kPanel;
             std::copy_n(out_block + p * kPanel, kPanel, line);
           }
         }
-      }
-    }
-  });
-  return panels;
-}
-
-Panels Panels::of_sites(const BitMatrixView& m, std::size_t threads) {
-  Panels panels(m.num_rows, m.num_sites);
-  parallel_for(num_blocks(m.num_rows, kPanel), threads, [&](std::size_t p, std::size_t) noexcept {
-    std::uint64_t* to = panels.storage_.get() + p * kPanel * panels.words_;
-    for (std::size_t w = 0; w < panels.words_; ++w) {
-      for (std::size_t s = 0; s < kPanel; ++s) {
-        const std::size_t site = p * kPanel + s;
-        to[w * kPanel + s] = site < m.num_rows ? m.row(site)[w] : 0;
       }
     }
   });

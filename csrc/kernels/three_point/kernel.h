@@ -86,6 +86,15 @@ void triplets(const BitMatrixView& m, const std::int64_t* triplets, std::size_t 
               bool negate, double* out, const Kernels& kernels, const pack::Kernels& packing,
               std::size_t threads);
 
+// Sites of a block at most: its float64 are then below 2^60 bytes, and what memory lacks fails
+// there.
+inline constexpr std::size_t kMostBlockSites = std::size_t{1} << 19;
+
+// Triplets of a block, without overflow up to kMostBlockSites.
+constexpr std::size_t block_size(std::size_t sites) noexcept {
+  return sites < 3 ? 0 : sites * (sites - 1) / 2 * (sites - 2) / 3;
+}
+
 // c_ijk of all triplets i < j < k of the sites of m (haplotype-major), in lexicographic order.
 //
 // For each i only the haplotypes with its rarer allele are looked at, side by side. A thread holds

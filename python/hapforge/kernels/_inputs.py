@@ -6,7 +6,7 @@ import operator
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hapforge import _backend
 from hapforge.haplotypes import HaplotypeMatrix
@@ -45,8 +45,8 @@ def as_packed(value: Any, argument: str, threads: int | None = None) -> Packed:
     if isinstance(value, HaplotypeMatrix):
         return Packed(value.words, value.num_sites)
     if isinstance(value, tuple) and len(value) == 2:
-        return _checked_words(_host_array(value[0], f"{argument}[0]"), value[1], argument)
-    return _packed_dense(_host_array(value, argument), argument, threads)
+        return _checked_words(host_array(value[0], f"{argument}[0]"), value[1], argument)
+    return _packed_dense(host_array(value, argument), argument, threads)
 
 
 def same_sites(a: Packed, b: Packed, names: tuple[str, str]) -> None:
@@ -58,6 +58,47 @@ def same_sites(a: Packed, b: Packed, names: tuple[str, str]) -> None:
         )
 
 
+def whole(value: Any, argument: str, least: int, most: int | None = None) -> int:
+    """The argument as an int. TypeError for what is not whole, ValueError out of [least, most]."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{argument}: expected a whole number, found {type(value).__name__}") from None
+    if number < least or (most is not None and number > most):
+        expected = f"{least} or more" if most is None else f"{least} to {most}"
+        raise ValueError(f"{argument}: expected {expected}, found {number}")
+    return number
+
+
+def site_index(sites: ArrayLike, num_sites: int, argument: str) -> NDArray[np.int64]:
+    """Sites chosen by index or mask, as a vector of indices; whether they exist is left to the kernel.
+
+    Raises
+    ------
+    TypeError
+        Neither integers nor bool.
+    ValueError
+        Not a vector, or a mask of another length.
+    """
+    index = np.asarray(sites)
+    if index.dtype == np.bool_:
+        if index.shape != (num_sites,):
+            raise ValueError(f"{argument}: expected a mask of {num_sites}, found shape {index.shape}")
+        index = np.flatnonzero(index)
+    return index_table(index, argument, ())
+
+
+def index_table(values: ArrayLike, argument: str, columns: tuple[int, ...]) -> NDArray[np.int64]:
+    """Integers (n, *columns), C-contiguous. TypeError for another dtype, ValueError for another shape."""
+    index = np.asarray(values)
+    if index.dtype.kind not in "iu" and index.size:
+        raise TypeError(f"{argument}: expected integers, found {index.dtype}")
+    if index.ndim != 1 + len(columns) or index.shape[1:] != columns:
+        shape = f"(n, {', '.join(map(str, columns))})" if columns else "(n,)"
+        raise ValueError(f"{argument}: expected shape {shape}, found {index.shape}")
+    return np.ascontiguousarray(index, dtype=np.int64)
+
+
 def refuse_large(shape: tuple[int, ...], itemsize: int, result: str, instead: str) -> None:
     """Raise ValueError where a result would pass 2 GiB."""
     size = itemsize
@@ -67,7 +108,8 @@ def refuse_large(shape: tuple[int, ...], itemsize: int, result: str, instead: st
         raise ValueError(f"{result}: expected at most 2 GiB, {shape} would take {size / 2**30:.1f} GiB; {instead}")
 
 
-def _host_array(value: Any, argument: str) -> NDArray[Any]:
+def host_array(value: Any, argument: str) -> NDArray[Any]:
+    """The array itself, or that of a library that speaks DLPack, on the host; TypeError for anything else."""
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{argument}: expected an array without a mask, found a masked one (missing calls)")
     if isinstance(value, np.ndarray):

@@ -26,7 +26,6 @@ Comput. Biol. 19 (2023), Materials and Methods, "RBM". Salmon, Moraes, Dror, Sha
 
 from __future__ import annotations
 
-import operator
 import sys
 from typing import Any, NamedTuple
 
@@ -35,7 +34,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hapforge import _backend
 from hapforge.haplotypes import HaplotypeMatrix, Sites, check_seed
-from hapforge.kernels._inputs import as_packed
+from hapforge.kernels._inputs import as_packed, host_array, whole
 
 FIXED_POINT_BITS = 16
 _HIDDEN_KINDS = ("bernoulli", "relu")
@@ -193,7 +192,7 @@ class GibbsMachine:
             )
         self.num_visible, self.num_hidden = weights.shape
         self.hidden = hidden
-        self.fixed_point_bits = _whole(fixed_point_bits, "fixed_point_bits", 1, 20)
+        self.fixed_point_bits = whole(fixed_point_bits, "fixed_point_bits", 1, 20)
         backend, budget = _backend.resolve("gibbs", backend), _backend.get_threads(threads)
         layer = _backend.core.GibbsLayer
         self._to_hidden = layer(np.ascontiguousarray(weights.T), hidden_bias, backend, budget)
@@ -212,7 +211,7 @@ class GibbsMachine:
         threads: int | None = None,
     ) -> GibbsMachine:
         """The machine of real parameters, rounded half to even; arguments and errors as in `gibbs`."""
-        bits = _whole(fixed_point_bits, "fixed_point_bits", 1, 20)
+        bits = whole(fixed_point_bits, "fixed_point_bits", 1, 20)
         parts = [
             _rounded(value, name, bits)
             for name, value in (("weights", weights), ("visible_bias", visible_bias), ("hidden_bias", hidden_bias))
@@ -243,7 +242,7 @@ class GibbsMachine:
         threads: int | None = None,
     ) -> GibbsState:
         """As `gibbs`."""
-        steps = _whole(steps, "steps", 1, _WORD - 1)
+        steps = whole(steps, "steps", 1, _WORD - 1)
         start = as_packed(visible, "visible", threads)
         if start.num_sites != self.num_visible:
             raise ValueError(f"visible: expected {self.num_visible} sites, one a visible unit, found {start.num_sites}")
@@ -331,8 +330,8 @@ class GibbsMachine:
         first_chain: int,
         budget: int,
     ) -> tuple[NDArray[np.uint64], NDArray[Any]]:
-        first_step = _whole(first_step, "first_step", 0, _WORD - 1)
-        first_chain = _whole(first_chain, "first_chain", 0, _WORD - 1)
+        first_step = whole(first_step, "first_step", 0, _WORD - 1)
+        first_chain = whole(first_chain, "first_chain", 0, _WORD - 1)
         return _backend.core.gibbs_run(
             self._to_hidden,
             self._to_visible,
@@ -344,7 +343,7 @@ class GibbsMachine:
             check_seed(seed),
             first_chain,
             first_step,
-            _whole(steps, "steps", 0, _WORD - 1),
+            whole(steps, "steps", 0, _WORD - 1),
             budget,
         )
 
@@ -406,16 +405,6 @@ def _int32(array: Any, name: str, ndim: int) -> NDArray[np.int32]:
     return np.ascontiguousarray(array)
 
 
-def _whole(value: Any, name: str, low: int, high: int) -> int:
-    try:
-        whole = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name}: expected an integer, found {type(value).__name__}") from None
-    if not low <= whole <= high:
-        raise ValueError(f"{name}: expected {low} to {high}, found {whole}")
-    return whole
-
-
 def _rounded(value: ArrayLike, name: str, bits: int) -> NDArray[np.int64]:
     """In units of 2**-bits, half to even."""
     real = np.asarray(value)
@@ -453,7 +442,7 @@ def _in_the_form_of(
 
 def _like(given: Any, array: NDArray[Any]) -> Any:
     """The array with the dtype of `given`; a torch tensor where that is one."""
-    array = array.astype((given if isinstance(given, np.ndarray) else np.from_dlpack(given)).dtype, copy=False)
+    array = array.astype(host_array(given, "visible").dtype, copy=False)
     if type(given).__module__.partition(".")[0] == "torch":
         return sys.modules["torch"].from_numpy(array)
     return array

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hapforge import _backend
 from hapforge.haplotypes import HaplotypeMatrix
-from hapforge.kernels._inputs import Packed, as_packed, refuse_large
+from hapforge.kernels._inputs import Packed, as_packed, index_table, refuse_large, site_index
 
 _STATISTICS = ("r2", "r", "D", "D_prime")
 _SUBSAMPLE_SEED = 0
@@ -85,9 +85,7 @@ def joint_counts(
     if pairs is None:
         refuse_large((packed.num_sites,) * 2, 8, "joint_counts", "name the pairs")
     else:
-        index = _site_index(pairs, "pairs")
-        if index.ndim != 2 or index.shape[1] != 2:
-            raise ValueError(f"pairs: expected shape (num_pairs, 2), found {index.shape}")
+        index = index_table(pairs, "pairs", (2,))
     budget = _backend.get_threads(threads)
     if index is None:
         return _backend.core.joint_counts(packed.words, packed.num_sites, backend, budget)
@@ -141,14 +139,7 @@ def ld_matrix(
     backend = _backend.resolve("joint_counts", backend)
     budget = _backend.get_threads(threads)
     if sites is not None:
-        index = np.asarray(sites)
-        if index.dtype == np.bool_:
-            if index.shape != (packed.num_sites,):
-                raise ValueError(f"sites: expected a mask of {packed.num_sites}, found shape {index.shape}")
-            index = np.flatnonzero(index)
-        index = _site_index(index, "sites")
-        if index.ndim != 1:
-            raise ValueError(f"sites: expected a vector, found shape {index.shape}")
+        index = site_index(sites, packed.num_sites, "sites")
         words = _backend.select_sites(packed.words, packed.num_sites, index, budget)
         packed = Packed(words, len(index))
     refuse_large((packed.num_sites,) * 2, 4, "ld_matrix", "choose fewer sites, or ld_decay, which needs no matrix")
@@ -283,13 +274,6 @@ def _binned(
             words, len(polymorphic), position, contig_end, openers, whole, ends, backend, budget
         )
     return _Binned(edges, sums, num_pairs, packed.num_sites - len(polymorphic))
-
-
-def _site_index(values: ArrayLike, argument: str) -> NDArray[np.int64]:
-    index = np.asarray(values)
-    if index.dtype.kind not in "iu" and index.size:
-        raise TypeError(f"{argument}: expected integers, found {index.dtype}")
-    return np.ascontiguousarray(index, dtype=np.int64)
 
 
 def _site_order(m: Any, num_sites: int, chosen: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

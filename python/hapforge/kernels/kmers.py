@@ -9,7 +9,6 @@ sites.
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from hapforge import _backend
 from hapforge.haplotypes import HaplotypeMatrix
-from hapforge.kernels._inputs import as_packed, refuse_large
+from hapforge.kernels._inputs import as_packed, refuse_large, whole
 
 _MOST_SITES = 16
 
@@ -57,12 +56,7 @@ def kmer_counts(m: Any, k: int, *, backend: str = "auto", threads: int | None = 
     """
     packed = as_packed(m, "m", threads)
     backend = _backend.resolve("kmers", backend)
-    try:
-        k = operator.index(k)
-    except TypeError:
-        raise TypeError(f"k: expected a whole number, found {type(k).__name__}") from None
-    if not 1 <= k <= _MOST_SITES:
-        raise ValueError(f"k: expected 1 to {_MOST_SITES}, found {k}")
+    k = whole(k, "k", 1, _MOST_SITES)
     blocks = m.sites.contig_blocks() if isinstance(m, HaplotypeMatrix) else [("", 0, packed.num_sites)]
     runs = np.array([(begin, (end - begin) // k) for _, begin, end in blocks], dtype=np.int64).reshape(-1, 2)
     refuse_large((int(runs[:, 1].sum()), 1 << k), 8, "kmer_counts", "choose a smaller k or fewer sites")

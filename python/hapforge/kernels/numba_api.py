@@ -101,6 +101,24 @@ def _typed_code(value):
     return checked
 
 
+def _seed(value):
+    """An unsigned 64-bit integer: a ValueError for a negative number, a TypingError for another type."""
+    raise NotImplementedError
+
+
+@overload(_seed)
+def _typed_seed(value):
+    if not isinstance(value, types.Integer | types.IntegerLiteral):
+        raise TypingError(f"seed: expected an integer, found {value}")
+
+    def checked(value):
+        if value < 0:
+            raise ValueError("seed: expected 0 to 2^64 - 1")
+        return np.uint64(value)
+
+    return checked
+
+
 @njit
 def _check(status: int) -> None:
     """The exception of a status; see HF_ERROR_* in hapforge.h."""
@@ -278,7 +296,7 @@ def hamming_histogram(a: Any, b: Any, num_sites: int, backend: int = AUTO, threa
     out = counts.ctypes.data
     _check(
         _hf_hamming_histogram(
-            address_a, len(a), stride_a, address_b, rows_b, stride_b, num_sites, out, backend, threads
+            address_a, len(a), stride_a, address_b, rows_b, stride_b, num_sites, out, _code(backend), _code(threads)
         )
     )
     return counts
@@ -500,7 +518,7 @@ def gibbs(
         hidden.ctypes.data,
         held,
         num_chains,
-        np.uint64(seed),
+        _seed(seed),
         first_chain,
         first_step,
         num_steps,
@@ -544,7 +562,7 @@ def gibbs_rectified(
         hidden.ctypes.data,
         held,
         num_chains,
-        np.uint64(seed),
+        _seed(seed),
         first_chain,
         first_step,
         num_steps,
@@ -589,7 +607,7 @@ def joint_nearest_neighbours(a: Any, b: Any, num_sites: int, k: int, backend: in
     """The k rows nearest to each row of two sets, within its own set and in the other.
 
     (index_aa, distance_aa, index_ab, distance_ab, index_ba, distance_ba, index_bb, distance_bb), the first letter the
-    set of the row; no row is its own neighbour. Each distance is computed once.
+    set of the row; no row is its own neighbour.
     """
     address_a, stride_a = _words_address(a), _row_stride(a, _words_for(num_sites))
     address_b, stride_b = _words_address(b), _row_stride(b, _words_for(num_sites))

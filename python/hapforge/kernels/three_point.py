@@ -23,7 +23,6 @@ sites and at random.
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hapforge import _backend
 from hapforge.haplotypes import HaplotypeMatrix, philox, seeded_order
-from hapforge.kernels._inputs import Packed, as_packed, refuse_large
+from hapforge.kernels._inputs import Packed, as_packed, index_table, refuse_large, site_index, whole
 
 _RANDOM_TRIPLETS_STREAM = 3
 
@@ -81,12 +80,7 @@ def three_point(
     """
     packed = as_packed(m, "m", threads)
     backend = _backend.resolve("three_point", backend)
-    index = np.asarray(triplets)
-    if index.dtype.kind not in "iu" and index.size:
-        raise TypeError(f"triplets: expected integers, found {index.dtype}")
-    if index.ndim != 2 or index.shape[1] != 3:
-        raise ValueError(f"triplets: expected shape (num_triplets, 3), found {index.shape}")
-    index = np.ascontiguousarray(index, dtype=np.int64)
+    index = index_table(triplets, "triplets", (3,))
     negate = _negate(alleles)
     _check_contigs(m, index)
     return _backend.core.three_point(*packed, index, negate, backend, _backend.get_threads(threads))
@@ -142,16 +136,7 @@ def three_point_block(
         chosen = np.array([[0, packed.num_sites - 1]] if packed.num_sites else np.empty((0, 2)), dtype=np.int64)
         size = packed.num_sites
     else:
-        index = np.asarray(sites)
-        if index.dtype == np.bool_:
-            if index.shape != (packed.num_sites,):
-                raise ValueError(f"sites: expected a mask of {packed.num_sites}, found shape {index.shape}")
-            index = np.flatnonzero(index)
-        if index.dtype.kind not in "iu" and index.size:
-            raise TypeError(f"sites: expected integers or a mask, found {index.dtype}")
-        if index.ndim != 1:
-            raise ValueError(f"sites: expected a vector, found shape {index.shape}")
-        index = np.ascontiguousarray(index, dtype=np.int64)
+        index = site_index(sites, packed.num_sites, "sites")
         chosen, size = index[None], len(index)
     refuse_large((math.comb(size, 3),), 8, "three_point_block", "choose fewer sites, or list triplets")
     if sites is not None:
@@ -184,10 +169,10 @@ def triplets_at_spacing(m: Any, spacing: int, max_triplets: int | None = None, *
     TypeError
         Numbers that are not whole.
     """
-    spacing = _whole(spacing, "spacing", 1)
+    spacing = whole(spacing, "spacing", 1)
     ranges = [np.arange(a, max(a, b - 2 * spacing), dtype=np.int64) for a, b in _contig_ranges(m)]
     first = np.concatenate([np.empty(0, np.int64), *ranges])
-    if max_triplets is not None and _whole(max_triplets, "max_triplets", 1) < len(first):
+    if max_triplets is not None and whole(max_triplets, "max_triplets", 1) < len(first):
         first = first[np.sort(seeded_order(len(first), seed)[:max_triplets])]
     return first[:, None] + spacing * np.arange(3)
 
@@ -213,7 +198,7 @@ def random_triplets(m: Any, num_triplets: int, *, seed: int = 0) -> NDArray[np.i
     TypeError
         Numbers that are not whole.
     """
-    num_triplets = _whole(num_triplets, "num_triplets", 0)
+    num_triplets = whole(num_triplets, "num_triplets", 0)
     ranges = [(a, b - a) for a, b in _contig_ranges(m) if b - a >= 3]
     if not ranges:
         raise ValueError("m: expected three sites on one contig, found fewer")
@@ -257,15 +242,5 @@ def _contig_ranges(m: Any) -> list[tuple[int, int]]:
     """[first, end) of the sites of each contig."""
     if isinstance(m, HaplotypeMatrix):
         return [(begin, end) for _, begin, end in m.sites.contig_blocks()]
-    num_sites = _whole(m, "m", 0) if isinstance(m, int | np.integer) else as_packed(m, "m").num_sites
+    num_sites = whole(m, "m", 0) if isinstance(m, int | np.integer) else as_packed(m, "m").num_sites
     return [(0, num_sites)] if num_sites else []
-
-
-def _whole(value: Any, argument: str, least: int) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{argument}: expected a whole number, found {type(value).__name__}") from None
-    if number < least:
-        raise ValueError(f"{argument}: expected {least} or more, found {number}")
-    return number
