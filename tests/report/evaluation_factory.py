@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from hapforge.report.data import (
-    AlleleFrequencies,
-    EvaluationData,
-    LDDecayCurves,
-    PairwiseDifferences,
-    PrincipalComponents,
-    Score,
-)
+from hapforge.report.data import EvaluationData, Score, ScoreText
+from hapforge.report.figures.allele_frequency import AlleleFrequencies
+from hapforge.report.figures.ld import LDDecayCurves
+from hapforge.report.figures.pairwise import PairwiseDifferences
+from hapforge.report.figures.pca import PairPCAs, PrincipalComponents
 
 SETS = ["RBM", "WGAN <65k> & friends", "Markov, a rather long name that does not fit on an axis"]
 CONTROLS = ["real half", "holdout", "Bernoulli"]
@@ -117,7 +114,7 @@ def make_evaluation(
         sets=sets,
         controls=controls,
         scores=scores,
-        score_labels=LABELS,
+        score_texts={key: ScoreText(heading, reading, "control") for key, (heading, reading) in LABELS.items()},
         provenance={
             "version": "0.1.0",
             "command": "hapforge evaluate real.hapz rbm.hapz wgan.hapz --holdout holdout.hapz -o out --seed 7",
@@ -136,8 +133,17 @@ def make_evaluation(
             "holdout": "Real persons that no model was trained on.",
             "Bernoulli": "Every site drawn on its own from its frequency: no correlation between sites.",
         },
-        allele_frequencies=AlleleFrequencies(real, frequencies),
-        pairwise_differences=pairwise,
-        principal_components=components,
-        ld_decay=LDDecayCurves(edges, decay, curves, position_known=True),
+        curves={
+            "allele_frequencies": AlleleFrequencies(real, frequencies),
+            "pairwise_differences": pairwise,
+            "principal_components": PairPCAs(components),
+            "ld_decay": LDDecayCurves(edges, decay, curves, position_known=True),
+        },
     )
+
+
+def few_curves(data: EvaluationData, names: list[str]) -> dict:
+    """The curves without the panels of most sets."""
+    pairs = data.curves["principal_components"].sets
+    rest = {key: found for key, found in data.curves.items() if key != "allele_frequencies"}
+    return rest | {"principal_components": PairPCAs({name: pairs[name] for name in names})}

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from hapforge.report.figures import palette, short, shown, styles
+from hapforge.report.data import ScoreText
+from hapforge.report.figures import palette, shown, styles
+from hapforge.report.figures._base import short
 from hapforge.report.html import render
 from report.browser import CHROMIUM, Browser
-from report.evaluation_factory import CONTROLS, SETS, make_evaluation
+from report.evaluation_factory import CONTROLS, SETS, few_curves, make_evaluation
 from report.payloads import PAYLOADS
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
@@ -130,11 +132,13 @@ def test_names_run_nothing_and_are_shown_as_they_are(browser, tmp_path):
     data = make_evaluation(PAYLOADS[::2], PAYLOADS[1::2], num_sites=12, num_haplotypes=6, notes=PAYLOADS)
     data = dataclasses.replace(
         data,
-        score_labels={key: (payload, payload) for key, payload in zip(data.score_labels, PAYLOADS, strict=False)},
+        score_texts={
+            key: ScoreText(payload, payload, "control")
+            for key, payload in zip(data.score_texts, PAYLOADS, strict=False)
+        },
         provenance={payload: {payload: payload} for payload in PAYLOADS},
         descriptions={payload: payload for payload in PAYLOADS},
-        allele_frequencies=None,
-        principal_components={name: data.principal_components[name] for name in PAYLOADS[:4]},
+        curves=few_curves(data, PAYLOADS[:4]),
     )
     path = tmp_path / "payloads.html"
     path.write_text(render(data), encoding="utf-8")

@@ -11,7 +11,12 @@ import pytest
 
 from hapforge.errors import MissingDependencyError
 from hapforge.report import figures
-from hapforge.report.data import AlleleFrequencies, LDDecayCurves, PairwiseDifferences, PrincipalComponents, Score
+from hapforge.report.data import Score
+from hapforge.report.figures._base import MAX_BINS, MAX_CLOUD, MAX_SITES_AS_POINTS, NAME_WIDTH, SET_COLOURS
+from hapforge.report.figures.allele_frequency import AlleleFrequencies
+from hapforge.report.figures.ld import LDDecayCurves
+from hapforge.report.figures.pairwise import PairwiseDifferences
+from hapforge.report.figures.pca import PairPCAs, PrincipalComponents
 from hapforge.report.html import plot
 from report.evaluation_factory import CONTROLS, SETS, make_evaluation
 
@@ -40,7 +45,7 @@ def _cielab(linear: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_colours_are_told_apart_and_stand_out(scheme):
     colours = figures.palette(scheme)
-    drawn = [colours["real"], *figures.SET_COLOURS[scheme]]
+    drawn = [colours["real"], *SET_COLOURS[scheme]]
     for vision in _VISION.values():
         seen = [_cielab(np.clip(np.array(vision) @ _linear(colour), 0, 1)) for colour in drawn]
         closest = min(np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i])
@@ -77,14 +82,22 @@ def test_every_figure_in_order_and_a_set_has_one_colour_everywhere():
     assert clouds == {name: style[name].colour for name in SETS + CONTROLS}
 
 
+def without(data, key):
+    return {"curves": {name: found for name, found in data.curves.items() if name != key}}
+
+
+def with_curve(data, key, found, **changes):
+    return dataclasses.replace(data, curves={**data.curves, key: found}, **changes)
+
+
 def test_a_field_without_numbers_is_left_out():
     full = make_evaluation()
     for gone, key in [
-        ({"allele_frequencies": None}, "allele-frequencies"),
+        (without(full, "allele_frequencies"), "allele-frequencies"),
         ({"scores": {}}, "adversarial-accuracy"),
-        ({"principal_components": {}}, "principal-components"),
-        ({"pairwise_differences": None}, "pairwise-differences"),
-        ({"ld_decay": None}, "ld-decay"),
+        (without(full, "principal_components"), "principal-components"),
+        (without(full, "pairwise_differences"), "pairwise-differences"),
+        (without(full, "ld_decay"), "ld-decay"),
     ]:
         keys = {figure.key for figure in figures.build(dataclasses.replace(full, **gone))}
         assert key not in keys
@@ -100,7 +113,7 @@ def test_labels_are_short_unique_and_never_that_of_real():
     assert labels[3].endswith("x/b")
     assert labels[5].endswith("y (2)")
     assert len(set(labels)) == 6
-    assert max(map(len, labels)) <= figures.NAME_WIDTH
+    assert max(map(len, labels)) <= NAME_WIDTH
 
 
 def test_invisible_characters_are_made_visible():
@@ -109,10 +122,8 @@ def test_invisible_characters_are_made_visible():
 
 
 def _frequencies(real, **sets):
-    return dataclasses.replace(
-        make_evaluation(list(sets), []),
-        allele_frequencies=AlleleFrequencies(np.array(real), {name: np.array(f) for name, f in sets.items()}),
-    )
+    found = AlleleFrequencies(np.array(real), {name: np.array(f) for name, f in sets.items()})
+    return with_curve(make_evaluation(list(sets), []), "allele_frequencies", found)
 
 
 def test_low_frequencies_include_the_limit_and_say_what_is_cut():
@@ -129,7 +140,7 @@ def test_low_frequencies_include_the_limit_and_say_what_is_cut():
 
 
 def test_many_sites_are_counted_and_none_is_lost(rng):
-    n = figures.MAX_SITES_AS_POINTS
+    n = MAX_SITES_AS_POINTS
     for sites, kind in [(n, "points"), (n + 1, "density")]:
         real, synthetic = rng.random(sites), rng.random(sites)
         real[:2], synthetic[:2] = [0, 1], [1, 1]
@@ -142,38 +153,36 @@ def test_many_sites_are_counted_and_none_is_lost(rng):
 
 
 def test_clouds_are_thinned_with_a_fixed_seed(rng):
-    cloud = rng.normal(size=(figures.MAX_CLOUD + 7, 2))
+    cloud = rng.normal(size=(MAX_CLOUD + 7, 2))
     pca = PrincipalComponents(cloud, cloud[:5], np.array([0.5, 0.25]))
-    data = dataclasses.replace(make_evaluation(["A"], []), principal_components={"A": pca}, real_haplotypes=9_876)
+    data = with_curve(make_evaluation(["A"], []), "principal_components", PairPCAs({"A": pca}), real_haplotypes=9_876)
     first, second = (next(f for f in figures.build(data) if f.key == "principal-components") for _ in range(2))
     real, synthetic = first.panels[0].series
-    assert len(real.x) == len(set(real.x)) == figures.MAX_CLOUD
+    assert len(real.x) == len(set(real.x)) == MAX_CLOUD
     assert set(real.x) < set(cloud[:, 0])
     assert (real.x == second.panels[0].series[0].x).all()
     assert synthetic.y.tolist() == cloud[:5, 1].tolist()
     assert first.panels[0].x_label == "PC1 (50.0 %)"
-    assert f"{figures.MAX_CLOUD:,} points are drawn (of up to 9,876)" in first.caption
+    assert f"{MAX_CLOUD:,} points are drawn (of up to 9,876)" in first.caption
 
 
 def test_distributions_keep_all_pairs_and_their_place():
     counts = np.zeros(10_001, dtype=np.int64)
     counts[[50, 51, 4_000]] = [1, 1, 2]
     pairs = PairwiseDifferences(counts, {"A": counts}, {"A": 3 * counts})
-    data = dataclasses.replace(make_evaluation(["A"], []), pairwise_differences=pairs)
+    data = with_curve(make_evaluation(["A"], []), "pairwise_differences", pairs)
     figure = next(f for f in figures.build(data) if f.key == "pairwise-differences")
-    width = -(-(4_000 - 50 + 1) // figures.MAX_BINS)
+    width = -(-(4_000 - 50 + 1) // MAX_BINS)
     for panel in figure.panels:
         for series in panel.series:
-            assert len(series.x) <= figures.MAX_BINS
+            assert len(series.x) <= MAX_BINS
             assert series.y.sum() * width == pytest.approx(100)
             assert series.y[0] * width == pytest.approx(50)
             assert series.x[0] == 50 + (width - 1) / 2
     counts = np.zeros(31, dtype=np.int64)
     counts[[0, 30]] = [2, 8]
     pairs = PairwiseDifferences(counts, {}, {"A": counts})
-    figure = next(
-        f for f in figures.build(dataclasses.replace(data, pairwise_differences=pairs)) if f.key.startswith("pair")
-    )
+    figure = next(f for f in figures.build(with_curve(data, "pairwise_differences", pairs)) if f.key.startswith("pair"))
     line = figure.panels[1].series[1]
     assert line.x.tolist() == list(range(31))
     assert line.y[[0, 1, 30]].tolist() == [20, 0, 80]
@@ -202,14 +211,14 @@ def test_accuracy_bars_show_both_parts_and_prefer_one_n_for_all():
 def test_ld_bins_stand_at_their_middle_on_the_log_axis():
     edges, real = np.array([0.0, 100.0, 10_000.0, 1e6]), np.array([0.5, 0.1, np.nan])
     curves = {"A": np.array([0.4, np.nan, np.nan])}
-    data = dataclasses.replace(make_evaluation(["A"], []), ld_decay=LDDecayCurves(edges, real, curves, False))
+    data = with_curve(make_evaluation(["A"], []), "ld_decay", LDDecayCurves(edges, real, curves, False))
     (panel,) = figures.build(data)[-1].panels
     assert panel.series[0].x.tolist() == [50.0, 1000.0]  # the bin in which no curve has a pair is left out
     assert "positions are not known" in panel.x_label
     assert plot(panel)["data"][1]["y"] == [0.4, None]
     assert "vary in both" not in figures.build(data)[-1].caption
     beside = LDDecayCurves(edges, real, curves, False, real_beside={"A": real})
-    assert "vary in both" in figures.build(dataclasses.replace(data, ld_decay=beside))[-1].caption
+    assert "vary in both" in figures.build(with_curve(data, "ld_decay", beside))[-1].caption
 
 
 def test_plotly_accepts_every_panel():

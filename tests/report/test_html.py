@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from hapforge.errors import MissingDependencyError
-from hapforge.report.data import EvaluationData, Score
+from hapforge.report.data import EvaluationData, Score, ScoreText
 from hapforge.report.figures import shown
 from hapforge.report.html import decimals, number, render, script_json
-from report.evaluation_factory import CONTROLS, SETS, make_evaluation
+from report.evaluation_factory import CONTROLS, SETS, few_curves, make_evaluation
 from report.payloads import PAYLOADS
 
 _VOID = {"meta", "link", "img", "br", "input"}
@@ -150,7 +150,7 @@ def test_scores_stand_side_by_side_with_interval_and_n(data, text, page):
     head = [words for attrs, words in page.all("th") if "name" in (attrs.get("class") or "")]
     assert head == SETS + CONTROLS
     rows = {row[0].split("|")[0]: row for row in _rows(text)}
-    assert list(rows) == [heading for heading, _ in data.score_labels.values()]
+    assert list(rows) == [text.heading for text in data.score_texts.values()]
     assert all(len(row) == 7 for row in rows.values())
     assert rows["AA_truth"][0] == "AA_truth||n 100"
     score = data.scores["RBM"]["aa_truth"]
@@ -159,12 +159,13 @@ def test_scores_stand_side_by_side_with_interval_and_n(data, text, page):
     assert rows["Privacy score"][3] == "–|not computed: the holdout has fewer than 2 persons"
     assert rows["Privacy score"][4] == ""
     readings = "".join(words for _, words in page.all("dd"))
-    assert all(reading in readings for _, reading in data.score_labels.values())
+    assert all(text.reading in readings for text in data.score_texts.values())
 
 
 def test_different_n_stand_in_the_cells(data):
     other = copy.deepcopy(data)
     other.scores["RBM"]["af_r"] = Score(0.5, float("nan"), float("nan"), 12_345, "")
+    other.score_texts["unlabelled"] = ScoreText("unlabelled", "", "control")
     other.scores["RBM"]["unlabelled"] = Score(1_234_567.0, float("nan"), float("nan"), 3, "")
     rows = {row[0].split("|")[0]: row for row in _rows(render(other))}
     assert rows["AF r"][0] == "AF r"
@@ -214,16 +215,14 @@ def _with_names(names: list[str]) -> EvaluationData:
     few = names[:1]
     extra = {f"key {i}": Score(0.5, 0.4, 0.6, 9, name or "-") for i, name in enumerate(names)}
     extra |= {f"failed {i}": Score(float("nan"), 0.4, 0.6, 9, name or "-") for i, name in enumerate(names)}
-    labels = dict(zip([*data.score_labels, *extra], [(name, name) for name in names] * 3, strict=False))
-    extra[names[0]] = Score(0.5, 0.4, 0.6, 9, "a score without a label")
+    texts = [ScoreText(name, name, "control") for name in names]
     return dataclasses.replace(
         data,
         scores={name: scores | (extra if name in few else {}) for name, scores in data.scores.items()},
-        score_labels=labels,
+        score_texts=dict(zip([*data.score_texts, *extra], texts * 3, strict=False)),
         provenance={name: [{name: name}, name, None] for name in names},
         descriptions={name: name for name in names},
-        principal_components={name: data.principal_components[name] for name in few},
-        allele_frequencies=None,
+        curves=few_curves(data, few),
     )
 
 

@@ -167,8 +167,8 @@ def score_table(result: Evaluation, width: int) -> Table:
             f"{escape(name)}\n{role}\n{data.num_haplotypes[name]}", justify="right", overflow="fold", min_width=9
         )
     table.add_column("n", justify="right", no_wrap=True)
-    own = [score for score in data.score_labels if not score.endswith(EQUAL_N)]
-    equal = [score for score in data.score_labels if score.endswith(EQUAL_N)]
+    own = [score for score in data.score_texts if not score.endswith(EQUAL_N)]
+    equal = [score for score in data.score_texts if score.endswith(EQUAL_N)]
     for title, scores in (("at each set's own size", own), ("all at equal n", equal)):
         if scores:
             table.add_section()
@@ -177,7 +177,7 @@ def score_table(result: Evaluation, width: int) -> Table:
             found = [data.scores[name].get(score) for name in columns]
             sizes = sorted({s.n for s in found if s is not None})
             n = "..".join(map(_count, sizes[:1] + sizes[1:][-1:]))
-            heading = data.score_labels[score][0].removesuffix(" (equal n)")
+            heading = data.score_texts[score].heading.removesuffix(" (equal n)")
             table.add_row(f"  {heading}", *(_cell(s, intervals) for s in found), n)
     return table
 

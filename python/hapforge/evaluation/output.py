@@ -10,17 +10,16 @@ import json
 import math
 import os
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 
-from hapforge.evaluation.scores import SCORES
+from hapforge.evaluation.schema import schema
 from hapforge.io.atomic import atomic_file
 from hapforge.report.data import EvaluationData, Score
 
 FORMAT = "hapforge-evaluation"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -77,8 +76,7 @@ class Evaluation:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of `Evaluation.json`."""
-    schema: dict[str, Any] = json.loads(files("hapforge.evaluation").joinpath("schema.json").read_text("utf-8"))
-    return schema
+    return schema(FORMAT, FORMAT_VERSION)
 
 
 def payload_sha256(payload: dict[str, Any]) -> str:
@@ -94,10 +92,6 @@ def _write(path: str | os.PathLike[str], text: str) -> None:
 
 
 def _payload(data: EvaluationData) -> dict[str, Any]:
-    curves = {
-        name: _plain(getattr(data, name))
-        for name in ("allele_frequencies", "pairwise_differences", "principal_components", "ld_decay")
-    }
     return {
         "provenance": _plain(data.provenance),
         "sets": list(data.sets),
@@ -108,11 +102,12 @@ def _payload(data: EvaluationData) -> dict[str, Any]:
         "descriptions": dict(data.descriptions),
         "notes": list(data.notes),
         "score_labels": {
-            name: {"heading": heading, "reading": reading, "better": SCORES[name].better}
-            for name, (heading, reading) in data.score_labels.items()
+            name: {"heading": text.heading, "reading": text.reading, "better": text.better}
+            for name, text in data.score_texts.items()
         },
         "scores": _plain(data.scores),
-        "curves": curves,
+        "verdicts": _plain(data.verdicts),
+        "curves": _plain(data.curves),
     }
 
 

@@ -2,20 +2,6 @@
 
 from __future__ import annotations
 
-from hapforge.report.data import (
-    AlleleFrequencies,
-    EvaluationData,
-    LDDecayCurves,
-    PairwiseDifferences,
-    PrincipalComponents,
-    Score,
-)
+from hapforge.report.data import EvaluationData, Score, ScoreText, Verdict
 
-__all__ = [
-    "AlleleFrequencies",
-    "EvaluationData",
-    "LDDecayCurves",
-    "PairwiseDifferences",
-    "PrincipalComponents",
-    "Score",
-]
+__all__ = ["EvaluationData", "Score", "ScoreText", "Verdict"]

@@ -1,18 +1,19 @@
-"""What an evaluation found, as plain data: scores, and the numbers behind every figure.
+"""What an evaluation found, as plain data: scores, verdicts, and the numbers behind every figure.
 
-`evaluation` fills these; `report` draws them. No field holds anything that grows with haplotypes x haplotypes.
+`evaluation` fills these; `report` draws them. No field holds anything that grows with haplotypes x haplotypes or
+sites x sites. The dataclasses with the numbers of a figure stand beside it, in `report.figures`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Literal, NamedTuple, TypeVar
 
 EQUAL_N = "_equal_n"
 """Ending of the scores that are taken at one n for all sets and controls."""
+
+Better = Literal["higher", "lower", "control"]
+C = TypeVar("C")
 
 
 @dataclass(frozen=True)
@@ -34,82 +35,89 @@ class Score:
     procedure: str
 
 
-@dataclass(frozen=True)
-class AlleleFrequencies:
-    """ALT frequencies: `real` and each of `sets` float64 (num_sites,)."""
-
-    real: NDArray[np.float64]
-    sets: dict[str, NDArray[np.float64]]
-
-
-@dataclass(frozen=True)
-class PairwiseDifferences:
-    """Numbers of pairs at every distance: int64 (num_sites + 1,) within a set and between it and the real one."""
-
-    within_real: NDArray[np.int64]
-    within: dict[str, NDArray[np.int64]]
-    between: dict[str, NDArray[np.int64]]
-
-
-@dataclass(frozen=True)
-class PrincipalComponents:
-    """PCA of real and one set together.
+class Rule(NamedTuple):
+    """How a score is judged: by how far it lies from that of the real-half control in a direction that is worse.
 
     Attributes
     ----------
-    real, synthetic : float64 (n, 2), coordinates of at most 5,000 rows of each
-    explained : float64 (2,), share of the variance along each component
+    close : float >= 0, at most so far: as good as real haplotypes
+    far : float > close, farther: poor
+    below, above : str, what it means to lie below or above the control, a few words; "" where that is no fault
     """
 
-    real: NDArray[np.float64]
-    synthetic: NDArray[np.float64]
-    explained: NDArray[np.float64]
+    close: float
+    far: float
+    below: str
+    above: str
+
+
+class ScoreText(NamedTuple):
+    """Words for a score.
+
+    Attributes
+    ----------
+    heading : str, short
+    reading : str, one line on how to read it
+    better : "higher", "lower", or "control": the nearer to real half against real half the better
+    rule : Rule, None for a score that is no verdict on its own
+    twice : bool, whether it is also taken at equal n, under the name that ends in ``_equal_n``
+    """
+
+    heading: str
+    reading: str
+    better: Better
+    rule: Rule | None = None
+    twice: bool = True
 
 
 @dataclass(frozen=True)
-class LDDecayCurves:
-    """Mean r² per distance bin [edges[i], edges[i + 1]): float64 (num_bins,), NaN where a bin is empty.
+class Verdict:
+    """A score in words.
 
-    `real` is over all sites that vary in the real set; a set's curve in `sets` and the real one in `real_beside` under
-    the same name are over the sites that vary in both, and are what the scores compare.
+    Attributes
+    ----------
+    level : "good", "fair", "poor"; "unknown" where the score or its control could not be computed
+    text : str, one line: the score, its value and what that means
+    rule : str, one line: the rule it follows from
     """
 
-    edges_bp: NDArray[np.float64]
-    real: NDArray[np.float64]
-    sets: dict[str, NDArray[np.float64]]
-    position_known: bool
-    real_beside: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    level: Literal["good", "fair", "poor", "unknown"]
+    text: str
+    rule: str
 
 
 @dataclass(frozen=True)
 class EvaluationData:
-    """Everything a report shows. A field that is empty or None is left out of the report.
+    """Everything a report shows. A field that is empty is left out of the report.
 
     Attributes
     ----------
     sets : names of the synthetic sets, in the user's order
     controls : names of the sets added for comparison ("real half", "holdout", ...)
-    scores : {set or control: {score name: Score}}; the bars of adversarial accuracy are "aa_truth" and "aa_syn",
-        or, where every set has them, "aa_truth_equal_n" and "aa_syn_equal_n"
-    score_labels : {score name: (short heading, one line on how to read it)}
-    notes : remarks and failures a reader must see (dropped sites, a failed statistic ...)
+    scores : {set or control: {score name: Score}}
+    score_texts : {score name: ScoreText}, of the scores that were asked for, in the order of the page
     provenance : version, command, seed, inputs with their hashes, date, machine; nested dicts and lists are shown
+    notes : remarks and failures a reader must see (dropped sites, a failed statistic ...)
     real_haplotypes, num_sites : shape of the real cohort after matching sites
     num_haplotypes : {set or control: haplotypes}
     descriptions : {set or control: one sentence on what it is}
+    verdicts : {set: {score name: Verdict}}
+    curves : {name: dataclass from `report.figures`}, the numbers of the figures
     """
 
     sets: list[str]
     controls: list[str]
     scores: dict[str, dict[str, Score]]
-    score_labels: dict[str, tuple[str, str]]
+    score_texts: dict[str, ScoreText]
     provenance: dict[str, Any]
     notes: list[str] = field(default_factory=list)
     real_haplotypes: int = 0
     num_sites: int = 0
     num_haplotypes: dict[str, int] = field(default_factory=dict)
     descriptions: dict[str, str] = field(default_factory=dict)
-    allele_frequencies: AlleleFrequencies | None = None
-    pairwise_differences: PairwiseDifferences | None = None
-    principal_components: dict[str, PrincipalComponents] = field(default_factory=dict)
-    ld_decay: LDDecayCurves | None = None
+    verdicts: dict[str, dict[str, Verdict]] = field(default_factory=dict)
+    curves: dict[str, Any] = field(default_factory=dict)
+
+    def curve(self, kind: type[C]) -> C | None:
+        """The numbers of one kind, None where they were not computed."""
+        return next((found for found in self.curves.values() if isinstance(found, kind)), None)

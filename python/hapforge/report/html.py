@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from hapforge.errors import MissingDependencyError
 from hapforge.report.data import EQUAL_N, EvaluationData, Score
-from hapforge.report.figures import BAR_WIDTH, REAL, Figure, Panel, Series, build, draw, palette, shown, styles
+from hapforge.report.figures import Figure, Panel, Series, build, draw, palette, shown, styles
+from hapforge.report.figures._base import BAR_WIDTH, REAL
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -105,10 +106,12 @@ def plot(panel: Panel) -> dict[str, Any]:
         x_axis["range"] = list(panel.x_range)
     if panel.y_range:
         y_axis["range"] = list(panel.y_range)
-    elif panel.legend:
+    elif panel.legend and not panel.log_y:
         y_axis["rangemode"] = "tozero"
     if panel.log_x:
         x_axis |= {"type": "log", "dtick": 1, "exponentformat": "SI"}
+    if panel.log_y:
+        y_axis |= {"type": "log", "dtick": 1, "exponentformat": "SI"}
     if panel.names:
         y_axis |= {"showticklabels": False, "showgrid": False, "ticks": ""}
     labels = [
@@ -193,6 +196,18 @@ def _trace(series: Series) -> dict[str, Any]:
             },
             "hovertemplate": "%{x:.3f}<extra>%{fullData.name}</extra>",
         }
+    elif series.kind == "image":
+        assert series.values is not None
+        trace |= {
+            "type": "heatmap",
+            "z": [_numbers(row) for row in series.values],
+            "zmin": 0,
+            "zmax": series.top,
+            "colorscale": [[0, "paper"], [1, colour]],
+            "showscale": False,
+            "hoverongaps": False,
+            "hovertemplate": "%{x:.4~g}, %{y:.4~g}: %{z:.3~g}<extra></extra>",
+        }
     else:
         assert series.counts is not None
         trace |= {
@@ -246,7 +261,7 @@ def number(value: float, places: int) -> str:
 def _score_tables(data: EvaluationData, names: list[str]) -> list[dict[str, Any]]:
     """The scores that can be compared across columns, then those that are at each set's own size."""
     used = {key for scores in data.scores.values() for key in scores}
-    keys = [*(key for key in data.score_labels if key in used), *sorted(used - set(data.score_labels))]
+    keys = [key for key in data.score_texts if key in used]
     own = [key for key in keys if key + EQUAL_N in used]
     if not own:
         return [{"title": "", "rows": _score_rows(data, names, keys)}]
@@ -261,7 +276,7 @@ def _score_rows(data: EvaluationData, names: list[str], keys: list[str]) -> list
     """One row per score; `n` stands beside the label where it is the same in every cell."""
     rows = []
     for key in keys:
-        heading, reading = data.score_labels.get(key, (key, ""))
+        heading, reading = data.score_texts[key].heading, data.score_texts[key].reading
         if key.endswith(EQUAL_N):
             heading = heading.removesuffix(" (equal n)")
         scores = [data.scores.get(name, {}).get(key) for name in names]

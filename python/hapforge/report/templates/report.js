@@ -34,7 +34,7 @@
   for (const panel of Object.values(payload.panels)) {
     panel.layout.dragmode = coarse ? false : "zoom"; // a finger on a figure scrolls the page
     for (const trace of panel.data) {
-      if (trace.type === "heatmap") {
+      if (trace.type === "heatmap" && !("zmax" in trace)) { // counts
         trace.customdata = trace.z;
         trace.z = trace.z.map((row) => row.map((count) => (count === null ? null : Math.log10(count))));
       }

@@ -1,0 +1,185 @@
+"""The cohorts of an evaluation while it runs: what several statistics share, each computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hapforge import kernels
+from hapforge.evaluation.controls import HOLDOUT, REAL_HALF, person_halves
+from hapforge.haplotypes import HaplotypeMatrix, seeded_order
+from hapforge.metrics.adversarial_accuracy import equal_subsamples
+from hapforge.metrics.nearest import (
+    LIST_LENGTH,
+    NearestDistances,
+    NearestPair,
+    Subsample,
+    nearest_among,
+    nearest_between,
+)
+from hapforge.report.data import EQUAL_N, Score
+from hapforge.stats.allele_frequency import allele_frequencies
+
+REPEATS = 10
+_THIN_TRUTH, _THIN_SET = 6 << 20, 7 << 20  # streams of seeded subsamples
+
+Rows = NDArray[np.int64]
+
+
+class Cohort:
+    """One cohort with the statistics that several scores share."""
+
+    def __init__(self, matrix: HaplotypeMatrix) -> None:
+        self.matrix = matrix
+        self._between: dict[int, NDArray[np.int64]] = {}
+
+    @cached_property
+    def frequencies(self) -> NDArray[np.float64]:
+        return allele_frequencies(self.matrix)
+
+    @cached_property
+    def differences(self) -> NDArray[np.int64]:
+        return kernels.hamming_histogram(self.matrix)
+
+    @cached_property
+    def nearest(self) -> NearestDistances:
+        return nearest_among(self.matrix, LIST_LENGTH)
+
+    def between(self, other: Cohort) -> NDArray[np.int64]:
+        """Histogram of differences between the rows of this cohort and those of another."""
+        if id(other) not in self._between:
+            self._between[id(other)] = kernels.hamming_histogram(self.matrix, other.matrix)
+        return self._between[id(other)]
+
+    def part(self, rows: Rows) -> Cohort:
+        return Cohort(self.matrix.select_haplotypes(rows))
+
+
+@dataclass
+class Column:
+    """A set or control against its truth.
+
+    Attributes
+    ----------
+    name : str
+    truth, cohort : Cohort, at their own sizes; of the real half, the two halves of the first split
+    own_rows : subsamples (rows of real, rows of the set) for nearest-neighbour scores at the set's own size. Rows of
+        the real half are rows of the whole real cohort.
+    equal_rows : the same at the one n of all columns; real rows are those of a real half
+    pair : NearestPair, the four searches between the real cohort and the set
+    """
+
+    name: str
+    truth: Cohort
+    cohort: Cohort
+    own_rows: list[Subsample]
+    equal_rows: list[tuple[Rows, Rows]]
+    _run: Run
+    _pairs: list[NearestPair] = field(default_factory=list)
+
+    @property
+    def is_real_half(self) -> bool:
+        return self.name == REAL_HALF
+
+    @property
+    def pair(self) -> NearestPair:
+        if not self._pairs:
+            own = self._run.real.nearest
+            if self.is_real_half:
+                self._pairs.append(NearestPair(own, own, own, own))
+            else:
+                ts, st = nearest_between(self._run.real.matrix, self.cohort.matrix, LIST_LENGTH)
+                self._pairs.append(NearestPair(tt=own, ts=ts, st=st, ss=self.cohort.nearest))
+        return self._pairs[0]
+
+    @cached_property
+    def thinned(self) -> Cohort:
+        """The set at the one n of all columns."""
+        rows = self.equal_rows[0][1]
+        if len(rows) == self.cohort.matrix.num_haplotypes:
+            return self.cohort
+        return (self._run.real if self.is_real_half else self.cohort).part(rows)
+
+    def twice(self, score: Callable[[Cohort, Cohort], dict[str, Score]]) -> dict[str, Score]:
+        """Scores of (truth, set) at their own sizes, and of (real half, set) at the one n of all columns.
+
+        `score` gives the names without their ending; computed once where both are the same.
+        """
+        own = score(self.truth, self.cohort)
+        same = self._run.thinned_truth is self.truth and self.thinned is self.cohort
+        equal = own if same else score(self._run.thinned_truth, self.thinned)
+        at = f"at n = {self._run.equal_n} haplotypes of a real half and of the set: "
+        return own | {name + EQUAL_N: Score(s.value, s.low, s.high, s.n, at + s.procedure) for name, s in equal.items()}
+
+
+class Run:
+    """What every statistic of one evaluation is given.
+
+    Attributes
+    ----------
+    seed : int
+    real : Cohort, the whole real cohort
+    columns : sets, then real half, then the other controls
+    sets, controls : their names
+    equal_n : int, haplotypes of each side in the scores at equal n
+    thinned_truth : Cohort, that many haplotypes of one half of the real persons
+    holdout : Column or None
+    notes : remarks for the reader; a statistic may add to them
+    """
+
+    def __init__(
+        self,
+        matched: Mapping[str, HaplotypeMatrix],
+        sets: list[str],
+        models: Mapping[str, HaplotypeMatrix],
+        seed: int,
+        notes: list[str],
+    ) -> None:
+        self.seed, self.notes, self.sets = seed, notes, sets
+        self.real = Cohort(matched["real"])
+        halves = [person_halves(self.real.matrix.samples, seed, r) for r in range(REPEATS)]
+        half_n = min(min(len(a), len(b)) for a, b in halves)
+        if half_n < 2:
+            raise ValueError(
+                f"real: expected at least 2 haplotypes in each half of the persons, found {self.real.matrix!r}"
+            )
+        others = {**{name: matched[name] for name in sets}, **models}
+        if HOLDOUT in matched:
+            others[HOLDOUT] = matched[HOLDOUT]
+        self.equal_n = min(half_n, *(m.num_haplotypes for m in others.values()))
+        self.columns = [self._set_column(name, Cohort(m), halves) for name, m in others.items()]
+        self.holdout = next((column for column in self.columns if column.name == HOLDOUT), None)
+        self.columns.insert(len(sets), self._half_column(halves, half_n))
+        self.controls = [column.name for column in self.columns if column.name not in sets]
+        notes.append(
+            f"Scores at equal n compare all sets and controls at n = {self.equal_n} haplotypes, with one half of the "
+            "real persons as the truth; the others are at each set's own size."
+        )
+
+    def _thin(self, rows: Rows, stream: int) -> Rows:
+        return np.sort(rows[seeded_order(len(rows), self.seed, stream)[: self.equal_n]])
+
+    def _set_column(self, name: str, cohort: Cohort, halves: list[tuple[Rows, Rows]]) -> Column:
+        n = cohort.matrix.num_haplotypes
+        equal = [
+            (self._thin(truth, _THIN_TRUTH + r), self._thin(np.arange(n), _THIN_SET + r))
+            for r, (truth, _) in enumerate(halves)
+        ]
+        own = equal_subsamples((self.real.matrix.num_haplotypes, n), REPEATS, self.seed)
+        return Column(name, self.real, cohort, own, equal, self)
+
+    def _half_column(self, halves: list[tuple[Rows, Rows]], half_n: int) -> Column:
+        own: list[Subsample] = [(a[:half_n], b[:half_n]) for a, b in halves]
+        equal = [(self._thin(a, _THIN_TRUTH + r), self._thin(b, _THIN_SET + r)) for r, (a, b) in enumerate(halves)]
+        first, second = (self.real.part(rows) for rows in halves[0])
+        self.thinned_truth = first if len(halves[0][0]) == self.equal_n else self.real.part(equal[0][0])
+        return Column(REAL_HALF, first, second, own, equal, self)
+
+
+def score(value: float, n: int, procedure: str, interval: tuple[float, float] = (np.nan, np.nan)) -> Score:
+    """A Score from numpy's or Python's numbers."""
+    return Score(float(value), float(interval[0]), float(interval[1]), int(n), procedure)

@@ -1,0 +1,40 @@
+"""Every statistic of an evaluation, one module each, in the order of the page."""
+
+from __future__ import annotations
+
+from hapforge.evaluation.statistics._base import Statistic
+from hapforge.evaluation.statistics.adversarial_accuracy import AdversarialAccuracy
+from hapforge.evaluation.statistics.allele_frequency import AlleleFrequency
+from hapforge.evaluation.statistics.ld import LinkageDisequilibrium
+from hapforge.evaluation.statistics.pairwise import Pairwise
+from hapforge.evaluation.statistics.pca import PrincipalComponentAnalysis
+from hapforge.evaluation.statistics.privacy import Privacy
+from hapforge.report.data import EQUAL_N, ScoreText
+
+__all__ = ["METRICS", "SCORES", "STATISTICS", "Statistic"]
+
+STATISTICS: dict[str, type[Statistic]] = {
+    statistic.name: statistic
+    for statistic in (
+        AdversarialAccuracy,
+        Privacy,
+        AlleleFrequency,
+        Pairwise,
+        PrincipalComponentAnalysis,
+        LinkageDisequilibrium,
+    )
+}
+
+METRICS: dict[str, tuple[str, ...]] = {name: tuple(statistic.scores) for name, statistic in STATISTICS.items()}
+"""Statistics that can be chosen, and the scores of each."""
+
+_ALL = {name: text for statistic in STATISTICS.values() for name, text in statistic.scores.items()}
+
+SCORES: dict[str, ScoreText] = _ALL | {
+    name + EQUAL_N: text._replace(
+        heading=f"{text.heading} (equal n)", reading=f"{text.reading}; at the one n of all sets and controls"
+    )
+    for name, text in _ALL.items()
+    if text.twice
+}
+"""Every score there is, by name."""

@@ -1,0 +1,171 @@
+"""What a figure is made of: panels of plain series, in colours that every figure shares."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hapforge.report.data import EvaluationData
+
+MAX_SITES_AS_POINTS = 5_000  # more sites per panel are counted on a grid
+MAX_POINTS = 16_000  # more points in a whole figure are counted on a grid, too
+MAX_CLOUD = 1_500  # points drawn of each cloud of a PCA panel
+MAX_BINS = 160  # bins of a distribution
+GRID = 100  # cells along each axis of a density
+REAL_WITHIN = "real, within"
+BAR_WIDTH = 0.26
+NAME_WIDTH = 26  # longest name written inside a figure
+
+# Ink for text and lines, grey for the real cohort, six colours for sets. The closest two of one scheme stay
+# 14 CIELAB units apart in simulated protan-, deuteran- and tritanopia (tests/report/test_figures.py).
+SET_COLOURS = {
+    "light": ("#2b4fc7", "#d67c12", "#127a48", "#5a1470", "#2a98e6", "#c873b0"),
+    "dark": ("#7a6cf2", "#c4972a", "#74e8a0", "#d23c9c", "#58aef5", "#e0857f"),
+}
+SCHEMES = {
+    "light": {"paper": "#ffffff", "ink": "#1f2328", "muted": "#59636e", "grid": "#e6e9ed", "real": "#3d444d"},
+    "dark": {"paper": "#161a1f", "ink": "#e6e9ed", "muted": "#a3acb8", "grid": "#2c333b", "real": "#d5dae0"},
+}
+
+
+def palette(scheme: Literal["light", "dark"]) -> dict[str, str]:
+    """Colours by role: "paper", "ink", "muted", "grid", "real", "set0" ..., and "set0-pale" ... for densities."""
+    colours = dict(SCHEMES[scheme])
+    paper = colours["paper"]
+    for i, colour in enumerate(SET_COLOURS[scheme]):
+        mixed = (round(0.75 * int(paper[k : k + 2], 16) + 0.25 * int(colour[k : k + 2], 16)) for k in (1, 3, 5))
+        colours[f"set{i}"] = colour
+        colours[f"set{i}-pale"] = "#" + "".join(f"{channel:02x}" for channel in mixed)
+    return colours
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a set is drawn in every figure: its short name, a role of `palette` and a line pattern."""
+
+    label: str
+    colour: str
+    dash: Literal["solid", "dash", "dot"] = "solid"
+
+
+REAL = Style("real", "real")
+
+
+@dataclass(frozen=True)
+class Series:
+    """One thing drawn in a panel.
+
+    Attributes
+    ----------
+    kind : "points"; "line"; "bars" (x is the length, y the place); "density" and "image" (x, y are cell centres)
+    name : str, as it is shown
+    style : Style
+    x, y : float64 (n,); for a density or image (columns,) and (rows,)
+    counts : int64 (rows, columns), densities only; drawn on a logarithmic scale, 0 left out
+    values : float64 (rows, columns), images only; drawn from the paper's colour at 0 to the style's at `top`
+    top : float
+    low, high : float64 (n,), intervals of bars, NaN where none is defined
+    pale : whether bars are drawn hollow
+    """
+
+    kind: Literal["points", "line", "bars", "density", "image"]
+    name: str
+    style: Style
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    counts: NDArray[np.int64] | None = None
+    values: NDArray[np.float64] | None = None
+    top: float = 1.0
+    low: NDArray[np.float64] | None = None
+    high: NDArray[np.float64] | None = None
+    pale: bool = False
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes. A range of None is what fits; `names` stand above the bars at y = 0, 1, ... from the top."""
+
+    title: str
+    x_label: str
+    y_label: str
+    series: list[Series]
+    x_range: tuple[float, float] | None = None
+    y_range: tuple[float, float] | None = None
+    log_x: bool = False
+    log_y: bool = False
+    diagonal: bool = False
+    vertical: float | None = None
+    names: tuple[str, ...] = ()
+    legend: bool = False
+
+    @property
+    def height_px(self) -> int:
+        if self.names:
+            return 70 + 58 * len(self.names)
+        return 340 if self.legend else 310
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Panels under one heading: `look` says what to look for, `caption` how it was drawn, `alt` what is in it."""
+
+    key: str
+    heading: str
+    look: str
+    caption: str
+    alt: str
+    panels: list[Panel]
+
+    @property
+    def wide(self) -> bool:
+        return len(self.panels) <= 2
+
+    @property
+    def legend(self) -> list[Series]:
+        """The series of all panels with a legend, each once."""
+        return list({series.name: series for panel in self.panels if panel.legend for series in panel.series}.values())
+
+
+def shown(text: object) -> str:
+    """Text of a file as it may be shown: line breaks and tabs become blanks, other invisible characters U+FFFD."""
+    blank = dict.fromkeys("\t\n\r", " ")
+    return "".join(blank.get(c, "\ufffd") if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in str(text))
+
+
+def short(name: str, width: int) -> str:
+    """A name short enough for a figure; the middle is left out, names of runs often differ at the end."""
+    name = shown(name)
+    return name if len(name) <= width else f"{name[: (width - 1) // 2]}…{name[len(name) - width // 2 :]}"
+
+
+def styles(data: EvaluationData) -> dict[str, Style]:
+    """The style of every set (solid) and control (dashed); beyond six the colours return as dotted lines.
+
+    Labels are unique, also beside that of the real cohort: a curve is found by its label.
+    """
+    result: dict[str, Style] = {}
+    taken = {REAL.label, REAL_WITHIN}
+    for i, name in enumerate(dict.fromkeys([*data.sets, *data.controls])):
+        label, again = short(name, NAME_WIDTH), 1
+        while label in taken:
+            again += 1
+            label = f"{short(name, NAME_WIDTH - 4)} ({again})"
+        taken.add(label)
+        dash: Literal["solid", "dash", "dot"] = "dash" if name in data.controls else "solid"
+        turn, colour = divmod(i, len(SET_COLOURS["light"]))
+        result[name] = Style(label, f"set{colour}", "dot" if turn else dash)
+    return result
+
+
+def in_order(data: EvaluationData, names: Iterable[str]) -> list[str]:
+    names = set(names)
+    return [name for name in dict.fromkeys([*data.sets, *data.controls]) if name in names]
+
+
+def listed(names: Iterable[str]) -> str:
+    return ", ".join(shown(name) for name in names)
