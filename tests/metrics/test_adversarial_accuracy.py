@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import hapforge as hf
 from hapforge.haplotypes import seeded_order
-from hapforge.metrics import adversarial_accuracy, adversarial_accuracy_embedded, privacy_score
+from hapforge.metrics import adversarial_accuracy, privacy_score
 from hapforge.metrics.nearest import nearest_among, nearest_between
 
 
@@ -147,58 +147,3 @@ def test_bad_input(rng: np.random.Generator) -> None:
         adversarial_accuracy(x, x, repeats=0)
     with pytest.raises(ValueError, match="at least 2 haplotypes each"):
         privacy_score(x, x.select_haplotypes([1]), x)
-
-
-def angle(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    x, y = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (x, y))
-    return np.arccos(np.clip(x @ y.T, -1, 1)) / np.pi
-
-
-def euclid(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(x[:, None] - y[None], axis=2)
-
-
-@pytest.mark.parametrize(("metric", "distance"), [("angular", angle), ("euclidean", euclid)])
-def test_embedded(rng: np.random.Generator, metric, distance) -> None:
-    x, y = rng.normal(size=(2, 1100, 5))
-    found = adversarial_accuracy_embedded(x, y, metric=metric)
-    assert values(found) == pytest.approx(brute(x, y, distance), abs=1e-12)
-
-
-@pytest.mark.parametrize("metric", ["angular", "euclidean"])
-def test_embedded_ties_are_exact(rng: np.random.Generator, metric) -> None:
-    x = rng.normal(size=(40, 7)).astype(np.float32)
-    twice = np.concatenate([x, x])
-    assert values(adversarial_accuracy_embedded(twice, twice[::-1], metric=metric)) == (0, 0, 1, 1)
-    found = adversarial_accuracy_embedded(x, x, metric=metric)
-    assert values(found) == (0, 0, 0, 0)
-    assert found.identical == 1
-    assert adversarial_accuracy_embedded(twice, twice, metric=metric, ties="half").aats == 0.5
-
-
-def test_embedded_angles_ignore_length(rng: np.random.Generator) -> None:
-    x, y = rng.normal(size=(2, 50, 4))
-    scale = 2.0 ** rng.integers(-5, 5, (50, 1))
-    assert values(adversarial_accuracy_embedded(x * scale, y)) == values(adversarial_accuracy_embedded(x, y))
-
-
-def test_embedded_unequal_sizes(rng: np.random.Generator) -> None:
-    x, y = rng.normal(size=(60, 3)), rng.normal(size=(20, 3))
-    found = adversarial_accuracy_embedded(x, y, metric="euclidean", repeats=3, seed=2)
-    each = [brute(x[seeded_order(60, 2, r)[:20]], y, euclid) for r in range(3)]
-    assert values(found) == pytest.approx(tuple(np.mean(each, axis=0)))
-    assert found.n == 20
-
-
-def test_embedded_bad_input(rng: np.random.Generator) -> None:
-    x = rng.normal(size=(5, 3))
-    with pytest.raises(ValueError, match="'angular' or 'euclidean', found 'cosine'"):
-        adversarial_accuracy_embedded(x, x, metric="cosine")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="y: expected 3 columns as in x, found 2"):
-        adversarial_accuracy_embedded(x, x[:, :2])
-    with pytest.raises(ValueError, match="x: expected finite"):
-        adversarial_accuracy_embedded(np.where(x == x[2, 1], np.nan, x), x)
-    with pytest.raises(ValueError, match="other than zero for angles, found one in row 1"):
-        adversarial_accuracy_embedded(x, np.where(np.arange(5)[:, None] == 1, 0, x))
-    with pytest.raises(ValueError, match="floating-point"):
-        adversarial_accuracy_embedded(np.ones((4, 2), int), x)

@@ -1,29 +1,35 @@
 """Two cohorts -> scores."""
 
-from hapforge.metrics.adversarial_accuracy import (
-    AdversarialAccuracy,
-    adversarial_accuracy,
-    adversarial_accuracy_embedded,
-)
+from hapforge.metrics.accuracy_indicator import IndicatorError, indicator_error
+from hapforge.metrics.adversarial_accuracy import AdversarialAccuracy, adversarial_accuracy
 from hapforge.metrics.allele_frequency import AlleleFrequencyFit, compare_allele_frequencies
+from hapforge.metrics.embedded import adversarial_accuracy_embedded
+from hapforge.metrics.entropy import EntropyError, entropy_error
 from hapforge.metrics.ld import DecayComparison, compare_ld_decay
 from hapforge.metrics.pairwise import PairwiseComparison, compare_pairwise_differences
 from hapforge.metrics.pca import PCAOverlap, pca_overlap, transport_cost
 from hapforge.metrics.privacy import Privacy, privacy_score
+from hapforge.metrics.spectrum import SpectrumError, spectrum_error
 
 __all__ = [
     "AdversarialAccuracy",
     "AlleleFrequencyFit",
     "DecayComparison",
+    "EntropyError",
+    "IndicatorError",
     "PCAOverlap",
     "PairwiseComparison",
     "Privacy",
+    "SpectrumError",
     "adversarial_accuracy",
     "adversarial_accuracy_embedded",
     "compare_allele_frequencies",
     "compare_ld_decay",
     "compare_pairwise_differences",
+    "entropy_error",
+    "indicator_error",
     "pca_overlap",
     "privacy_score",
+    "spectrum_error",
     "transport_cost",
 ]

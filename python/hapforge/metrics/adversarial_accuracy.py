@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.metrics._intervals import Interval, combine, wilson
 from hapforge.metrics._sites import check_same_sites
-from hapforge.metrics.nearest import Compare, Comparison, NearestPair, NearestSets, Rows, Subsample, rows_at
+from hapforge.metrics.nearest import Compare, Comparison, NearestSets, Subsample, rows_at
 
 Ties = Literal["strict", "half"]
 
@@ -133,92 +132,3 @@ def _accuracy(found: Comparison, ties: Ties) -> tuple[NDArray[np.float64], ...]:
         tied_syn.astype(np.float64),
         found.identical.astype(np.float64),
     )
-
-
-def adversarial_accuracy_embedded(
-    x: ArrayLike,
-    y: ArrayLike,
-    *,
-    metric: Literal["angular", "euclidean"] = "angular",
-    ties: Ties = "strict",
-    repeats: int = 10,
-    seed: int = 0,
-) -> AdversarialAccuracy:
-    """Nearest-neighbour adversarial accuracy between embedded haplotypes; formula as in `adversarial_accuracy`.
-
-    Parameters
-    ----------
-    x, y : real and synthetic, floating point (n, d) and (m, d), finite; computed in float64
-    metric : "angular": arccos(x.y / (|x| |y|)) / pi, in [0, 1]; "euclidean": |x - y|
-    ties, repeats, seed : as in `adversarial_accuracy`. Distances of identical rows are exactly 0.
-
-    Raises
-    ------
-    ValueError
-        Shapes that don't fit, values that are not finite, a zero vector under "angular", and as above.
-
-    References
-    ----------
-    Szatkownik et al., generating synthetic genotypes using diffusion models: angular distance between embeddings.
-    """
-    if metric not in ("angular", "euclidean"):
-        raise ValueError(f"metric: expected 'angular' or 'euclidean', found {metric!r}")
-    points = [_points(values, name, metric) for name, values in (("x", x), ("y", y))]
-    if points[0].shape[1] != points[1].shape[1]:
-        raise ValueError(f"y: expected {points[0].shape[1]} columns as in x, found {points[1].shape[1]}")
-    pair = NearestPair(*(_EmbeddedDistances(points[a], points[b], metric, a == b) for a, b in _PAIRS))
-    return accuracy_over(pair, equal_subsamples((len(points[0]), len(points[1])), repeats, seed), ties)
-
-
-_PAIRS = ((0, 0), (0, 1), (1, 0), (1, 1))  # order of NearestPair: tt, ts, st, ss
-_BLOCK_ROWS = 1024
-
-
-def _points(values: ArrayLike, name: str, metric: str) -> NDArray[np.float64]:
-    points = np.asarray(values)
-    if points.ndim != 2 or points.dtype.kind != "f":
-        raise ValueError(f"{name}: expected a floating-point matrix (n, d), found {points.dtype} {points.shape}")
-    points = points.astype(np.float64)
-    if not np.isfinite(points).all():
-        raise ValueError(f"{name}: expected finite values, found others")
-    if metric == "angular":
-        length = np.linalg.norm(points, axis=1, keepdims=True)
-        if len(points) and length.min() == 0:
-            raise ValueError(f"{name}: expected vectors other than zero for angles, found one in row {length.argmin()}")
-        points /= length
-    return points
-
-
-class _EmbeddedDistances:
-    """As `NearestDistances`, between points.
-
-    The nearest point is found by products, its distance then from differences, which are alike for (a, b) and (b, a)
-    and exactly 0 for equal rows: rounding of the products neither makes ties nor breaks them.
-    """
-
-    def __init__(self, queries: NDArray[np.float64], targets: NDArray[np.float64], metric: str, same: bool) -> None:
-        self._queries, self._targets, self._metric, self._same = queries, targets, metric, same
-
-    def __call__(self, query_rows: Rows = None, target_rows: Rows = None) -> NDArray[np.float64]:
-        rows = np.arange(len(self._queries)) if query_rows is None else query_rows
-        columns = np.arange(len(self._targets)) if target_rows is None else target_rows
-        targets = self._targets[columns]
-        length = np.einsum("ij,ij->i", targets, targets)
-        distance = np.empty(len(rows))
-        for start in range(0, len(rows), _BLOCK_ROWS):
-            block = rows[start : start + _BLOCK_ROWS]
-            queries = self._queries[block]
-            squared = length - 2 * (queries @ targets.T)  # less the constant |query|²
-            if self._same:
-                squared[columns == block[:, None]] = np.inf
-            # candidates within rounding of the least are told apart by their exact differences
-            scale = np.einsum("ij,ij->i", queries, queries) + length.max()
-            near = squared <= (squared.min(axis=1) + 1e-12 * scale)[:, None]
-            i, j = np.nonzero(near)
-            gap = queries[i] - targets[j]
-            exact = np.full(len(block), np.inf)
-            np.minimum.at(exact, i, np.sqrt(np.einsum("ij,ij->i", gap, gap)))
-            distance[start : start + len(block)] = exact
-        if self._metric == "angular":
-            distance = 2 * np.arcsin(np.minimum(distance / 2, 1.0)) / math.pi
-        return distance
