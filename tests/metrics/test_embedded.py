@@ -97,9 +97,6 @@ def test_subsets_from_one_search(rng: np.random.Generator, columns: int) -> None
         np.testing.assert_allclose(pair.ts(rows, others), across[np.ix_(rows, others)].min(1))
         np.testing.assert_allclose(pair.st(others, rows), across[np.ix_(rows, others)].min(0))
     np.testing.assert_allclose(pair.tt(None, None), inside.min(1))
-    alone = nearest_points(x, x)
-    assert alone.tt is alone.ss
-    np.testing.assert_allclose(alone.ts(None, None), inside.min(1))
 
 
 def test_distances_are_alike_both_ways(rng: np.random.Generator) -> None:

@@ -69,3 +69,13 @@ def test_bad_input(rng: np.random.Generator) -> None:
         pca(matrix, 0)
     with pytest.raises(ValueError, match="found 5 alike"):
         pca(hf.HaplotypeMatrix.from_dense(np.ones((5, 30), np.uint8)), 1)
+
+
+def test_other_rows_on_the_same_components(rng: np.random.Generator) -> None:
+    x, y = (rng.integers(0, 2, (n, 70), dtype=np.uint8) for n in (40, 25))
+    found = pca(hf.HaplotypeMatrix.from_dense(x), 3)
+    np.testing.assert_allclose(
+        found.project(hf.HaplotypeMatrix.from_dense(y)), (y - x.mean(axis=0)) @ found.components.T, atol=1e-12
+    )
+    with pytest.raises(ValueError, match="matrix: expected 70 sites, found 69"):
+        found.project(hf.HaplotypeMatrix.from_dense(y[:, 1:]))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hapforge import kernels
 from hapforge.evaluation.controls import HOLDOUT, REAL_HALF, person_halves
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
-from hapforge.metrics.adversarial_accuracy import equal_subsamples
+from hapforge.metrics.adversarial_accuracy import AdversarialAccuracy, accuracy_over, equal_subsamples
 from hapforge.metrics.nearest import (
     LIST_LENGTH,
     NearestDistances,
@@ -23,6 +23,7 @@ from hapforge.metrics.nearest import (
 )
 from hapforge.report.data import EQUAL_N, Score
 from hapforge.stats.allele_frequency import allele_frequencies
+from hapforge.stats.pca import MAX_COMPONENTS, PCA, pca
 
 REPEATS = 10
 _THIN_TRUTH, _THIN_SET = 6 << 20, 7 << 20  # streams of seeded subsamples
@@ -48,6 +49,11 @@ class Cohort:
     @cached_property
     def nearest(self) -> NearestDistances:
         return nearest_among(self.matrix, LIST_LENGTH)
+
+    @cached_property
+    def components(self) -> PCA:
+        """The first ten principal components of this cohort alone, or as many as it has."""
+        return pca(self.matrix, min(MAX_COMPONENTS, self.matrix.num_haplotypes - 1, self.matrix.num_sites))
 
     def between(self, other: Cohort) -> NDArray[np.int64]:
         """Histogram of differences between the rows of this cohort and those of another."""
@@ -97,6 +103,17 @@ class Column:
         return self._pairs[0]
 
     @cached_property
+    def accuracy(self) -> AdversarialAccuracy:
+        """Adversarial accuracy by Hamming distance at the set's own size."""
+        return accuracy_over(self.pair, self.own_rows)
+
+    @cached_property
+    def accuracy_equal_n(self) -> AdversarialAccuracy:
+        """The same at the one n of all columns."""
+        same = self.is_real_half and self.accuracy.n == self._run.equal_n
+        return self.accuracy if same else accuracy_over(self.pair, self.equal_rows)
+
+    @cached_property
     def thinned(self) -> Cohort:
         """The set at the one n of all columns."""
         rows = self.equal_rows[0][1]
@@ -129,6 +146,7 @@ class Run:
     thinned_truth : Cohort, that many haplotypes of one half of the real persons
     holdout : Column or None
     notes : remarks for the reader; a statistic may add to them
+    scores : {set or control: {score name: Score}} of the statistics that are done
     """
 
     def __init__(
@@ -155,6 +173,7 @@ class Run:
         self.holdout = next((column for column in self.columns if column.name == HOLDOUT), None)
         self.columns.insert(len(sets), self._half_column(halves, half_n))
         self.controls = [column.name for column in self.columns if column.name not in sets]
+        self.scores: dict[str, dict[str, Score]] = {column.name: {} for column in self.columns}
         notes.append(
             f"Scores at equal n compare all sets and controls at n = {self.equal_n} haplotypes, with one half of the "
             "real persons as the truth; the others are at each set's own size."

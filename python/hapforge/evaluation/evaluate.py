@@ -83,7 +83,7 @@ def evaluate(
         _check_holdout(matched["real"], matched[HOLDOUT])
     run = Run(matched, list(sets), model_controls(matched["real"], controls, seed), seed, notes)
     start = progress or (lambda _description, _total: lambda _count: None)
-    scores: dict[str, dict[str, Score]] = {column.name: {} for column in run.columns}
+    scores = run.scores
     curves: dict[str, Any] = {}
     for name in chosen:
         advance = start(name.replace("_", " "), len(run.columns))

@@ -56,13 +56,10 @@ def adversarial_accuracy_embedded(
 def nearest_points(x: NDArray[np.float64], y: NDArray[np.float64]) -> NearestPair:
     """The four searches between real points x and synthetic points y, float64 (n, d) and (m, d), by |x - y|.
 
-    Searches among unit vectors (`unit_vectors`) compare as their angles do. Where x and y are the same array there is
-    one search, of each point among the others.
+    Searches among unit vectors (`unit_vectors`) compare as their angles do.
     """
-    among = _search(x, x)
-    if x is y:
-        return NearestPair(among, among, among, among)
-    return NearestPair(tt=among, ts=_search(x, y), st=_search(y, x), ss=_search(y, y))
+    pairs = ((x, x), (x, y), (y, x), (y, y))
+    return NearestPair(*(search_points(queries, targets) for queries, targets in pairs))
 
 
 def unit_vectors(points: NDArray[np.float64], name: str = "points") -> NDArray[np.float64]:
@@ -83,7 +80,8 @@ def _points(values: ArrayLike, name: str, metric: str) -> NDArray[np.float64]:
     return unit_vectors(points, name) if metric == "angular" else points
 
 
-def _search(queries: NDArray[np.float64], targets: NDArray[np.float64]) -> Search:
+def search_points(queries: NDArray[np.float64], targets: NDArray[np.float64]) -> Search:
+    """Distances of queries to their nearest targets; where both are the same array, to the nearest other one."""
     return (_ByTree if queries.shape[1] <= _TREE_COLUMNS else _ByProducts)(queries, targets)
 
 

@@ -38,6 +38,12 @@ class PCA:
     explained: NDArray[np.float64]
     coordinates: NDArray[np.float64]
 
+    def project(self, matrix: HaplotypeMatrix) -> NDArray[np.float64]:
+        """Other rows of the same sites on these components, (x - mean) . components, float64 (num_haplotypes, k)."""
+        if matrix.num_sites != len(self.mean):
+            raise ValueError(f"matrix: expected {len(self.mean)} sites, found {matrix.num_sites}")
+        return _coordinates(matrix, self.mean, self.components.T)
+
 
 def pca(matrix: HaplotypeMatrix, num_components: int = 2) -> PCA:
     """Principal components of centred, unscaled 0/1 haplotypes.
@@ -76,9 +82,14 @@ def pca(matrix: HaplotypeMatrix, num_components: int = 2) -> PCA:
     size = np.abs(vectors)
     top = (size >= (1 - 1e-6) * size.max(axis=0)).argmax(axis=0)  # complementary sites tie but for rounding
     vectors = vectors * np.where(vectors[top, np.arange(num_components)] < 0, -1.0, 1.0)
+    return PCA(mean, np.ascontiguousarray(vectors.T), values / total, _coordinates(matrix, mean, vectors))
+
+
+def _coordinates(
+    matrix: HaplotypeMatrix, mean: NDArray[np.float64], vectors: NDArray[np.float64]
+) -> NDArray[np.float64]:
     offset = mean @ vectors
-    coordinates = np.concatenate([block @ vectors - offset for block in _row_blocks(matrix)])
-    return PCA(mean, np.ascontiguousarray(vectors.T), values / total, coordinates)
+    return np.concatenate([block @ vectors - offset for block in _row_blocks(matrix)])
 
 
 def _row_blocks(matrix: HaplotypeMatrix) -> Iterator[NDArray[np.float64]]:

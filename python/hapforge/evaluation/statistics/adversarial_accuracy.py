@@ -7,7 +7,6 @@ import numpy as np
 from hapforge.evaluation.cohorts import Column, score
 from hapforge.evaluation.statistics._base import Statistic
 from hapforge.metrics.adversarial_accuracy import AdversarialAccuracy as Accuracy
-from hapforge.metrics.adversarial_accuracy import accuracy_over
 from hapforge.metrics.pairwise import num_repeated_rows
 from hapforge.report.data import EQUAL_N, Rule, Score, ScoreText
 
@@ -57,8 +56,7 @@ class AdversarialAccuracy(Statistic):
     }
 
     def compute(self, column: Column) -> dict[str, Score]:
-        own = accuracy_over(column.pair, column.own_rows)
-        found = _scores(own, len(column.own_rows), "")
+        found = _scores(column.accuracy, len(column.own_rows), "")
         cohort = column.cohort.matrix
         if not column.is_real_half:  # a copy of any real haplotype counts, not only of those in a subsample
             found["identical_to_real"] = score(
@@ -69,9 +67,7 @@ class AdversarialAccuracy(Statistic):
         found["repeated_rows"] = score(
             num_repeated_rows(cohort), cohort.num_haplotypes, "rows identical to an earlier one of the set"
         )
-        same = column.is_real_half and own.n == self.run.equal_n
-        equal = own if same else accuracy_over(column.pair, column.equal_rows)
-        return found | _scores(equal, len(column.equal_rows), EQUAL_N)
+        return found | _scores(column.accuracy_equal_n, len(column.equal_rows), EQUAL_N)
 
 
 def _scores(found: Accuracy, repeats: int, end: str) -> dict[str, Score]:
