@@ -59,10 +59,10 @@ def spectrum_error(real: HaplotypeMatrix, synthetic: HaplotypeMatrix, *, seed: i
     """
     check_same_sites(real=real, synthetic=synthetic)
     n = min(real.num_haplotypes, synthetic.num_haplotypes)
-    return compare_spectra(spectrum(real, n, seed=seed), spectrum(synthetic, n, seed=seed))
+    return compare_site_frequency_spectra(spectrum(real, n, seed=seed), spectrum(synthetic, n, seed=seed))
 
 
-def compare_spectra(real: Spectrum, synthetic: Spectrum) -> SpectrumError:
+def compare_site_frequency_spectra(real: Spectrum, synthetic: Spectrum) -> SpectrumError:
     """`spectrum_error` from spectra of equally many rows of the same sites."""
     if real.n != synthetic.n or len(real.values) != len(synthetic.values):
         raise ValueError(
