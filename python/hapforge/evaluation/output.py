@@ -102,11 +102,12 @@ def _payload(data: EvaluationData) -> dict[str, Any]:
         "descriptions": dict(data.descriptions),
         "notes": list(data.notes),
         "score_labels": {
-            name: {"heading": text.heading, "reading": text.reading, "better": text.better}
+            name: {"heading": text.heading, "group": text.group, "reading": text.reading, "better": text.better}
             for name, text in data.score_texts.items()
         },
         "scores": _plain(data.scores),
         "verdicts": _plain(data.verdicts),
+        "headlines": dict(data.headlines),
         "curves": _plain(data.curves),
     }
 

@@ -18,12 +18,8 @@ _NUMBER = {"type": ["number", "null"]}
 
 def schema(name: str, version: int) -> dict[str, Any]:
     """JSON Schema (2020-12) of a result of this format and version."""
-    read = {
-        "type": "object",
-        "properties": {"heading": _TEXT, "reading": _TEXT, "better": {"enum": ["higher", "lower", "control"]}},
-        "required": ["heading", "reading", "better"],
-        "additionalProperties": False,
-    }
+    better = {"enum": ["higher", "lower", "control"]}
+    read = _object({"heading": _TEXT, "group": _TEXT, "reading": _TEXT, "better": better})
     known = {
         "haplotypes": {"type": "integer"},
         "sites": {"type": "integer"},
@@ -45,6 +41,7 @@ def schema(name: str, version: int) -> dict[str, Any]:
         "score_labels": _scored(read),
         "scores": _map(_scored(_of(Score))),
         "verdicts": _map(_scored(_of(Verdict))),
+        "headlines": _map(_TEXT),
         "curves": {"type": "object", "properties": curves, "additionalProperties": False},
         "sha256": known["sha256"],
     }

@@ -61,6 +61,7 @@ class ScoreText(NamedTuple):
     better : "higher", "lower", or "control": the nearer to real half against real half the better
     rule : Rule, None for a score that is no verdict on its own
     twice : bool, whether it is also taken at equal n, under the name that ends in ``_equal_n``
+    group : str, heading of the statistic it belongs to; scores of one group stand together
     """
 
     heading: str
@@ -68,6 +69,7 @@ class ScoreText(NamedTuple):
     better: Better
     rule: Rule | None = None
     twice: bool = True
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class EvaluationData:
     num_haplotypes : {set or control: haplotypes}
     descriptions : {set or control: one sentence on what it is}
     verdicts : {set: {score name: Verdict}}
+    headlines : {set: one sentence that sums up its verdicts}
     curves : {name: dataclass from `report.figures`}, the numbers of the figures
     """
 
@@ -116,6 +119,7 @@ class EvaluationData:
     num_haplotypes: dict[str, int] = field(default_factory=dict)
     descriptions: dict[str, str] = field(default_factory=dict)
     verdicts: dict[str, dict[str, Verdict]] = field(default_factory=dict)
+    headlines: dict[str, str] = field(default_factory=dict)
     curves: dict[str, Any] = field(default_factory=dict)
 
     def curve(self, kind: type[C]) -> C | None:

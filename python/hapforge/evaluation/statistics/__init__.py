@@ -16,19 +16,23 @@ __all__ = ["METRICS", "SCORES", "STATISTICS", "Statistic"]
 STATISTICS: dict[str, type[Statistic]] = {
     statistic.name: statistic
     for statistic in (
-        AdversarialAccuracy,
-        Privacy,
         AlleleFrequency,
+        LinkageDisequilibrium,
         Pairwise,
         PrincipalComponentAnalysis,
-        LinkageDisequilibrium,
+        AdversarialAccuracy,
+        Privacy,
     )
 }
 
 METRICS: dict[str, tuple[str, ...]] = {name: tuple(statistic.scores) for name, statistic in STATISTICS.items()}
 """Statistics that can be chosen, and the scores of each."""
 
-_ALL = {name: text for statistic in STATISTICS.values() for name, text in statistic.scores.items()}
+_ALL = {
+    name: text._replace(group=statistic.heading)
+    for statistic in STATISTICS.values()
+    for name, text in statistic.scores.items()
+}
 
 SCORES: dict[str, ScoreText] = _ALL | {
     name + EQUAL_N: text._replace(

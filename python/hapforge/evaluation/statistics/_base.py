@@ -14,12 +14,14 @@ class Statistic:
     Attributes
     ----------
     name : str, as users choose it
+    heading : str, of its scores on the page
     scores : {score name: ScoreText}; those with `twice` are also given under the name that ends in ``_equal_n``
     curves : {name: dataclass of `report.figures`}, the kinds of figure data that it collects
     opt_in : bool, computed only where it is named
     """
 
     name: ClassVar[str]
+    heading: ClassVar[str] = "Other scores"
     scores: ClassVar[dict[str, ScoreText]]
     curves: ClassVar[dict[str, type]] = {}
     opt_in: ClassVar[bool] = False

@@ -13,6 +13,7 @@ from hapforge.report.data import EQUAL_N, Rule, Score, ScoreText
 
 class AdversarialAccuracy(Statistic):
     name = "adversarial_accuracy"
+    heading = "Adversarial accuracy"
     scores = {
         "aa_truth": ScoreText(
             "AA truth",

@@ -15,6 +15,7 @@ from hapforge.report.figures.allele_frequency import AlleleFrequencies
 
 class AlleleFrequency(Statistic):
     name = "allele_frequency"
+    heading = "Allele frequencies"
     scores = {
         "af_r": ScoreText(
             "AF r",

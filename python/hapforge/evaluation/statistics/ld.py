@@ -18,6 +18,7 @@ from hapforge.stats.ld import DecaySums, ld_decay_sums, ld_distance_edges
 
 class LinkageDisequilibrium(Statistic):
     name = "ld"
+    heading = "Linkage disequilibrium"
     scores = {
         "ld_decay_r": ScoreText("LD decay r", "correlation of mean r² per distance bin", "higher"),
         "ld_score": ScoreText(

@@ -13,6 +13,7 @@ from hapforge.report.figures.pairwise import PairwiseDifferences
 
 class Pairwise(Statistic):
     name = "pairwise"
+    heading = "Pairwise differences"
     scores = {
         "pairwise_within": ScoreText(
             "pairwise W, within",

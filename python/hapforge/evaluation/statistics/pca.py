@@ -19,6 +19,7 @@ _KEEP = 8 << 20  # stream
 
 class PrincipalComponentAnalysis(Statistic):
     name = "pca"
+    heading = "Principal components"
     scores = {
         "pca_wasserstein": ScoreText(
             "PCA W",

@@ -15,6 +15,7 @@ _HALVES_OF_TRAIN = 6 << 20  # stream
 
 class Privacy(Statistic):
     name = "privacy"
+    heading = "Privacy"
     scores = {
         "privacy_score": ScoreText(
             "privacy score",

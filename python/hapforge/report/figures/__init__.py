@@ -12,14 +12,26 @@ from hapforge.report.figures import adversarial_accuracy, allele_frequency, ld, 
 from hapforge.report.figures._base import Figure, Panel, Series, Style, palette, shown, styles
 from hapforge.report.figures._draw import draw, draw_panels
 
-__all__ = ["Figure", "Panel", "Series", "Style", "build", "draw", "palette", "png", "shown", "styles"]
+__all__ = ["Figure", "Panel", "Series", "Style", "build", "build_groups", "draw", "palette", "png", "shown", "styles"]
 
-_ORDER = (allele_frequency, adversarial_accuracy, pca, pairwise, ld)
+_GROUPS = {
+    "Allele frequencies": (allele_frequency,),
+    "Linkage disequilibrium": (ld,),
+    "Pairwise differences": (pairwise,),
+    "Principal components": (pca,),
+    "Nearest neighbours": (adversarial_accuracy,),
+}
+
+
+def build_groups(data: EvaluationData) -> dict[str, list[Figure]]:
+    """Every figure for which `data` has the numbers, in the order of the page, under the headings of the page."""
+    groups = {name: [figure for kind in kinds for figure in kind.figures(data)] for name, kinds in _GROUPS.items()}
+    return {name: figures for name, figures in groups.items() if figures}
 
 
 def build(data: EvaluationData) -> list[Figure]:
     """Every figure for which `data` has the numbers, in the order of the page."""
-    return [figure for kind in _ORDER for figure in kind.figures(data)]
+    return [figure for figures in build_groups(data).values() for figure in figures]
 
 
 def png(data: EvaluationData, name: str | None = None) -> bytes:
