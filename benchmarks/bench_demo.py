@@ -42,7 +42,7 @@ def main() -> None:
         **{key: report[key] for key in ("score_labels", "scores")},
     }
     arguments.o.write_text(json.dumps(result, indent=1) + "\n")
-    again = hf.evaluate(real, {"RBM": synthetic}, holdout=holdout, controls=("real_half", "bernoulli", "markov"))
+    again = hf.evaluate(real, {"RBM": synthetic}, holdout=holdout)
     assert again.scores["RBM"]["aa_truth"].value == report["scores"]["RBM"]["aa_truth"]["value"]
     arguments.picture.write_bytes(figures.png(again.data))
 

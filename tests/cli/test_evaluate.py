@@ -57,7 +57,7 @@ def test_four_outputs_and_a_table(
     for word in ("AA truth", "privacy score", "syn", "real half", "holdout", "out.html"):
         assert word in table
     payload = json.loads((folder / "out.json").read_text())
-    assert list(payload["scores"]) == ["syn", "real half", "holdout"]
+    assert list(payload["scores"]) == ["syn", "real half", "Bernoulli", "Markov", "holdout"]
     assert set(payload["scores"]["syn"]) == set(SCORES)
     entry = payload["provenance"]["inputs"]["syn"]
     assert entry["file"] == "syn.npz"

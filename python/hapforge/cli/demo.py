@@ -63,18 +63,16 @@ def command(
     n = io.read(data).num_haplotypes
     _say(quiet, f"\n$ hapforge generate {run} -n {n} -o {synthetic} --seed {seed}")
     generate.command(run, n, synthetic, threads=threads, seed=seed, force=True, quiet=quiet)
-    controls = "real_half,bernoulli,markov"
     report = output / "report"
     _say(
         quiet,
-        f"\n$ hapforge evaluate {data} {synthetic} --holdout {holdout} --controls {controls} -o {report} --seed {seed}",
+        f"\n$ hapforge evaluate {data} {synthetic} --holdout {holdout} -o {report} --seed {seed}",
     )
     evaluate.command(
         data,
         [synthetic],
         report,
         holdout=holdout,
-        controls=controls,
         threads=threads,
         seed=seed,
         force=True,

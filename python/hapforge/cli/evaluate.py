@@ -53,8 +53,11 @@ def command(
         str | None, typer.Option("--metrics", metavar="NAME,...", help="Only these statistics; default all.")
     ] = None,
     controls: Annotated[
-        str, typer.Option("--controls", metavar="NAME,...", help="real_half (always there), bernoulli, markov.")
-    ] = "real_half",
+        str,
+        typer.Option(
+            "--controls", metavar="NAME,...", help="real_half (always there), bernoulli, markov; default all."
+        ),
+    ] = "real_half,bernoulli,markov",
     threads: Threads = None,
     seed: Seed = 0,
     force: Force = False,

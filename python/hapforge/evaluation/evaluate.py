@@ -30,7 +30,7 @@ def evaluate(
     holdout: HaplotypeMatrix | None = None,
     metrics: Sequence[str] | None = None,
     seed: int = 0,
-    controls: Sequence[str] = ("real_half",),
+    controls: Sequence[str] = NAMES,
     progress: Progress | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Evaluation:
@@ -49,7 +49,7 @@ def evaluate(
     holdout : HaplotypeMatrix, real persons that no model was fitted to; adds the privacy score and a control
     metrics : names from `evaluation.METRICS`, default all
     seed : int >= 0, of every subsample, split and resample
-    controls : any of "real_half" (always there), "bernoulli", "markov" (fitted to `real`)
+    controls : any of "real_half" (always there), "bernoulli", "markov" (fitted to `real`); default all
     progress : callable (description, total) -> advance(count)
     provenance : entries to add to those of the result, such as the command
 
