@@ -13,6 +13,7 @@ import hapforge as hf
 from hapforge.errors import MissingDependencyError
 from hapforge.metrics import (
     compare_allele_frequencies,
+    compare_grouped_differences,
     compare_ld_decay,
     compare_pairwise_differences,
     pca_overlap,
@@ -22,6 +23,7 @@ from hapforge.metrics._intervals import combine, wilson
 from hapforge.metrics.allele_frequency import newly_fixed
 from hapforge.metrics.pairwise import num_repeated_rows
 from hapforge.metrics.pca import sinkhorn
+from hapforge.stats import grouped_differences, person_groups
 
 
 @pytest.mark.parametrize("highest", [1.0, 0.2])
@@ -81,6 +83,39 @@ def test_pairwise(rng: np.random.Generator) -> None:
     )
     assert found.within == pytest.approx(wasserstein_distance(within_x, within_y))
     assert found.between == pytest.approx(wasserstein_distance(within_x, between))
+
+
+def test_pairwise_intervals(rng: np.random.Generator) -> None:
+    def compared(x: np.ndarray, y: np.ndarray):
+        a, b = hf.HaplotypeMatrix.from_dense(x), hf.HaplotypeMatrix.from_dense(y)
+        rows, columns = person_groups(a, 0), person_groups(b, 0)
+        grouped = [grouped_differences(a, rows), grouped_differences(b, columns)]
+        histograms = [hf.kernels.hamming_histogram(a), hf.kernels.hamming_histogram(b)]
+        return (
+            compare_grouped_differences(*grouped, grouped_differences(a, rows, b, columns)),
+            compare_pairwise_differences(*histograms, hf.kernels.hamming_histogram(a, b)),
+        )
+
+    frequency = rng.beta(0.5, 0.5, (4, 100))
+    values, spreads = [], []
+    for _ in range(60):
+        x, y = ((rng.random((80, 100)) < frequency[rng.integers(0, 4, 80)]).astype(np.uint8) for _ in range(2))
+        found, plain = compared(x, y)
+        assert (found.within, found.between) == pytest.approx((plain.within, plain.between))
+        values.append((found.within, found.between))
+        spreads.append(
+            [
+                (high - v) / 1.96
+                for v, (_, high) in zip(values[-1], (found.within_interval, found.between_interval), strict=True)
+            ]
+        )
+    ratio = np.mean(spreads, axis=0) / np.std(values, axis=0)
+    assert (ratio > 0.75).all()
+    assert (ratio < 1.5).all()
+    few, _ = compared(x[:6], y[:6])  # of 8 groups 5 have no rows
+    assert np.isnan([*few.within_interval, *few.between_interval]).all()
+    with pytest.raises(ValueError, match="between: expected 3 x 2 groups, found 2 x 3"):
+        compare_grouped_differences(np.ones((3, 3, 2), int), np.ones((2, 2, 2), int), np.ones((2, 3, 2), int))
 
 
 def test_repeated_rows(rng: np.random.Generator) -> None:

@@ -1,10 +1,7 @@
 """Two cohorts -> scores."""
 
 from hapforge.metrics.accuracy_indicator import IndicatorError, indicator_error
-from hapforge.metrics.adversarial_accuracy import (
-    AdversarialAccuracy,
-    adversarial_accuracy,
-)
+from hapforge.metrics.adversarial_accuracy import AdversarialAccuracy, adversarial_accuracy
 from hapforge.metrics.allele_frequency import (
     AlleleFrequencyFit,
     QuantileComparison,
@@ -14,11 +11,16 @@ from hapforge.metrics.allele_frequency import (
     compare_frequency_quantiles,
     compare_site_frequency_spectra,
 )
+from hapforge.metrics.chains import NearestChains, nearest_chains
+from hapforge.metrics.closest_pairs import ClosestPairs, closest_pairs
 from hapforge.metrics.embedded import adversarial_accuracy_embedded
 from hapforge.metrics.entropy import EntropyError, entropy_error
 from hapforge.metrics.kmers import MotifFit, compare_motif_counts
 from hapforge.metrics.ld import DecayComparison, compare_ld_decay
-from hapforge.metrics.pairwise import PairwiseComparison, compare_pairwise_differences
+from hapforge.metrics.minimum_distance import MinimumDistances, minimum_distances
+from hapforge.metrics.mixing import MixedAccuracy, mixed_accuracy
+from hapforge.metrics.nearest_neighbour_test import NearestNeighbourTest, nearest_neighbour_test
+from hapforge.metrics.pairwise import PairwiseComparison, compare_grouped_differences, compare_pairwise_differences
 from hapforge.metrics.pca import PCAOverlap, pca_overlap, transport_cost
 from hapforge.metrics.privacy import Privacy, privacy_score
 from hapforge.metrics.spectrum import SpectrumError, spectrum_error
@@ -27,10 +29,15 @@ from hapforge.metrics.three_point import ThreePointFit, compare_three_point
 __all__ = [
     "AdversarialAccuracy",
     "AlleleFrequencyFit",
+    "ClosestPairs",
     "DecayComparison",
     "EntropyError",
     "IndicatorError",
+    "MinimumDistances",
+    "MixedAccuracy",
     "MotifFit",
+    "NearestChains",
+    "NearestNeighbourTest",
     "PCAOverlap",
     "PairwiseComparison",
     "Privacy",
@@ -40,9 +47,11 @@ __all__ = [
     "ThreePointFit",
     "adversarial_accuracy",
     "adversarial_accuracy_embedded",
+    "closest_pairs",
     "compare_allele_frequencies",
     "compare_frequency_bins",
     "compare_frequency_quantiles",
+    "compare_grouped_differences",
     "compare_ld_decay",
     "compare_motif_counts",
     "compare_pairwise_differences",
@@ -50,6 +59,10 @@ __all__ = [
     "compare_three_point",
     "entropy_error",
     "indicator_error",
+    "minimum_distances",
+    "mixed_accuracy",
+    "nearest_chains",
+    "nearest_neighbour_test",
     "pca_overlap",
     "privacy_score",
     "spectrum_error",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +18,21 @@ NUM_RESAMPLES = 1000
 _BOOTSTRAP = 0xB10C  # stream of the resampled blocks
 
 
-def wilson(share: float, n: int) -> Interval:
+def wilson(share: float, n: float) -> Interval:
     """Wilson's score interval of a share of n indicators (Wilson 1927); ties counted half make it a little too wide."""
     centre = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
     half = Z / (1 + Z * Z / n) * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def share_interval(share: float, variance: float, n: int) -> Interval:
+    """Wilson's interval of a share of which the sampling variance is known, for any dependence among its indicators.
+
+    It is taken at the effective number share (1 - share) / variance (Kish 1965, section 8.2); at n where that has no
+    meaning, for a share of 0 or 1.
+    """
+    spread = share * (1 - share)
+    return wilson(share, spread / variance if spread > 1e-12 and variance > 0 else n)
 
 
 def combine(value: float, parts: list[tuple[float, float, Interval]]) -> Interval:
@@ -40,6 +52,19 @@ def combine(value: float, parts: list[tuple[float, float, Interval]]) -> Interva
         below += down * down
         above += up * up
     return value - math.sqrt(below), value + math.sqrt(above)
+
+
+def halves_interval(value: Any, halves: Sequence[Any], limits: Interval) -> tuple[Any, Any]:
+    """value -+ 1.96 standard deviations of what seeded halves of the rows give, within limits; NaN without halves.
+
+    A half drawn without replacement varies about the whole as the whole does about the truth (Politis, Romano and Wolf
+    1999, chapter 2; the delete-half jackknife). Values may be arrays, the halves a sequence of them.
+    """
+    if not len(halves):
+        nowhere = np.full(np.shape(value), np.nan)[()]
+        return nowhere, nowhere
+    half = Z * np.std(halves, axis=0)
+    return np.clip(value - half, *limits), np.clip(value + half, *limits)
 
 
 def block_weights(num_blocks: int, seed: int) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,6 +13,8 @@ from hapforge import kernels
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 
 LIST_LENGTH = 16
+NUM_HALVES = 20  # subsamples behind an interval
+_HALVES = 11 << 20  # stream
 
 Rows = NDArray[np.int64] | None  # None: all
 Subsample = tuple[Rows, Rows]  # truth rows, synthetic rows
@@ -55,6 +57,11 @@ class NearestDistances:
         if lost.any():
             distance[lost] = self._search(query_rows[lost], np.flatnonzero(member))
         return distance
+
+    @property
+    def listed(self) -> kernels.Neighbours:
+        """The k nearest of all targets to every query."""
+        return kernels.Neighbours(self._index, self._distance)
 
     def _search(self, query_rows: NDArray[np.int64], target_rows: NDArray[np.int64]) -> NDArray[np.uint32]:
         # Two neighbours, so that a query that is itself among the targets can be passed over. If it is not in the
@@ -152,3 +159,10 @@ def _closer(own: NDArray[Any], other: NDArray[Any]) -> NDArray[np.int8]:
 def rows_at(num_rows: int, n: int, seed: int, stream: int) -> Rows:
     """A seeded subsample of n of 0..num_rows-1 without replacement, ascending; None where all are taken."""
     return None if n == num_rows else np.sort(seeded_order(num_rows, seed, stream)[:n])
+
+
+def halves_of(n: int, seed: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """20 seeded halves, rounded down and ascending, of the n rows of two sets, each drawn without replacement."""
+    for h in range(NUM_HALVES):
+        first, second = (np.sort(seeded_order(n, seed, _HALVES + 2 * h + one)[: n // 2]) for one in (0, 1))
+        yield first, second

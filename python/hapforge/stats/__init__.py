@@ -2,7 +2,7 @@
 
 from hapforge.stats.allele_frequency import allele_frequencies, class_shares, count_class_edges, site_frequency_spectrum
 from hapforge.stats.compression import CompressedSize, compressed_size
-from hapforge.stats.distances import wasserstein_1d
+from hapforge.stats.distances import grouped_differences, person_groups, wasserstein_1d
 from hapforge.stats.ld import DecaySums, ld_decay_sums, ld_distance_edges
 from hapforge.stats.pca import PCA, pca
 from hapforge.stats.spectrum import Spectrum, singular_values, spectrum
@@ -17,9 +17,11 @@ __all__ = [
     "class_shares",
     "compressed_size",
     "count_class_edges",
+    "grouped_differences",
     "ld_decay_sums",
     "ld_distance_edges",
     "pca",
+    "person_groups",
     "singular_values",
     "site_frequency_spectrum",
     "spectrum",
