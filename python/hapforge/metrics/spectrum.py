@@ -13,7 +13,7 @@ from hapforge.metrics._intervals import Interval
 from hapforge.metrics._sites import check_same_sites
 from hapforge.stats.spectrum import Spectrum, spectrum
 
-_T5 = 2.570581835636314  # 97.5 % point of Student's t with 5 degrees of freedom
+_T3 = 3.182446305284263  # 97.5 % point of Student's t with 3 degrees of freedom
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def spectrum_error(real: HaplotypeMatrix, synthetic: HaplotypeMatrix, *, seed: i
     more rows are greater: only errors at one n can be compared. Two draws of one kind score about 0.1 to 1, not 0.
 
     Both sides are brought to n = the smaller one by a seeded subsample, and to 1,500 rows where there are more than
-    2,048 sites. Interval: 6 random halves of the persons of both, without replacement, scaled to n.
+    2,048 sites. Interval: 4 random halves of the persons of both, without replacement, scaled to n.
 
     Parameters
     ----------
@@ -59,10 +59,10 @@ def spectrum_error(real: HaplotypeMatrix, synthetic: HaplotypeMatrix, *, seed: i
     """
     check_same_sites(real=real, synthetic=synthetic)
     n = min(real.num_haplotypes, synthetic.num_haplotypes)
-    return compare_site_frequency_spectra(spectrum(real, n, seed=seed), spectrum(synthetic, n, seed=seed))
+    return compare_spectra(spectrum(real, n, seed=seed), spectrum(synthetic, n, seed=seed))
 
 
-def compare_site_frequency_spectra(real: Spectrum, synthetic: Spectrum) -> SpectrumError:
+def compare_spectra(real: Spectrum, synthetic: Spectrum) -> SpectrumError:
     """`spectrum_error` from spectra of equally many rows of the same sites."""
     if real.n != synthetic.n or len(real.values) != len(synthetic.values):
         raise ValueError(
@@ -78,7 +78,7 @@ def compare_site_frequency_spectra(real: Spectrum, synthetic: Spectrum) -> Spect
         halves.append(_mean_square(a[:shared], b[:shared]) * scale)
     if len(halves) < 2:
         return SpectrumError(error, (math.nan, math.nan), n, num_values)
-    width = _T5 * float(np.std(halves, ddof=1))
+    width = _T3 * float(np.std(halves, ddof=1))
     return SpectrumError(error, (max(0.0, error - width), error + width), n, num_values)
 
 

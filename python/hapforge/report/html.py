@@ -178,23 +178,21 @@ def _trace(series: Series) -> dict[str, Any]:
             "hovertemplate": "%{x:,.4~g}: %{y:.3~g}<extra>%{fullData.name}</extra>",
         }
     elif series.kind == "bars":
-        assert series.low is not None
-        assert series.high is not None
         trace |= {
             "type": "bar",
             "orientation": "h",
             "width": BAR_WIDTH,
             "marker": {"color": "paper" if series.pale else colour, "line": {"color": colour, "width": 2}},
-            "error_x": {
-                "type": "data",
-                "symmetric": False,
-                "array": _numbers(series.high - series.x),
-                "arrayminus": _numbers(series.x - series.low),
-                "color": "ink",
-                "thickness": 1.5,
-                "width": 3,
-            },
+            "error_x": {**_whiskers(series), "color": "ink"},
             "hovertemplate": "%{x:.3f}<extra>%{fullData.name}</extra>",
+        }
+    elif series.kind == "dots":
+        trace |= {
+            "type": "scatter",
+            "mode": "markers",
+            "marker": {"color": "paper" if series.pale else colour, "size": 8, "line": {"color": colour, "width": 2}},
+            "error_x": {**_whiskers(series), "color": colour},
+            "hovertemplate": "%{x:.3~g}<extra>%{fullData.name}</extra>",
         }
     elif series.kind == "image":
         assert series.values is not None
@@ -219,6 +217,19 @@ def _trace(series: Series) -> dict[str, Any]:
             "hovertemplate": "about %{x:.2f}, %{y:.2f}: %{customdata:,} sites<extra></extra>",
         }
     return trace
+
+
+def _whiskers(series: Series) -> dict[str, Any]:
+    assert series.low is not None
+    assert series.high is not None
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": _numbers(series.high - series.x),
+        "arrayminus": _numbers(series.x - series.low),
+        "thickness": 1.5,
+        "width": 3,
+    }
 
 
 def _plain(text: str) -> str:

@@ -16,7 +16,7 @@ MAX_VALUES = 2048
 MAX_ROWS = 1500
 """Rows taken where there are more sites than `MAX_VALUES`."""
 
-NUM_HALVES = 6
+NUM_HALVES = 4
 _ROWS, _HALVES = 20 << 20, 21 << 20  # streams
 
 
@@ -75,7 +75,7 @@ def rows_of_spectrum(n: int, num_sites: int) -> int:
 
 
 def spectrum(matrix: HaplotypeMatrix, n: int, *, seed: int = 0) -> Spectrum:
-    """Singular values of n seeded rows, and of 6 random halves of their persons.
+    """Singular values of n seeded rows, and of 4 random halves of their persons.
 
     Parameters
     ----------

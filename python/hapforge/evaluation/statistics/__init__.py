@@ -5,10 +5,15 @@ from __future__ import annotations
 from hapforge.evaluation.statistics._base import Statistic
 from hapforge.evaluation.statistics.adversarial_accuracy import AdversarialAccuracy
 from hapforge.evaluation.statistics.allele_frequency import AlleleFrequency
+from hapforge.evaluation.statistics.by_label import ByLabel
+from hapforge.evaluation.statistics.embedded_accuracy import EmbeddedAccuracy
+from hapforge.evaluation.statistics.generation_errors import GenerationErrors
+from hapforge.evaluation.statistics.haplotype_structure import Haplotypes
 from hapforge.evaluation.statistics.ld import LinkageDisequilibrium
 from hapforge.evaluation.statistics.pairwise import Pairwise
 from hapforge.evaluation.statistics.pca import PrincipalComponentAnalysis
 from hapforge.evaluation.statistics.privacy import Privacy
+from hapforge.evaluation.statistics.radar import Radar
 from hapforge.report.data import EQUAL_N, ScoreText
 
 __all__ = ["METRICS", "SCORES", "STATISTICS", "Statistic"]
@@ -21,7 +26,12 @@ STATISTICS: dict[str, type[Statistic]] = {
         Pairwise,
         PrincipalComponentAnalysis,
         AdversarialAccuracy,
+        EmbeddedAccuracy,
         Privacy,
+        GenerationErrors,
+        ByLabel,
+        Haplotypes,
+        Radar,  # after all that it is made of
     )
 }
 

@@ -8,7 +8,16 @@ kind: the dataclass with its numbers, and `figures(data)`, which is empty where 
 from __future__ import annotations
 
 from hapforge.report.data import EvaluationData
-from hapforge.report.figures import adversarial_accuracy, allele_frequency, ld, pairwise, pca
+from hapforge.report.figures import (
+    adversarial_accuracy,
+    allele_frequency,
+    by_label,
+    haplotype_structure,
+    ld,
+    pairwise,
+    pca,
+    radar,
+)
 from hapforge.report.figures._base import Figure, Panel, Series, Style, palette, shown, styles
 from hapforge.report.figures._draw import draw, draw_panels
 
@@ -20,6 +29,9 @@ _GROUPS = {
     "Pairwise differences": (pairwise,),
     "Principal components": (pca,),
     "Nearest neighbours": (adversarial_accuracy,),
+    "Labels": (by_label,),
+    "Haplotypes": (haplotype_structure,),
+    "Summary": (radar,),
 }
 
 

@@ -19,6 +19,7 @@ MAX_BINS = 160  # bins of a distribution
 GRID = 100  # cells along each axis of a density
 REAL_WITHIN = "real, within"
 BAR_WIDTH = 0.26
+MAX_TALL_NAMES = 12  # more names in a panel stand closer
 NAME_WIDTH = 26  # longest name written inside a figure
 
 # Ink for text and lines, grey for the real cohort, six colours for sets. The closest two of one scheme stay
@@ -62,18 +63,19 @@ class Series:
 
     Attributes
     ----------
-    kind : "points"; "line"; "bars" (x is the length, y the place); "density" and "image" (x, y are cell centres)
+    kind : "points"; "line"; "bars" (x is the length, y the place); "dots" (one mark each, with its interval along x);
+        "density" and "image" (x, y are cell centres)
     name : str, as it is shown
     style : Style
     x, y : float64 (n,); for a density or image (columns,) and (rows,)
     counts : int64 (rows, columns), densities only; drawn on a logarithmic scale, 0 left out
     values : float64 (rows, columns), images only; drawn from the paper's colour at 0 to the style's at `top`
     top : float
-    low, high : float64 (n,), intervals of bars, NaN where none is defined
-    pale : whether bars are drawn hollow
+    low, high : float64 (n,), intervals of bars and dots, NaN where none is defined
+    pale : whether bars or dots are drawn hollow
     """
 
-    kind: Literal["points", "line", "bars", "density", "image"]
+    kind: Literal["points", "line", "bars", "dots", "density", "image"]
     name: str
     style: Style
     x: NDArray[np.float64]
@@ -106,7 +108,7 @@ class Panel:
     @property
     def height_px(self) -> int:
         if self.names:
-            return 70 + 58 * len(self.names)
+            return 70 + (58 if len(self.names) <= MAX_TALL_NAMES else 36) * len(self.names)
         return 340 if self.legend else 310
 
 

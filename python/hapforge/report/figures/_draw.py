@@ -111,6 +111,15 @@ def _draw_panel(axes: Axes, panel: Panel, colours: dict[str, str]) -> list[Any]:
             assert series.low is not None
             assert series.high is not None
             axes.hlines(series.y, series.low, series.high, color=colours["ink"], linewidth=1.2)
+        elif series.kind == "dots":
+            assert series.low is not None
+            assert series.high is not None
+            axes.hlines(series.y, series.low, series.high, color=colour, linewidth=1.2)
+            axes.ticklabel_format(axis="x", scilimits=(-3, 6))
+            face = colours["paper"] if series.pale else colour
+            lines.append(
+                axes.scatter(series.x, series.y, s=28, facecolor=face, edgecolor=colour, linewidths=1.5, zorder=3)
+            )
         elif series.kind == "image":
             assert series.values is not None
             shades = LinearSegmentedColormap.from_list("set", [colours["paper"], colour])
