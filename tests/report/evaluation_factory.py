@@ -6,6 +6,9 @@ import numpy as np
 
 from hapforge.report.data import EvaluationData, Score, ScoreText
 from hapforge.report.figures.allele_frequency import AlleleFrequencies
+from hapforge.report.figures.by_label import SCORES as LABEL_SCORES
+from hapforge.report.figures.by_label import LabelScores
+from hapforge.report.figures.haplotype_structure import HaplotypeStructure
 from hapforge.report.figures.ld import LDDecayCurves
 from hapforge.report.figures.pairwise import PairwiseDifferences
 from hapforge.report.figures.pca import PairPCAs, PrincipalComponents
@@ -21,6 +24,8 @@ LABELS = {
     "af_r_low": ("AF r (≤ 0.2)", "The same over sites with a real ALT frequency of at most 0.2."),
     "fixed_sites": ("Fixed sites", "Sites that vary in the real cohort and not in the set."),
     "pca_wasserstein": ("PCA Wasserstein", "Distance of the two clouds on the first two components; 0 is ideal."),
+    "radar_af": ("Radar: AF", "AF r over sites at frequency <= 0.2; 0 to 1."),
+    "radar_overfitting": ("Radar: overfitting", "What both parts lack to 0.5; 1 is perfect."),
     "pairwise_wasserstein": ("Pairwise Wasserstein", "Distance of the pairwise-difference distributions; 0 is ideal."),
 }
 
@@ -103,6 +108,27 @@ def make_evaluation(
             "pca_wasserstein": point(bad**2 * 8, num_haplotypes, "entropic, reg 0.001, cost divided by its maximum"),
             "pairwise_wasserstein": point(bad * 300, num_haplotypes, "Wasserstein-1 of the two histograms"),
         }
+        scores[name] |= {"radar_af": score(1 - 5 * bad), "radar_overfitting": point(1 - 4 * bad, 0, "from AA")}
+
+    def by_label(name: str) -> dict[str, Score]:
+        return {key: score(rng.random() * (1 - noise[name])) for key in LABEL_SCORES}
+
+    populations = ["AFR", "AMR", "EAS", "<i>EUR</i>", "SAS"]
+    by_labels = {name: {"population": {label: by_label(name) for label in populations}} for name in names}
+    for name in sets[-1:]:
+        by_labels[name]["population"]["AMR"] = dict.fromkeys(
+            LABEL_SCORES, point(float("nan"), 1, "not computed: 1 rows of AMR, at least 10 are needed")
+        )
+    position = np.cumsum(rng.integers(1, 9000, 40))
+    stripes = rng.random((4, 40)) < 0.4
+
+    def picture(mutation: float) -> list[str]:
+        alleles = stripes[np.sort(rng.integers(0, 4, 30))] ^ (rng.random((30, 40)) < mutation)
+        return ["".join("01"[allele] for allele in row) for row in alleles.tolist()]
+
+    structure = HaplotypeStructure(
+        position, True, picture(0.01), {name: picture(noise[name]) for name in names if name != "real half"}
+    )
     for name in sets:
         scores[name]["privacy_score"] = (
             point(float("nan"), 0, "not computed: the holdout has fewer than 2 persons")
@@ -138,6 +164,8 @@ def make_evaluation(
             "pairwise_differences": pairwise,
             "principal_components": PairPCAs(components),
             "ld_decay": LDDecayCurves(edges, decay, curves, position_known=True),
+            "label_scores": LabelScores(by_labels),
+            "haplotype_structure": structure,
         },
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hapforge.report.data import ScoreText
-from hapforge.report.figures import palette, shown, styles
+from hapforge.report.figures import build, palette, shown, styles
 from hapforge.report.figures._base import short
 from hapforge.report.html import render
 from report.browser import CHROMIUM, Browser
@@ -19,6 +19,7 @@ from report.payloads import PAYLOADS
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 
+NUM_FIGURES = len(build(make_evaluation()))
 VISIBLE = "(e => e.getClientRects().length > 0)"
 
 
@@ -44,8 +45,9 @@ def test_every_figure_is_drawn_without_a_word_on_the_console(browser, report):
     browser.emulate()
     browser.open(report)
     assert browser.problems() == []
-    assert browser.count("figure.drawn") == 6
-    assert browser.count(".plot") == browser.count(".plot:has(svg .cartesianlayer path)") == 22
+    assert browser.count("figure.drawn") == NUM_FIGURES
+    panels = sum(len(figure.panels) for figure in build(make_evaluation()))
+    assert browser.count(".plot") == browser.count(".plot:has(svg .cartesianlayer path)") == panels
     assert not browser.evaluate(f"[...document.querySelectorAll('img.static')].some({VISIBLE})")
     assert browser.count("[data-panel=allele-frequencies-0] path.point") == 300
     assert browser.count("[data-panel=principal-components-0] path.point") == 400
@@ -101,14 +103,14 @@ def test_static_pictures_without_scripts_on_paper_and_after_a_failure(browser, r
 
     browser.emulate()
     browser.open(report, scripts=False, drawn=False)
-    assert browser.evaluate(static) == 6
+    assert browser.evaluate(static) == NUM_FIGURES
     assert not browser.evaluate(live)
     assert "Scripts are off" in browser.evaluate("document.body.innerText")
 
     browser.open(report)
     assert browser.evaluate(static) == 0
     browser.emulate(media="print")
-    assert browser.evaluate(static) == 6
+    assert browser.evaluate(static) == NUM_FIGURES
     assert not browser.evaluate(live)
     browser.emulate()
 
@@ -118,7 +120,7 @@ def test_static_pictures_without_scripts_on_paper_and_after_a_failure(browser, r
     broken.write_text(text.replace("plotly.js v", "Plotly.js v", 1), encoding="utf-8")
     browser.open(broken, drawn=False)
     assert any("Content Security Policy" in problem for problem in browser.problems())
-    assert browser.evaluate(static) == 6
+    assert browser.evaluate(static) == NUM_FIGURES
     assert not browser.evaluate(live)
 
     # a panel that cannot be drawn: its figure keeps the picture, the others are drawn
@@ -169,8 +171,8 @@ def test_a_whole_chromosome_and_many_rows_draw_at_once(browser, tmp_path):
     browser.emulate()
     browser.open(path)
     assert browser.problems() == []
-    assert browser.count("figure.drawn") == 6
-    assert browser.count(".heatmaplayer image") == 2 * len(SETS + CONTROLS)
+    assert browser.count("figure.drawn") == NUM_FIGURES
+    assert browser.count("[id*=allele-frequencies] .heatmaplayer image") == 2 * len(SETS + CONTROLS)
     assert browser.count("#principal-components path.point") == 2 * 1_500 * len(SETS + CONTROLS)
 
 

@@ -14,6 +14,7 @@ from hapforge.report import figures
 from hapforge.report.data import Score
 from hapforge.report.figures._base import MAX_BINS, MAX_CLOUD, MAX_SITES_AS_POINTS, NAME_WIDTH, SET_COLOURS
 from hapforge.report.figures.allele_frequency import AlleleFrequencies
+from hapforge.report.figures.by_label import LabelScores
 from hapforge.report.figures.ld import LDDecayCurves
 from hapforge.report.figures.pairwise import PairwiseDifferences
 from hapforge.report.figures.pca import PairPCAs, PrincipalComponents
@@ -71,6 +72,9 @@ def test_every_figure_in_order_and_a_set_has_one_colour_everywhere():
         "pairwise-differences",
         "principal-components",
         "adversarial-accuracy",
+        "by-label-0",
+        "haplotype-structure",
+        "radar",
     ]
     style = figures.styles(data)
     assert len({s.colour for s in style.values()}) == 6
@@ -101,7 +105,7 @@ def test_a_field_without_numbers_is_left_out():
     ]:
         keys = {figure.key for figure in figures.build(dataclasses.replace(full, **gone))}
         assert key not in keys
-        assert len(keys) == (4 if key == "allele-frequencies" else 5)
+        assert len(keys) == (7 if key in ("allele-frequencies", "adversarial-accuracy") else 8)
 
 
 def test_labels_are_short_unique_and_never_that_of_real():
@@ -278,3 +282,56 @@ def test_missing_matplotlib_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingDependencyError, match=r"matplotlib.*hapforge\[eval\]"):
         figures.png(make_evaluation(num_sites=50, num_haplotypes=20))
+
+
+def test_labels_without_haplotypes_have_no_mark():
+    data = make_evaluation()
+    figure = next(figure for figure in figures.build(data) if figure.key == "by-label-0")
+    assert [panel.title for panel in figure.panels][:3] == ["AA_truth", "AA_syn", "AF r"]
+    first, *_, last = figure.panels[0].series
+    assert (first.pale, last.pale) == (False, True)
+    assert figure.panels[0].names == ("AFR", "AMR", "EAS", "<i>EUR</i>", "SAS")
+    found = data.curves["label_scores"].sets
+    for i, name in enumerate([*SETS, *CONTROLS]):
+        values = [found[name]["population"][label]["af_r"].value for label in figure.panels[2].names]
+        np.testing.assert_array_equal(figure.panels[2].series[i].x, values)
+    assert np.isnan(figure.panels[0].series[2].x).tolist() == [False, True, False, False, False]
+    assert "A label with fewer than 10 haplotypes has no mark" in figure.caption
+
+
+def test_many_labels_are_left_out_and_said():
+    data = make_evaluation(["RBM"], ["real half"])
+    table = data.curves["label_scores"].sets["RBM"]["population"]["AFR"]
+    many = {name: {"village": {f"v{i}": table for i in range(40)}} for name in ("RBM", "real half")}
+    figure = next(
+        f for f in figures.build(with_curve(data, "label_scores", LabelScores(many))) if f.key == "by-label-0"
+    )
+    assert len(figure.panels[0].names) == 30
+    assert "Not drawn: 10 further labels" in figure.caption
+    assert figures.draw(figure).startswith(b"\x89PNG")
+
+
+def test_radar_scores_are_dots():
+    data = make_evaluation()
+    figure = next(figure for figure in figures.build(data) if figure.key == "radar")
+    (panel,) = figure.panels
+    assert len(panel.names) == 6
+    for name, series in zip([*SETS, *CONTROLS], panel.series, strict=True):
+        assert series.kind == "dots"
+        assert series.x[0] == data.scores[name]["radar_af"].value
+        assert np.isnan(series.x[1])  # no 3-point correlations here
+        assert (series.low[0], series.high[0]) == (
+            data.scores[name]["radar_af"].low,
+            data.scores[name]["radar_af"].high,
+        )
+
+
+def test_pictures_of_haplotypes():
+    data = make_evaluation()
+    found = data.curves["haplotype_structure"]
+    figure = next(figure for figure in figures.build(data) if figure.key == "haplotype-structure")
+    assert [panel.title for panel in figure.panels] == ["real", *SETS, "holdout", "Bernoulli"]
+    image = figure.panels[1].series[0].values
+    assert image.shape == (30, 40)
+    assert "".join(str(int(allele)) for allele in image[3]) == found.sets[SETS[0]][3]
+    assert f"from position {found.position_bp[0]:,}" in figure.caption

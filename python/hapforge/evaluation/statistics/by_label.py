@@ -66,10 +66,13 @@ class ByLabel(Statistic):
         for name in self._half.matrix.samples.labels:
             carried = {value for cohort in sets for value in _rows_by_value(cohort, name)}
             rows = {value: r for value, r in _rows_by_value(self._half.matrix, name).items() if value in carried}
-            if len(rows) > MAX_LABELS:
-                self.run.notes.append(f"label {name}: {len(rows)} values, more than the {MAX_LABELS} of a table")
-            elif rows:
+            enough = any(len(r) >= MIN_ROWS for r in rows.values())
+            if enough and len(rows) <= MAX_LABELS:
                 found[name] = rows
+            elif rows:
+                why = f"{len(rows)} values, more than the {MAX_LABELS} of a table"
+                why = why if enough else f"no value with {MIN_ROWS} haplotypes in a half of the real ones"
+                self.run.notes.append(f"label {name} has no table: {why}")
         return found
 
     @cached_property

@@ -20,7 +20,7 @@ Points = dict[str, NDArray[np.float64]]
 
 class EmbeddedAccuracy(Statistic):
     name = "embedded_accuracy"
-    heading = "Nearest neighbours"
+    heading = "Adversarial accuracy"
     scores = {
         f"aa_{part}_{metric}": ScoreText(
             f"AA {part}, {metric}",
