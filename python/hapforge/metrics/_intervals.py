@@ -22,7 +22,7 @@ def wilson(share: float, n: float) -> Interval:
     """Wilson's score interval of a share of n indicators (Wilson 1927); ties counted half make it a little too wide."""
     centre = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
     half = Z / (1 + Z * Z / n) * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))  # at 0 and 1 but for rounding
 
 
 def share_interval(share: float, variance: float, n: int) -> Interval:
