@@ -70,13 +70,16 @@ def compare_motif_counts(real: NDArray[np.int64], synthetic: NDArray[np.int64], 
     return MotifFit(**{**vars(line), **in_counts}, num_motifs=int(sums[0].sum()), num_windows=len(real))
 
 
-def motif_density(real: NDArray[np.int64], synthetic: NDArray[np.int64], num_cells: int) -> NDArray[np.int64]:
+def motif_density(
+    real: NDArray[np.int64], synthetic: NDArray[np.int64], num_cells: int, *, top: float = 1.0
+) -> NDArray[np.int64]:
     """Motifs by their share of the haplotypes in the real cohort (columns) and in the synthetic one (rows).
 
     Parameters
     ----------
     real, synthetic : int64 (num_windows, 2**k), as in `compare_motif_counts`
-    num_cells : int, of the shares from 0 to 1, along each axis
+    num_cells : int, along each axis
+    top : float, cells cut the shares from 0 to this evenly; what lies above is in the last ones
 
     Returns
     -------
@@ -90,7 +93,7 @@ def motif_density(real: NDArray[np.int64], synthetic: NDArray[np.int64], num_cel
     num_real, num_synthetic = _check_counts(real, synthetic)
     seen = (real | synthetic) != 0
     column, row = (
-        np.minimum(counts[seen] * num_cells // n, num_cells - 1)
+        np.minimum((counts[seen] * (num_cells / (top * n))).astype(np.int64), num_cells - 1)
         for counts, n in ((real, num_real), (synthetic, num_synthetic))
     )
     return np.bincount(row * num_cells + column, minlength=num_cells**2).reshape(num_cells, num_cells)

@@ -132,7 +132,7 @@ def plot(panel: Panel) -> dict[str, Any]:
     if panel.diagonal:
         assert panel.x_range is not None
         assert panel.y_range is not None
-        low, high = 0.0, min(panel.x_range[1], panel.y_range[1])
+        low, high = max(panel.x_range[0], panel.y_range[0]), min(panel.x_range[1], panel.y_range[1])
         shapes.append({**guide, "x0": low, "y0": low, "x1": high, "y1": high})
     if panel.vertical is not None:
         shapes.append({**guide, "yref": "paper", "x0": panel.vertical, "x1": panel.vertical, "y0": 0, "y1": 1})
@@ -214,7 +214,7 @@ def _trace(series: Series) -> dict[str, Any]:
             "colorscale": [[0, f"{colour}-pale"], [1, colour]],
             "showscale": False,
             "hoverongaps": False,
-            "hovertemplate": "about %{x:.2f}, %{y:.2f}: %{customdata:,} sites<extra></extra>",
+            "hovertemplate": f"about %{{x:.3~f}}, %{{y:.3~f}}: %{{customdata:,}} {series.unit}<extra></extra>",
         }
     return trace
 

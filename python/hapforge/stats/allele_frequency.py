@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hapforge import kernels
 from hapforge.haplotypes import HaplotypeMatrix
 
-_PROJECTED_AT_ONCE = 1 << 20  # probabilities
+_PROJECTED_AT_ONCE = 1 << 18  # probabilities
 
 
 def allele_frequencies(matrix: HaplotypeMatrix) -> NDArray[np.float64]:

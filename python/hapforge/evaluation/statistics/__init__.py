@@ -9,11 +9,13 @@ from hapforge.evaluation.statistics.by_label import ByLabel
 from hapforge.evaluation.statistics.embedded_accuracy import EmbeddedAccuracy
 from hapforge.evaluation.statistics.generation_errors import GenerationErrors
 from hapforge.evaluation.statistics.haplotype_structure import Haplotypes
+from hapforge.evaluation.statistics.kmers import HaplotypeMotifs
 from hapforge.evaluation.statistics.ld import LinkageDisequilibrium
 from hapforge.evaluation.statistics.pairwise import Pairwise
 from hapforge.evaluation.statistics.pca import PrincipalComponentAnalysis
 from hapforge.evaluation.statistics.privacy import Privacy
 from hapforge.evaluation.statistics.radar import Radar
+from hapforge.evaluation.statistics.three_point import ThreePoint
 from hapforge.report.data import EQUAL_N, ScoreText
 
 __all__ = ["METRICS", "SCORES", "STATISTICS", "Statistic"]
@@ -23,6 +25,8 @@ STATISTICS: dict[str, type[Statistic]] = {
     for statistic in (
         AlleleFrequency,
         LinkageDisequilibrium,
+        ThreePoint,
+        HaplotypeMotifs,
         Pairwise,
         PrincipalComponentAnalysis,
         AdversarialAccuracy,

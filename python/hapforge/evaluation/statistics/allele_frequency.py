@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+import itertools
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from hapforge.evaluation.cohorts import Cohort, Column, score
+from hapforge.evaluation.cohorts import Cohort, Column, Run, score
 from hapforge.evaluation.statistics._base import Statistic
-from hapforge.metrics.allele_frequency import LOW_FREQUENCY, compare_allele_frequencies, newly_fixed
+from hapforge.metrics.allele_frequency import (
+    FREQUENCY_BINS,
+    LOW_FREQUENCY,
+    MIN_BIN_SITES,
+    compare_allele_frequencies,
+    compare_frequency_bins,
+    compare_frequency_quantiles,
+    compare_site_frequency_spectra,
+    newly_fixed,
+)
 from hapforge.report.data import Rule, Score, ScoreText
 from hapforge.report.figures.allele_frequency import AlleleFrequencies
+from hapforge.report.figures.site_frequency import (
+    FixedSiteList,
+    FixedSites,
+    FrequencyQuantiles,
+    SiteFrequencySpectra,
+)
+from hapforge.stats.allele_frequency import count_class_edges, site_frequency_spectrum
+
+MAX_LISTED_SITES = 1000
+_FREQUENCY_EDGES = np.linspace(0, 1, 51)
+_NUM_LIMITS = 60  # of minor allele frequency, from that of a single haplotype on
+_BINS = {f"af_r_{100 * low:.0f}_{100 * high:.0f}": (low, high) for low, high in itertools.pairwise(FREQUENCY_BINS)}
 
 
 class AlleleFrequency(Statistic):
@@ -35,6 +59,25 @@ class AlleleFrequency(Statistic):
         "af_intercept_low": ScoreText(
             "AF intercept, low", "intercept over the sites with real ALT frequency <= 0.2", "control"
         ),
+        **{
+            name: ScoreText(
+                f"AF r, {100 * low:.0f} to {100 * high:.0f} %",
+                f"correlation over the sites with real ALT frequency from {100 * low:.0f} to {100 * high:.0f} %",
+                "higher",
+            )
+            for name, (low, high) in _BINS.items()
+        },
+        "sfs_distance": ScoreText(
+            "SFS distance",
+            "share of the sites that are in another class of minor allele count than in the real set",
+            "lower",
+            Rule(0.02, 0.06, "", "too many or too few sites are rare, common or fixed"),
+        ),
+        "af_quantile_w": ScoreText(
+            "AF quantile W",
+            "Wasserstein distance between the distributions of ALT frequencies, sites at 0.1 or more in both",
+            "lower",
+        ),
         "fixed_sites": ScoreText("fixed sites", "sites that vary in the real set and not in this one", "lower"),
         "fixed_sites_maf": ScoreText(
             "highest fixed MAF",
@@ -42,12 +85,45 @@ class AlleleFrequency(Statistic):
             "lower",
         ),
     }
-    curves = {"allele_frequencies": AlleleFrequencies}
+    curves = {
+        "allele_frequencies": AlleleFrequencies,
+        "site_frequency_spectra": SiteFrequencySpectra,
+        "frequency_quantiles": FrequencyQuantiles,
+        "fixed_sites": FixedSites,
+    }
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self._quantiles = FrequencyQuantiles({}, {}, {})
+
+    @cached_property
+    def _bins(self) -> dict[str, tuple[float, float]]:
+        """Bins in which the real cohort has enough sites; the others are left out, which a note says."""
+        sites = [fit.num_sites if fit else 0 for fit in compare_frequency_bins(*[self.run.real.frequencies] * 2)]
+        kept = {name: limits for (name, limits), n in zip(_BINS.items(), sites, strict=True) if n >= MIN_BIN_SITES}
+        if empty := [
+            f"{100 * _BINS[name][0]:.0f} to {100 * _BINS[name][1]:.0f} %" for name in _BINS if name not in kept
+        ]:
+            self.run.notes.append(
+                f"Correlation of allele frequencies is left out for the sites at {', '.join(empty)}: the real set has "
+                f"fewer than {MIN_BIN_SITES}."
+            )
+        return kept
 
     def compute(self, column: Column) -> dict[str, Score]:
-        return column.twice(self._scores)
+        found = column.twice(self._scores)
+        p, q = column.truth.frequencies, column.cohort.frequencies
+        if not column.is_real_half and np.isfinite(found["af_quantile_w"].value):
+            quantiles = compare_frequency_quantiles(p, q, seed=self.run.seed)
+            self._quantiles.real[column.name] = quantiles.real
+            self._quantiles.sets[column.name] = quantiles.synthetic
+            self._quantiles.num_sites[column.name] = quantiles.num_sites
+        return found
 
     def _scores(self, truth: Cohort, cohort: Cohort) -> dict[str, Score]:
+        return self._lines(truth, cohort) | self._within_bins(truth, cohort) | self._spectra(truth, cohort)
+
+    def _lines(self, truth: Cohort, cohort: Cohort) -> dict[str, Score]:
         p, q = truth.frequencies, cohort.frequencies
         scores = {}
         for end, highest, where in (
@@ -81,6 +157,87 @@ class AlleleFrequency(Statistic):
         )
         return scores
 
+    def _within_bins(self, truth: Cohort, cohort: Cohort) -> dict[str, Score]:
+        scores = {}
+        fits = compare_frequency_bins(truth.frequencies, cohort.frequencies, seed=self.run.seed)
+        for (name, (low, high)), fit in zip(_BINS.items(), fits, strict=True):
+            if name not in self._bins:
+                continue
+            end = "]" if high == FREQUENCY_BINS[-1] else ")"
+            where = f"sites with real ALT frequency in [{low:g}, {high:g}{end}"
+            if fit is None:
+                scores[name] = score(np.nan, 0, f"not computed: fewer than {MIN_BIN_SITES} {where}")
+            else:
+                text = f"Pearson, {where}; interval: block bootstrap over sites"
+                scores[name] = score(fit.r, fit.num_sites, text, fit.r_interval)
+        return scores
+
+    def _spectra(self, truth: Cohort, cohort: Cohort) -> dict[str, Score]:
+        sizes = truth.matrix.num_haplotypes, cohort.matrix.num_haplotypes
+        found = compare_site_frequency_spectra(_counts(truth), sizes[0], _counts(cohort), sizes[1], seed=self.run.seed)
+        projected = "" if sizes[0] == sizes[1] else f", both projected to {found.size} haplotypes"
+        scores = {
+            "sfs_distance": score(
+                found.distance,
+                found.num_sites,
+                "total variation of the folded spectra in classes 0, 1, 2-3, 4-7 ... of minor allele counts"
+                f"{projected}; interval: block bootstrap over sites",
+                found.interval,
+            )
+        }
+        try:
+            quantiles = compare_frequency_quantiles(truth.frequencies, cohort.frequencies, seed=self.run.seed)
+        except ValueError as error:
+            return scores | {"af_quantile_w": score(np.nan, 0, f"not computed: {error}")}
+        text = (
+            "Wasserstein-1, sites at ALT frequency >= 0.1 in both; interval: block bootstrap over sites; Yelmen et al. "
+            "2021, suppl. fig. 19"
+        )
+        return scores | {"af_quantile_w": score(quantiles.distance, quantiles.num_sites, text, quantiles.interval)}
+
     def collect(self) -> dict[str, Any]:
-        sets = {c.name: c.cohort.frequencies for c in self.run.columns if not c.is_real_half}
-        return {"allele_frequencies": AlleleFrequencies(self.run.real.frequencies, sets)}
+        real = self.run.real
+        sets = {c.name: c.cohort for c in self.run.columns if not c.is_real_half}
+        found: dict[str, Any] = {
+            "allele_frequencies": AlleleFrequencies(
+                real.frequencies, {name: cohort.frequencies for name, cohort in sets.items()}
+            ),
+            "site_frequency_spectra": self._site_frequency_spectra(real, sets),
+            "fixed_sites": self._fixed_sites(real, sets),
+        }
+        return found | ({"frequency_quantiles": self._quantiles} if self._quantiles.sets else {})
+
+    def _site_frequency_spectra(self, real: Cohort, sets: dict[str, Cohort]) -> SiteFrequencySpectra:
+        size = self.run.equal_n
+        edges = count_class_edges(size)[1:]
+        count = np.arange(1, size)
+        at = np.searchsorted(_FREQUENCY_EDGES, count / size) - 1
+        classes = np.searchsorted(edges, np.minimum(count, size - count), side="right") - 1
+        folded: dict[str, NDArray[np.float64]] = {}
+        unfolded: dict[str, NDArray[np.float64]] = {}
+        for name, cohort in {"": real, **sets}.items():
+            spectrum = site_frequency_spectrum(_counts(cohort), cohort.matrix.num_haplotypes, size=size)[1:size]
+            folded[name] = np.bincount(classes, spectrum, len(edges) - 1).astype(np.float64)
+            unfolded[name] = np.bincount(at, spectrum, len(_FREQUENCY_EDGES) - 1).astype(np.float64)
+        return SiteFrequencySpectra(size, edges, folded.pop(""), folded, _FREQUENCY_EDGES, unfolded.pop(""), unfolded)
+
+    def _fixed_sites(self, real: Cohort, sets: dict[str, Cohort]) -> FixedSites:
+        maf = np.minimum(real.frequencies, 1 - real.frequencies)
+        limits = np.geomspace(min(0.5, 1 / real.matrix.num_haplotypes), 0.5, _NUM_LIMITS)
+        limits[0] = 0  # rounding must not lose the rarest
+        where, counts, lists = real.matrix.sites, {}, {}
+        for name, cohort in sets.items():
+            lost = newly_fixed(real.frequencies, cohort.frequencies)
+            counts[name] = len(lost) - np.searchsorted(np.sort(maf[lost]), limits)
+            kept = np.sort(lost[np.argsort(-maf[lost], kind="stable")[:MAX_LISTED_SITES]])
+            lists[name] = FixedSiteList(kept, where.contig[kept].tolist(), where.position[kept], real.frequencies[kept])
+        limits[0] = 1 / real.matrix.num_haplotypes
+        return FixedSites(limits, counts, lists)
+
+    @classmethod
+    def bytes_needed(cls, num_haplotypes: int, num_sites: int) -> int:
+        return 64 * num_haplotypes + 600 * num_sites + (80 << 20)
+
+
+def _counts(cohort: Cohort) -> NDArray[np.int64]:
+    return np.rint(cohort.frequencies * cohort.matrix.num_haplotypes).astype(np.int64)

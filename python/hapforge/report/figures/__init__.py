@@ -13,10 +13,13 @@ from hapforge.report.figures import (
     allele_frequency,
     by_label,
     haplotype_structure,
+    kmers,
     ld,
     pairwise,
     pca,
     radar,
+    site_frequency,
+    three_point,
 )
 from hapforge.report.figures._base import Figure, Panel, Series, Style, palette, shown, styles
 from hapforge.report.figures._draw import draw, draw_panels
@@ -24,8 +27,10 @@ from hapforge.report.figures._draw import draw, draw_panels
 __all__ = ["Figure", "Panel", "Series", "Style", "build", "build_groups", "draw", "palette", "png", "shown", "styles"]
 
 _GROUPS = {
-    "Allele frequencies": (allele_frequency,),
+    "Allele frequencies": (allele_frequency, site_frequency),
     "Linkage disequilibrium": (ld,),
+    "3-point correlations": (three_point,),
+    "Haplotype motifs": (kmers,),
     "Pairwise differences": (pairwise,),
     "Principal components": (pca,),
     "Nearest neighbours": (adversarial_accuracy,),

@@ -69,6 +69,7 @@ class Series:
     style : Style
     x, y : float64 (n,); for a density or image (columns,) and (rows,)
     counts : int64 (rows, columns), densities only; drawn on a logarithmic scale, 0 left out
+    unit : str, what a density counts
     values : float64 (rows, columns), images only; drawn from the paper's colour at 0 to the style's at `top`
     top : float
     low, high : float64 (n,), intervals of bars and dots, NaN where none is defined
@@ -81,6 +82,7 @@ class Series:
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     counts: NDArray[np.int64] | None = None
+    unit: str = "sites"
     values: NDArray[np.float64] | None = None
     top: float = 1.0
     low: NDArray[np.float64] | None = None

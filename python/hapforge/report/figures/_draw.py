@@ -98,6 +98,8 @@ def _draw_panel(axes: Axes, panel: Panel, colours: dict[str, str]) -> list[Any]:
         axes.xaxis.set_minor_formatter(NullFormatter())
     if panel.log_y:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
     for series in panel.series:
         colour = colours[series.style.colour]
         if series.kind == "points":
