@@ -61,6 +61,7 @@ class ScoreText(NamedTuple):
     better : "higher", "lower", or "control": the nearer to real half against real half the better
     rule : Rule, None for a score that is no verdict on its own
     twice : bool, whether it is also taken at equal n, under the name that ends in ``_equal_n``
+    always : bool, False for a score that is left out where the cohorts have too few sites for it; a note says so
     group : str, heading of the statistic it belongs to; scores of one group stand together
     """
 
@@ -69,6 +70,7 @@ class ScoreText(NamedTuple):
     better: Better
     rule: Rule | None = None
     twice: bool = True
+    always: bool = True
     group: str = ""
 
 

@@ -64,6 +64,7 @@ class AlleleFrequency(Statistic):
                 f"AF r, {100 * low:.0f} to {100 * high:.0f} %",
                 f"correlation over the sites with real ALT frequency from {100 * low:.0f} to {100 * high:.0f} %",
                 "higher",
+                always=False,
             )
             for name, (low, high) in _BINS.items()
         },
@@ -101,27 +102,26 @@ class AlleleFrequency(Statistic):
         """Bins in which the real cohort has enough sites; the others are left out, which a note says."""
         sites = [fit.num_sites if fit else 0 for fit in compare_frequency_bins(*[self.run.real.frequencies] * 2)]
         kept = {name: limits for (name, limits), n in zip(_BINS.items(), sites, strict=True) if n >= MIN_BIN_SITES}
-        if empty := [
-            f"{100 * _BINS[name][0]:.0f} to {100 * _BINS[name][1]:.0f} %" for name in _BINS if name not in kept
-        ]:
+        empty = [f"{low:g} to {high:g}" for name, (low, high) in _BINS.items() if name not in kept]
+        if empty:
             self.run.notes.append(
-                f"Correlation of allele frequencies is left out for the sites at {', '.join(empty)}: the real set has "
-                f"fewer than {MIN_BIN_SITES}."
+                f"Correlation of allele frequencies: left out are sites at {', '.join(empty)}, of which the real set "
+                f"has fewer than {MIN_BIN_SITES}."
             )
         return kept
 
     def compute(self, column: Column) -> dict[str, Score]:
-        found = column.twice(self._scores)
-        p, q = column.truth.frequencies, column.cohort.frequencies
-        if not column.is_real_half and np.isfinite(found["af_quantile_w"].value):
-            quantiles = compare_frequency_quantiles(p, q, seed=self.run.seed)
-            self._quantiles.real[column.name] = quantiles.real
-            self._quantiles.sets[column.name] = quantiles.synthetic
-            self._quantiles.num_sites[column.name] = quantiles.num_sites
-        return found
+        def scores(truth: Cohort, cohort: Cohort) -> dict[str, Score]:
+            own = truth is column.truth and cohort is column.cohort
+            drawn = column.name if own and not column.is_real_half else None
+            return (
+                self._lines(truth, cohort)
+                | self._within_bins(truth, cohort)
+                | self._spectrum(truth, cohort)
+                | self._quantile_distance(truth, cohort, drawn)
+            )
 
-    def _scores(self, truth: Cohort, cohort: Cohort) -> dict[str, Score]:
-        return self._lines(truth, cohort) | self._within_bins(truth, cohort) | self._spectra(truth, cohort)
+        return column.twice(scores)
 
     def _lines(self, truth: Cohort, cohort: Cohort) -> dict[str, Score]:
         p, q = truth.frequencies, cohort.frequencies
@@ -167,33 +167,36 @@ class AlleleFrequency(Statistic):
             where = f"sites with real ALT frequency in [{low:g}, {high:g}{end}"
             if fit is None:
                 scores[name] = score(np.nan, 0, f"not computed: fewer than {MIN_BIN_SITES} {where}")
+            elif np.isnan(fit.r):
+                scores[name] = score(np.nan, fit.num_sites, f"not computed: one frequency at all {where}")
             else:
                 text = f"Pearson, {where}; interval: block bootstrap over sites"
                 scores[name] = score(fit.r, fit.num_sites, text, fit.r_interval)
         return scores
 
-    def _spectra(self, truth: Cohort, cohort: Cohort) -> dict[str, Score]:
+    def _spectrum(self, truth: Cohort, cohort: Cohort) -> dict[str, Score]:
         sizes = truth.matrix.num_haplotypes, cohort.matrix.num_haplotypes
         found = compare_site_frequency_spectra(_counts(truth), sizes[0], _counts(cohort), sizes[1], seed=self.run.seed)
         projected = "" if sizes[0] == sizes[1] else f", both projected to {found.size} haplotypes"
-        scores = {
-            "sfs_distance": score(
-                found.distance,
-                found.num_sites,
-                "total variation of the folded spectra in classes 0, 1, 2-3, 4-7 ... of minor allele counts"
-                f"{projected}; interval: block bootstrap over sites",
-                found.interval,
-            )
-        }
+        text = (
+            "total variation of the folded spectra in classes 0, 1, 2-3, 4-7 ... of minor allele counts"
+            f"{projected}; interval: block bootstrap over sites"
+        )
+        return {"sfs_distance": score(found.distance, found.num_sites, text, found.interval)}
+
+    def _quantile_distance(self, truth: Cohort, cohort: Cohort, drawn: str | None) -> dict[str, Score]:
         try:
-            quantiles = compare_frequency_quantiles(truth.frequencies, cohort.frequencies, seed=self.run.seed)
+            found = compare_frequency_quantiles(truth.frequencies, cohort.frequencies, seed=self.run.seed)
         except ValueError as error:
-            return scores | {"af_quantile_w": score(np.nan, 0, f"not computed: {error}")}
+            return {"af_quantile_w": score(np.nan, 0, f"not computed: {error}")}
+        if drawn is not None:
+            self._quantiles.real[drawn], self._quantiles.sets[drawn] = found.real, found.synthetic
+            self._quantiles.num_sites[drawn] = found.num_sites
         text = (
             "Wasserstein-1, sites at ALT frequency >= 0.1 in both; interval: block bootstrap over sites; Yelmen et al. "
             "2021, suppl. fig. 19"
         )
-        return scores | {"af_quantile_w": score(quantiles.distance, quantiles.num_sites, text, quantiles.interval)}
+        return {"af_quantile_w": score(found.distance, found.num_sites, text, found.interval)}
 
     def collect(self) -> dict[str, Any]:
         real = self.run.real

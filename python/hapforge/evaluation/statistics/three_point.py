@@ -30,6 +30,7 @@ class ThreePoint(Statistic):
                 f"3-point r, spacing {spacing}",
                 f"correlation of the 3-point correlations of sites {spacing} apart",
                 "higher",
+                always=False,
             )
             for spacing in SPACINGS
         },
@@ -38,6 +39,7 @@ class ThreePoint(Statistic):
             "correlation of the 3-point correlations of sites at any distance",
             "higher",
             Rule(0.03, 0.2, "three sites do not vary together as in the real set", ""),
+            always=False,
         ),
     }
     curves = {"three_point": ThreePointDensities}
