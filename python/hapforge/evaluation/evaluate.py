@@ -15,7 +15,7 @@ from hapforge.evaluation.controls import DESCRIPTIONS, HOLDOUT, NAMES, model_con
 from hapforge.evaluation.output import Evaluation
 from hapforge.evaluation.provenance import describe_run
 from hapforge.evaluation.statistics import SCORES, STATISTICS, Statistic
-from hapforge.evaluation.verdicts import judge
+from hapforge.evaluation.verdicts import headlines, judge
 from hapforge.haplotypes import HaplotypeMatrix, check_seed, intersect
 from hapforge.report.data import EQUAL_N, EvaluationData, Score
 
@@ -108,7 +108,8 @@ def evaluate(
             num_sites=run.real.matrix.num_sites,
             num_haplotypes={c.name: c.cohort.matrix.num_haplotypes for c in run.columns},
             descriptions={name: DESCRIPTIONS[name] for name in run.controls},
-            verdicts=judge(run.sets, scores, texts),
+            verdicts=judge(run.sets, scores, texts, run.equal_n),
+            headlines=headlines(run.sets, scores, texts, run.equal_n),
             curves=curves,
         )
     )

@@ -11,6 +11,7 @@ from hapforge.evaluation.statistics.generation_errors import GenerationErrors
 from hapforge.evaluation.statistics.haplotype_structure import Haplotypes
 from hapforge.evaluation.statistics.kmers import HaplotypeMotifs
 from hapforge.evaluation.statistics.ld import LinkageDisequilibrium
+from hapforge.evaluation.statistics.nearest_distance import NearestDistance
 from hapforge.evaluation.statistics.pairwise import Pairwise
 from hapforge.evaluation.statistics.pca import PrincipalComponentAnalysis
 from hapforge.evaluation.statistics.privacy import Privacy
@@ -31,6 +32,7 @@ STATISTICS: dict[str, type[Statistic]] = {
         PrincipalComponentAnalysis,
         AdversarialAccuracy,
         EmbeddedAccuracy,
+        NearestDistance,
         Privacy,
         GenerationErrors,
         ByLabel,

@@ -33,7 +33,7 @@ class AdversarialAccuracy(Statistic):
             Rule(
                 0.05,
                 0.15,
-                "nearest neighbours of AGs are real: near copies",
+                "nearest neighbours of AGs are real: near copies, or noise where AA truth is high",
                 "nearest neighbours of AGs are AGs: mode clumping",
             ),
         ),

@@ -8,7 +8,7 @@ from hapforge.evaluation.statistics._base import Statistic
 from hapforge.metrics.adversarial_accuracy import accuracy_over
 from hapforge.metrics.nearest import LIST_LENGTH, NearestPair, nearest_between, rows_at
 from hapforge.metrics.privacy import privacy_difference, privacy_over
-from hapforge.report.data import Score, ScoreText
+from hapforge.report.data import Rule, Score, ScoreText
 
 _HALVES_OF_TRAIN = 6 << 20  # stream
 
@@ -21,6 +21,7 @@ class Privacy(Statistic):
             "privacy score",
             "AATS with the held-out persons less AATS with the training persons; above 0: a leak",
             "lower",
+            Rule(0.03, 0.06, "", "nearer to the training persons than to held-out ones: a leak"),
             twice=False,
         )
     }
