@@ -121,7 +121,7 @@ def test_verdicts_state_score_meaning_and_rule(result: hf.evaluation.Evaluation)
     assert result.data.verdicts["no rare alleles"]["ld_score_equal_n"].level == "good"
 
 
-@pytest.mark.parametrize("n", [30, 100])
+@pytest.mark.parametrize("n", [40, 100])
 def test_few_haplotypes_give_no_confident_verdict(
     cohorts: tuple[hf.HaplotypeMatrix, hf.HaplotypeMatrix], n: int
 ) -> None:

@@ -106,7 +106,7 @@ class EvaluationData:
     num_haplotypes : {set or control: haplotypes}
     descriptions : {set or control: one sentence on what it is}
     verdicts : {set: {score name: Verdict}}
-    headlines : {set: one sentence that sums up its verdicts}
+    headlines : {set: one to four sentences: what its scores say together}
     curves : {name: dataclass from `report.figures`}, the numbers of the figures
     """
 
