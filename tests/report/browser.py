@@ -29,6 +29,9 @@ _FLAGS = [
 ]
 
 
+FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 20))))"
+
+
 class Browser:
     """One browser with one page. `problems` collects console errors, exceptions and everything the page asked for."""
 
@@ -99,7 +102,7 @@ class Browser:
         )
 
     def open(self, path: Path, *, scripts: bool = True, drawn: bool = True, seconds: float = 60) -> float:
-        """Load a file; wait until all its figures are drawn. Returns the seconds this took."""
+        """Load a file; wait until the figures near the window are drawn. Returns the seconds this took."""
         self.events.clear()
         self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
         start = time.monotonic()
@@ -147,6 +150,26 @@ class Browser:
                     found.append(f"request: {url}")
         return found
 
-    def screenshot(self, path: Path, *, full: bool = True) -> None:
-        data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=full)["data"]
+    def read_through(self, *, seconds: float = 120) -> None:
+        """Scroll to the end a window at a time, each time until what is near has been drawn; then to the top again."""
+        drawn = "document.documentElement.hasAttribute('data-drawn')"
+        for y in range(0, int(self.evaluate("document.documentElement.scrollHeight")), 600):
+            # two frames: the observer of the page has spoken
+            self.evaluate(f"scrollTo({{top: {y}, behavior: 'instant'}}), {FRAMES}")
+            self.wait(drawn, seconds)
+        self.evaluate(f"scrollTo({{top: 0, behavior: 'instant'}}), {FRAMES}")
+        self.wait(drawn, seconds)
+
+    def show_all(self, *, seconds: float = 120) -> None:
+        """Make the window as high as the page: every figure is near it and drawn."""
+        height = int(self.evaluate("document.documentElement.scrollHeight"))
+        width = int(self.evaluate("innerWidth"))
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+        self.evaluate(FRAMES)
+        self.wait("document.documentElement.hasAttribute('data-drawn')", seconds)
+
+    def screenshot(self, path: Path) -> None:
+        """The window as it is."""
+        data = self.call("Page.captureScreenshot", format="png")["data"]
         path.write_bytes(base64.b64decode(data))

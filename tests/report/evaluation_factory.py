@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hapforge.report.data import EvaluationData, Score, ScoreText
+from hapforge.report.data import EvaluationData, Score, ScoreText, Verdict
 from hapforge.report.figures.allele_frequency import AlleleFrequencies
 from hapforge.report.figures.by_label import SCORES as LABEL_SCORES
 from hapforge.report.figures.by_label import LabelScores
@@ -28,6 +28,14 @@ LABELS = {
     "radar_overfitting": ("Radar: overfitting", "What both parts lack to 0.5; 1 is perfect."),
     "pairwise_wasserstein": ("Pairwise Wasserstein", "Distance of the pairwise-difference distributions; 0 is ideal."),
 }
+GROUPS = {
+    "Adversarial accuracy": ("aats", "aa_truth", "aa_syn"),
+    "Privacy": ("privacy_score",),
+    "Allele frequencies": ("af_r", "af_r_low", "fixed_sites"),
+    "Distances": ("pca_wasserstein", "pairwise_wasserstein"),
+}
+JUDGED = ("aa_truth", "aa_syn", "af_r")
+LEVELS = ("good", "fair", "poor", "unknown")
 
 
 def make_evaluation(
@@ -140,7 +148,9 @@ def make_evaluation(
         sets=sets,
         controls=controls,
         scores=scores,
-        score_texts={key: ScoreText(heading, reading, "control") for key, (heading, reading) in LABELS.items()},
+        score_texts={
+            key: ScoreText(*LABELS[key], "control", group=group) for group, keys in GROUPS.items() for key in keys
+        },
         provenance={
             "version": "0.1.0",
             "command": "hapforge evaluate real.hapz rbm.hapz wgan.hapz --holdout holdout.hapz -o out --seed 7",
@@ -159,6 +169,14 @@ def make_evaluation(
             "holdout": "Real persons that no model was trained on.",
             "Bernoulli": "Every site drawn on its own from its frequency: no correlation between sites.",
         },
+        verdicts={
+            name: {
+                key: Verdict(LEVELS[(i + k) % 4], f"{LABELS[key][0]} of set {i}: so it is", f"rule of {key}")
+                for k, key in enumerate(JUDGED)
+            }
+            for i, name in enumerate(sets)
+        },
+        headlines={name: f"Set {i} in one sentence." for i, name in enumerate(sets)},
         curves={
             "allele_frequencies": AlleleFrequencies(real, frequencies),
             "pairwise_differences": pairwise,

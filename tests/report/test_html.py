@@ -5,9 +5,13 @@ from __future__ import annotations
 import base64
 import copy
 import dataclasses
+import gzip
 import hashlib
+import html
+import itertools
 import json
 import re
+import struct
 import sys
 from html.parser import HTMLParser
 
@@ -15,10 +19,10 @@ import numpy as np
 import pytest
 
 from hapforge.errors import MissingDependencyError
-from hapforge.report.data import EvaluationData, Score, ScoreText
-from hapforge.report.figures import build, shown
+from hapforge.report.data import EvaluationData, Score, ScoreText, Verdict
+from hapforge.report.figures import Figure, Panel, Series, Style, build, shown
 from hapforge.report.html import decimals, number, render, script_json
-from report.evaluation_factory import CONTROLS, SETS, few_curves, make_evaluation
+from report.evaluation_factory import CONTROLS, GROUPS, SETS, few_curves, make_evaluation
 from report.payloads import PAYLOADS
 
 _VOID = {"meta", "link", "img", "br", "input"}
@@ -52,9 +56,14 @@ class Page(HTMLParser):
     def all(self, tag: str) -> list[tuple[dict[str, str | None], str]]:
         return [(attrs, "".join(inside)) for name, attrs, inside in self.elements if name == tag]
 
-    def payload(self) -> dict:
-        (text,) = (text for attrs, text in self.all("script") if attrs.get("id") == "payload")
-        return json.loads(text)
+    def panels(self) -> dict[str, list[dict]]:
+        """{key of a figure: its panels}, unpacked."""
+        keys = [attrs["id"].removesuffix("-figure") for attrs, _ in self.all("figure")]
+        texts = [text for attrs, text in self.all("script") if attrs.get("class") == "panels"]
+        return {
+            key: json.loads(gzip.decompress(base64.b64decode(text, validate=True)))
+            for key, text in zip(keys, texts, strict=True)
+        }
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +86,7 @@ def test_one_file_that_loads_nothing(text, page):
 
     assert text.startswith("<!DOCTYPE html>")
     assert text.count(get_plotlyjs()) == 1
-    assert len(page.all("script")) == 3
+    assert len([attrs for attrs, _ in page.all("script") if "type" not in attrs]) == 2
     for tag, attrs, _ in page.elements:
         for name in ("src", "href", "srcset", "data", "action", "poster"):
             assert (attrs.get(name) or "#").startswith(("#", "data:")), (tag, attrs)
@@ -106,49 +115,65 @@ def test_policy_allows_the_two_scripts_and_nothing_else(page):
 
 
 def test_keyboard_and_screen_reader_basics(page):
-    ((html, _),) = page.all("html")
-    assert html["lang"] == "en"
+    ((root, _),) = page.all("html")
+    assert root["lang"] == "en"
     levels = [int(tag[1]) for tag, _, _ in page.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels.count(1) == 1
     assert levels[0] == 1
-    assert set(levels[1:]) == {2}
+    assert {2, 3} == set(levels[1:])
+    assert all(level <= before + 1 for before, level in itertools.pairwise(levels))
     ids = [attrs["id"] for _, attrs, _ in page.elements if "id" in attrs]
     assert len(set(ids)) == len(ids)
     links = [attrs["href"] for attrs, _ in page.all("a")]
     assert links[0] == "#main"  # the skip link comes first
     assert {link[1:] for link in links} <= set(ids)
-    for name in ("aria-labelledby",):
-        assert {attrs[name] for _, attrs, _ in page.elements if name in attrs} <= set(ids)
+    assert {attrs["aria-labelledby"] for _, attrs, _ in page.elements if "aria-labelledby" in attrs} <= set(ids)
+    for landmark in ("header", "nav", "main", "footer"):
+        assert len(page.all(landmark)) == 1
     images = page.all("img")
     assert len(images) == len(page.all("figure")) == len(page.all("figcaption")) == len(build(make_evaluation()))
     for attrs, _ in images:
         assert len(attrs["alt"]) > 40
-        assert base64.b64decode(attrs["src"].removeprefix("data:image/png;base64,"))[:4] == b"\x89PNG"
+        png = base64.b64decode(attrs["src"].removeprefix("data:image/png;base64,"))
+        assert png[:4] == b"\x89PNG"
+        assert (int(attrs["width"]), int(attrs["height"])) == struct.unpack(">II", png[16:24])
     for attrs, words in page.all("th"):
         assert attrs["scope"] in ("col", "row", "colgroup")
         assert words.strip()
-    assert len(page.all("caption")) == 1
+    assert len(page.all("caption")) == len(page.all("table"))
+    assert all(words.strip() for _, words in [*page.all("caption"), *page.all("summary"), *page.all("button")])
     for attrs, _ in page.all("div"):
         if attrs.get("class") == "scroll":
             assert attrs["tabindex"] == "0"
             assert attrs["role"] == "region"
+            assert {"aria-label", "aria-labelledby"} & set(attrs)
+        if attrs.get("role") == "img":
+            assert len(attrs["aria-label"]) > 40
+    assert all(attrs["type"] == "button" and attrs["aria-pressed"] == "true" for attrs, _ in page.all("button"))
+    styles = "".join(inside for _, inside in page.all("style"))
+    assert ":focus-visible" in styles
+    assert "prefers-reduced-motion" in styles
+    assert not re.search(r"outline:\s*(0|none)", styles.replace("main:focus { outline: none; }", ""))
 
 
 def test_every_panel_has_its_place(page):
-    places = [attrs["data-panel"] for attrs, _ in page.all("div") if "data-panel" in attrs]
-    panels = page.payload()["panels"]
-    assert places == list(panels)
-    assert len(places) == sum(len(figure.panels) for figure in build(make_evaluation()))
+    places = [int(attrs["data-panel"]) for attrs, _ in page.all("div") if "data-panel" in attrs]
+    panels = page.panels()
+    assert list(panels) == [figure.key for figure in build(make_evaluation(num_sites=300, num_haplotypes=100))]
+    assert places == [i for found in panels.values() for i in range(len(found))]
 
 
 def _rows(text: str) -> list[list[str]]:
-    table = text[text.index('<table class="scores">') :].split("</table>")[0]
-    rows = table.split("<tbody>")[1].split("<tr>")[1:]
+    tables = [part.split("</table>")[0] for part in text.split('<table class="scores"')[1:]]
+    rows = [row for table in tables for row in table.split("<tbody>")[1].split("<tr>")[1:]]
     return [[re.sub(r"<[^>]+>", "|", cell).strip("| \n") for cell in re.split(r"<td[^>]*>", row)] for row in rows]
 
 
 def test_scores_stand_side_by_side_with_interval_and_n(data, text, page):
     head = [words for attrs, words in page.all("th") if "name" in (attrs.get("class") or "")]
-    assert head == SETS + CONTROLS
+    assert head == SETS + (SETS + CONTROLS) * len(GROUPS)
+    groups = [words.split("\n")[0] for attrs, words in page.all("summary")]
+    assert [re.sub(r" \d+ scores?$", "", words) for words in groups if "score" in words] == list(GROUPS)
     rows = {row[0].split("|")[0]: row for row in _rows(text)}
     assert list(rows) == [text.heading for text in data.score_texts.values()]
     assert all(len(row) == 7 for row in rows.values())
@@ -209,29 +234,42 @@ def test_script_json_has_nothing_that_html_reads():
 
 
 def _with_names(names: list[str]) -> EvaluationData:
-    """Every text an evaluation can hold, taken from `names`; the two halves are sets and controls."""
+    """Names of sets and controls, and what is said of them, taken from `names`."""
     half = len(names) // 2
     data = make_evaluation(names[:half], names[half:], num_sites=12, num_haplotypes=6, notes=list(names))
-    few = names[:1]
-    extra = {f"key {i}": Score(0.5, 0.4, 0.6, 9, name or "-") for i, name in enumerate(names)}
-    extra |= {f"failed {i}": Score(float("nan"), 0.4, 0.6, 9, name or "-") for i, name in enumerate(names)}
-    texts = [ScoreText(name, name, "control") for name in names]
     return dataclasses.replace(
         data,
-        scores={name: scores | (extra if name in few else {}) for name, scores in data.scores.items()},
-        score_texts=dict(zip([*data.score_texts, *extra], texts * 3, strict=False)),
-        provenance={name: [{name: name}, name, None] for name in names},
+        score_texts={key: text._replace(group="") for key, text in data.score_texts.items()},
         descriptions={name: name for name in names},
-        curves=few_curves(data, few),
+        headlines={name: name or "-" for name in names[:half]},
+        curves=few_curves(data, names[:1]),
     )
 
 
-def test_names_of_files_never_become_markup(monkeypatch):
+def _with_texts(texts: list[str]) -> EvaluationData:
+    """One set; every text on scores, verdicts and provenance taken from `texts`."""
+    data = make_evaluation(["A"], [], num_sites=12, num_haplotypes=6, notes=[])
+    keys = [f"key {i}" for i in range(len(texts))]
+    good = {key: Score(0.5, 0.4, 0.6, 9, text or "-") for key, text in zip(keys, texts, strict=True)}
+    failed = {f"not {key}": Score(float("nan"), 0.4, 0.6, 9, score.procedure) for key, score in good.items()}
+    words = [ScoreText(text, text, "control", group=text) for text in texts]
+    return dataclasses.replace(
+        data,
+        scores={"A": good | failed},
+        score_texts=dict(zip([*good, *failed], words * 2, strict=True)),
+        verdicts={"A": {key: Verdict("poor", text, text) for key, text in zip(keys, texts, strict=True)}},
+        provenance={text: [{text: text}, text, None] for text in texts},
+        curves={},
+    )
+
+
+@pytest.mark.parametrize("filled", [_with_names, _with_texts])
+def test_names_and_texts_never_become_markup(monkeypatch, filled):
     """A page full of payloads has the same elements and attributes, one by one, as a page full of plain names."""
-    assert len(PAYLOADS) >= 40
-    monkeypatch.setattr("hapforge.report.html.draw", lambda figure: b"")  # PNG holds no markup
+    assert len(set(PAYLOADS)) >= 200
+    monkeypatch.setattr("hapforge.report.html.draw", lambda figure: bytes(24))  # PNG holds no markup
     plain = [f"plain {i}" for i in range(len(PAYLOADS))]
-    page, reference = Page(render(_with_names(PAYLOADS))), Page(render(_with_names(plain)))
+    page, reference = Page(render(filled(PAYLOADS))), Page(render(filled(plain)))
     assert [tag for tag, _, _ in page.elements] == [tag for tag, _, _ in reference.elements]
     for (tag, attrs, _), (_, expected, _) in zip(page.elements, reference.elements, strict=True):
         assert attrs.keys() == expected.keys()
@@ -239,15 +277,55 @@ def test_names_of_files_never_become_markup(monkeypatch):
         assert {k: v for k, v in attrs.items() if k not in free} == {
             k: v for k, v in expected.items() if k not in free
         }, tag
+    if filled is _with_texts:
+        headings = [words for _, words in page.all("dt")]
+        assert headings == [shown(text) for text in PAYLOADS for _ in range(2)]
+        return
     assert [words for attrs, words in page.all("li")][-len(PAYLOADS) :] == [shown(name) for name in PAYLOADS]
-    shown_names = [words for attrs, words in page.all("th") if "name" in (attrs.get("class") or "")]
-    assert shown_names == [shown(name) for name in PAYLOADS]
+    names = [words for attrs, words in page.all("th") if "name" in (attrs.get("class") or "")]
+    assert names[-len(PAYLOADS) :] == [shown(name) for name in PAYLOADS]
     # plotly reads tags and entities in these
-    panels = page.payload()["panels"].values()
+    panels = [panel for found in page.panels().values() for panel in found]
     texts = [trace["name"] for panel in panels for trace in panel["data"]]
     texts += [label["text"] for panel in panels for label in panel["layout"]["annotations"]]
     assert len(texts) > 3 * len(PAYLOADS)
     assert not [text for text in texts if re.search(r"[<>]|%{|&(?!amp;|lt;|gt;|#37;)", text)]
+
+
+def _figure(text: str) -> Figure:
+    """A figure of every kind of series with this text wherever one goes."""
+    style, one = Style(text, "set0"), np.array([0.5])
+    low_high = {"low": one, "high": one}
+    grid = np.ones((1, 1), dtype=np.int64)
+    series = [
+        Series("points", text, style, one, one),
+        Series("line", text, style, one, one),
+        Series("bars", text, style, one, one, **low_high),
+        Series("density", text, style, one, one, counts=grid),
+        Series("image", text, style, one, one, values=grid.astype(np.float64)),
+    ]
+    panels = [Panel(text, text, text, [s], names=(text,), legend=True) for s in series]
+    return Figure("key", text, text, text, text, panels)
+
+
+def test_texts_of_figures_never_become_markup(monkeypatch):
+    monkeypatch.setattr("hapforge.report.html.draw", lambda figure: bytes(24))
+    monkeypatch.setattr("plotly.offline.get_plotlyjs", lambda: "")
+
+    def tags(text: str) -> list[str]:
+        monkeypatch.setattr("hapforge.report.html.build_groups", lambda data: {text: [_figure(text)]})
+        page = Page(render(EvaluationData([], [], {}, {}, {})))
+        for panel in page.panels()["key"]:
+            layout = panel["layout"]
+            labels = [layout["xaxis"]["title"]["text"], layout["yaxis"]["title"]["text"]]
+            labels += [label["text"] for label in layout["annotations"]] + [trace["name"] for trace in panel["data"]]
+            for label in labels:
+                assert html.unescape(label) == text
+                assert not re.search(r"[<>]|%{|&(?!amp;|lt;|gt;|#37;)", label)
+        return [tag for tag, _, _ in page.elements]
+
+    expected = tags("plain")
+    assert [payload for payload in PAYLOADS if payload and tags(payload) != expected] == []
 
 
 def test_page_can_be_written_whatever_the_names():
@@ -261,7 +339,7 @@ def test_page_can_be_written_whatever_the_names():
 def test_empty_evaluation_still_makes_a_page():
     page = Page(render(EvaluationData([], [], {}, {}, {})))
     assert page.all("figure") == []
-    assert page.payload()["panels"] == {}
+    assert page.panels() == {}
 
 
 def test_missing_plotly_is_named(monkeypatch, data):

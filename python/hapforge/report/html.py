@@ -1,17 +1,19 @@
 """The report of an evaluation: one HTML page that needs nothing else.
 
-The page carries plotly's script once, the numbers of every figure as JSON, and a static picture of each figure that is
-shown until its plot has been drawn, where scripts are off or fail, and on paper. Its Content-Security-Policy lets only
-the two scripts written here run (by their SHA-256) and nothing be loaded.
+The page carries plotly's script once, the numbers of every figure as gzipped JSON, which the page unpacks and draws
+when the figure comes near the window, and a static picture of each figure for where scripts are off or fail, and for
+paper. Its Content-Security-Policy lets only the two scripts written here run (by their SHA-256) and nothing be loaded.
 """
 
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import html
 import json
 import math
+import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,10 +25,12 @@ from numpy.typing import NDArray
 
 from hapforge.errors import MissingDependencyError
 from hapforge.report.data import EQUAL_N, EvaluationData, Score
-from hapforge.report.figures import Figure, Panel, Series, build, draw, palette, shown, styles
+from hapforge.report.figures import Figure, Panel, Series, build_groups, draw, palette, shown, styles
 from hapforge.report.figures._base import BAR_WIDTH, REAL
 
 _TEMPLATES = Path(__file__).parent / "templates"
+SYMBOLS = {"good": "\u2713", "fair": "\u2248", "poor": "\u2717", "unknown": "?"}  # beside the word and its colour
+WORDS_IN_CELLS = 3  # with more sets the verdicts are spelt out below their table
 
 
 def render(data: EvaluationData) -> str:
@@ -49,12 +53,8 @@ def render(data: EvaluationData) -> str:
 
     plotly_script = get_plotlyjs().replace("\r\n", "\n")
     page_script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
-    figures = build(data)
-    style = styles(data)
-    payload = {
-        "schemes": {scheme: palette(scheme) for scheme in ("light", "dark")},
-        "panels": {f"{figure.key}-{i}": plot(panel) for figure in figures for i, panel in enumerate(figure.panels)},
-    }
+    groups, style = build_groups(data), styles(data)
+    figures = [figure for found in groups.values() for figure in found]
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -63,21 +63,33 @@ def render(data: EvaluationData) -> str:
         lstrip_blocks=True,
         finalize=lambda value: value if isinstance(value, Markup) else shown(value),
     )
+    palettes = {scheme: palette(scheme) for scheme in ("light", "dark")}
     return environment.get_template("report.html.j2").render(
         data=data,
         style=style,
+        symbols=SYMBOLS,
         columns=list(style),
-        score_tables=_score_tables(data, list(style)),
-        figures=figures,
-        picture={figure.key: _data_uri(figure) for figure in figures},
-        palettes=payload["schemes"],
+        verdicts=_verdict_table(data),
+        score_groups=_score_groups(data, list(style)),
+        figure_groups=[
+            {"key": f"figures-{i}", "heading": heading, "figures": found}
+            for i, (heading, found) in enumerate(groups.items(), 1)
+        ],
+        pictures={figure.key: _picture(figure) for figure in figures},
+        packed={figure.key: Markup(packed([plot(panel) for panel in figure.panels])) for figure in figures},
+        palettes=palettes,
         provenance=list(_flat(data.provenance)),
         styles_text=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        payload=Markup(script_json(payload)),
+        schemes=Markup(script_json(palettes)),
         plotly_script=Markup(plotly_script),
         page_script=Markup(page_script),
         script_hashes=[_sha256(plotly_script), _sha256(page_script)],
     )
+
+
+def packed(panels: list[dict[str, Any]]) -> str:
+    """Panels as the page reads them: JSON, gzip, base64."""
+    return base64.b64encode(gzip.compress(script_json(panels).encode("ascii"), mtime=0)).decode("ascii")
 
 
 def script_json(value: object) -> str:
@@ -100,8 +112,8 @@ def plot(panel: Panel) -> dict[str, Any]:
         "nticks": 6,
         "showline": True,
     }
-    x_axis: dict[str, Any] = {**axis, "title": {"text": panel.x_label, "standoff": 8}}
-    y_axis: dict[str, Any] = {**axis, "title": {"text": panel.y_label, "standoff": 8}}
+    x_axis: dict[str, Any] = {**axis, "title": {"text": _plain(panel.x_label), "standoff": 8}}
+    y_axis: dict[str, Any] = {**axis, "title": {"text": _plain(panel.y_label), "standoff": 8}}
     if panel.x_range:
         x_axis["range"] = list(panel.x_range)
     if panel.y_range:
@@ -210,7 +222,7 @@ def _trace(series: Series) -> dict[str, Any]:
         assert series.counts is not None
         trace |= {
             "type": "heatmap",
-            "z": [[count or None for count in row] for row in series.counts.tolist()],  # the page takes the logarithm
+            "z": series.counts.tolist(),  # the page takes the logarithm
             "colorscale": [[0, f"{colour}-pale"], [1, colour]],
             "showscale": False,
             "hoverongaps": False,
@@ -242,8 +254,12 @@ def _numbers(values: NDArray[np.float64]) -> list[float | None]:
     return [float(f"{value:.5g}") if math.isfinite(value) else None for value in values.tolist()]
 
 
-def _data_uri(figure: Figure) -> Markup:
-    return Markup("data:image/png;base64," + base64.b64encode(draw(figure)).decode("ascii"))
+def _picture(figure: Figure) -> dict[str, Any]:
+    """The static drawing as a data: address, with its size in pixels, which a PNG gives in its first chunk."""
+    png = draw(figure)
+    width, height = struct.unpack(">II", png[16:24])
+    source = Markup("data:image/png;base64," + base64.b64encode(png).decode("ascii"))
+    return {"source": source, "width": width, "height": height}
 
 
 def _sha256(script: str) -> str:
@@ -269,18 +285,45 @@ def number(value: float, places: int) -> str:
     return f"{value:,.{places}f}".replace("-", "\u2212")
 
 
-def _score_tables(data: EvaluationData, names: list[str]) -> list[dict[str, Any]]:
-    """The scores that can be compared across columns, then those that are at each set's own size."""
+def _score_groups(data: EvaluationData, names: list[str]) -> list[dict[str, Any]]:
+    """The scores of each statistic: those that can be compared across columns, and those at each set's own size."""
     used = {key for scores in data.scores.values() for key in scores}
-    keys = [key for key in data.score_texts if key in used]
-    own = [key for key in keys if key + EQUAL_N in used]
-    if not own:
-        return [{"title": "", "rows": _score_rows(data, names, keys)}]
-    equal = [key + EQUAL_N if key in own else key for key in keys if not key.endswith(EQUAL_N)]
-    return [
-        {"title": "All at equal n", "rows": _score_rows(data, names, equal)},
-        {"title": "Each set at its own size", "rows": _score_rows(data, names, own)},
-    ]
+    groups: dict[str, list[str]] = {}
+    for key, text in data.score_texts.items():
+        if key in used:
+            groups.setdefault(text.group, []).append(key)
+    result = []
+    for heading, keys in groups.items():
+        own = [key for key in keys if key + EQUAL_N in used]
+        others = [key for key in keys if key in own or key.removesuffix(EQUAL_N) not in own]
+        compared = [key + EQUAL_N if key in own else key for key in others]
+        rows = _score_rows(data, names, compared)
+        result.append({"heading": heading, "rows": rows, "own": _score_rows(data, names, own)})
+    return result
+
+
+def _verdict_table(data: EvaluationData) -> dict[str, Any]:
+    """Every score that has a verdict, the sets side by side."""
+    rows = []
+    place = {key: i for i, key in enumerate(data.score_texts)}
+    for key in sorted(place, key=lambda key: place.get(key.removesuffix(EQUAL_N), place[key])):
+        text = data.score_texts[key]
+        found = [data.verdicts.get(name, {}).get(key) for name in data.sets]
+        scores = [data.scores.get(name, {}).get(key) for name in data.sets]
+        places = decimals([score.value for score in scores if score is not None])
+        cells = [
+            verdict and {"verdict": verdict, "value": _cell(score, places, False)["value"]}
+            for verdict, score in zip(found, scores, strict=True)
+        ]
+        if any(found):
+            rules = dict.fromkeys(verdict.rule for verdict in found if verdict)
+            heading = text.heading.removesuffix(" (equal n)")
+            rows.append({"heading": heading, "group": text.group, "cells": cells, "rule": "; ".join(rules)})
+    tallies = {}
+    for name in data.sets:
+        levels = [verdict.level for verdict in data.verdicts.get(name, {}).values()]
+        tallies[name] = ", ".join(f"{levels.count(level)} {level}" for level in SYMBOLS if level in levels)
+    return {"rows": rows, "tallies": tallies, "in_cells": len(data.sets) <= WORDS_IN_CELLS}
 
 
 def _score_rows(data: EvaluationData, names: list[str], keys: list[str]) -> list[dict[str, Any]]:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from hapforge.report.data import EvaluationData
 
-MAX_SITES_AS_POINTS = 5_000  # more sites per panel are counted on a grid
+MAX_SITES_AS_POINTS = 3_000  # more sites per panel are counted on a grid; a browser draws 3,000 points in 0.1 s
 MAX_POINTS = 16_000  # more points in a whole figure are counted on a grid, too
-MAX_CLOUD = 1_500  # points drawn of each cloud of a PCA panel
+MAX_CLOUD = 1_500  # points drawn of each cloud of a PCA panel, fewer where there are many panels
 MAX_BINS = 160  # bins of a distribution
 GRID = 100  # cells along each axis of a density
 REAL_WITHIN = "real, within"
@@ -29,13 +29,15 @@ SET_COLOURS = {
     "dark": ("#7a6cf2", "#c4972a", "#74e8a0", "#d23c9c", "#58aef5", "#e0857f"),
 }
 SCHEMES = {
-    "light": {"paper": "#ffffff", "ink": "#1f2328", "muted": "#59636e", "grid": "#e6e9ed", "real": "#3d444d"},
-    "dark": {"paper": "#161a1f", "ink": "#e6e9ed", "muted": "#a3acb8", "grid": "#2c333b", "real": "#d5dae0"},
+    "light": {"paper": "#ffffff", "ink": "#1f2328", "muted": "#59636e", "grid": "#e6e9ed", "real": "#3d444d"}
+    | {"tint": "#f6f8fa", "good": "#116329", "fair": "#7d4e00", "poor": "#b3131f", "unknown": "#59636e"},
+    "dark": {"paper": "#161a1f", "ink": "#e6e9ed", "muted": "#a3acb8", "grid": "#2c333b", "real": "#d5dae0"}
+    | {"tint": "#1f252c", "good": "#56d364", "fair": "#e3b341", "poor": "#ff8a80", "unknown": "#a3acb8"},
 }
 
 
 def palette(scheme: Literal["light", "dark"]) -> dict[str, str]:
-    """Colours by role: "paper", "ink", "muted", "grid", "real", "set0" ..., and "set0-pale" ... for densities."""
+    """Colours by role: those of `SCHEMES`, "set0" ... and, for densities, "set0-pale" ..."""
     colours = dict(SCHEMES[scheme])
     paper = colours["paper"]
     for i, colour in enumerate(SET_COLOURS[scheme]):
@@ -45,13 +47,17 @@ def palette(scheme: Literal["light", "dark"]) -> dict[str, str]:
     return colours
 
 
+Dash = Literal["solid", "dash", "dot", "dashdot", "longdash"]
+_SET_DASHES: tuple[Dash, ...] = ("solid", "dot", "dashdot", "longdash")
+
+
 @dataclass(frozen=True)
 class Style:
     """How a set is drawn in every figure: its short name, a role of `palette` and a line pattern."""
 
     label: str
     colour: str
-    dash: Literal["solid", "dash", "dot"] = "solid"
+    dash: Dash = "solid"
 
 
 REAL = Style("real", "real")
@@ -107,12 +113,6 @@ class Panel:
     names: tuple[str, ...] = ()
     legend: bool = False
 
-    @property
-    def height_px(self) -> int:
-        if self.names:
-            return 70 + (58 if len(self.names) <= MAX_TALL_NAMES else 36) * len(self.names)
-        return 340 if self.legend else 310
-
 
 @dataclass(frozen=True)
 class Figure:
@@ -126,8 +126,15 @@ class Figure:
     panels: list[Panel]
 
     @property
-    def wide(self) -> bool:
-        return len(self.panels) <= 2
+    def layout(self) -> Literal["wide", "grid", "small"]:
+        """Panels side by side: up to two, three, or four."""
+        panels = len(self.panels)
+        return "wide" if panels <= 2 else "grid" if panels in (3, 5, 6) else "small"
+
+    def panel_height_px(self, panel: Panel) -> int:
+        if panel.names:
+            return 70 + (58 if len(panel.names) <= MAX_TALL_NAMES else 36) * len(panel.names)
+        return {"wide": 340, "grid": 300, "small": 230}[self.layout]
 
     @property
     def legend(self) -> list[Series]:
@@ -148,21 +155,21 @@ def short(name: str, width: int) -> str:
 
 
 def styles(data: EvaluationData) -> dict[str, Style]:
-    """The style of every set (solid) and control (dashed); beyond six the colours return as dotted lines.
+    """The style of every set (solid) and control (dashed); beyond six sets the colours return with other patterns.
 
     Labels are unique, also beside that of the real cohort: a curve is found by its label.
     """
     result: dict[str, Style] = {}
     taken = {REAL.label, REAL_WITHIN}
-    for i, name in enumerate(dict.fromkeys([*data.sets, *data.controls])):
+    for place, name in enumerate(dict.fromkeys([*data.sets, *data.controls])):
         label, again = short(name, NAME_WIDTH), 1
         while label in taken:
             again += 1
             label = f"{short(name, NAME_WIDTH - 4)} ({again})"
         taken.add(label)
-        dash: Literal["solid", "dash", "dot"] = "dash" if name in data.controls else "solid"
-        turn, colour = divmod(i, len(SET_COLOURS["light"]))
-        result[name] = Style(label, f"set{colour}", "dot" if turn else dash)
+        turn, colour = divmod(place, len(SET_COLOURS["light"]))
+        dash: Dash = "dash" if name in data.controls else _SET_DASHES[turn % len(_SET_DASHES)]
+        result[name] = Style(label, f"set{colour}", dash)
     return result
 
 

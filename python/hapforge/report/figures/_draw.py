@@ -14,9 +14,11 @@ from hapforge.report.figures._base import BAR_WIDTH, REAL, Figure, Panel, palett
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_DASHES = {"solid": "-", "dash": "--", "dot": ":"}
+_DASHES: dict[str, Any] = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdash": (0, (9, 3))}
 _DPI = 100
+_SHADES = 64  # colours of a picture
 _LEGEND_COLUMNS = 4
+_ABOVE, _BELOW, _LEFT, _RIGHT = 0.32, 0.5, 0.72, 0.14  # inches around the axes of a panel
 
 
 def draw(figure: Figure) -> bytes:
@@ -27,20 +29,24 @@ def draw(figure: Figure) -> bytes:
     MissingDependencyError
         Where matplotlib is not installed.
     """
-    columns = min(3, len(figure.panels))
-    if len(figure.panels) == 4:
-        columns = 2
-    rows = -(-len(figure.panels) // columns)
-    inches = 10.0 if columns > 1 else 8.0
-    height = figure.panels[0].height_px / 100 if len(figure.panels) == 1 else 3.3 if columns == 3 else 3.9
-    legend = 0.2 * -(-len(figure.legend) // _LEGEND_COLUMNS)
-    return draw_panels(figure.panels, rows, columns, (inches, rows * height + legend))
+    panels = figure.panels
+    columns = min({"wide": 2, "grid": 3, "small": 4}[figure.layout], len(panels))
+    rows = -(-len(panels) // columns)
+    height = max(figure.panel_height_px(panel) for panel in panels) / 100 if columns == 1 else 3.9 - 0.4 * columns
+    return draw_panels(panels, rows, columns, (8.0 if columns == 1 else 10.0, rows * height + _legend_inches(panels)))
+
+
+def _legend_inches(panels: list[Panel]) -> float:
+    names = {series.name for panel in panels if panel.legend for series in panel.series}
+    return 0.2 * -(-len(names) // _LEGEND_COLUMNS)
 
 
 def draw_panels(panels: list[Panel], rows: int, columns: int, size_inches: tuple[float, float]) -> bytes:
     try:
         import matplotlib
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure as Canvas
+        from PIL import Image
     except ModuleNotFoundError as error:
         raise MissingDependencyError("matplotlib", "eval") from error
 
@@ -64,34 +70,47 @@ def draw_panels(panels: list[Panel], rows: int, columns: int, size_inches: tuple
         "ytick.color": colours["muted"],
         "text.color": colours["ink"],
     }
+    width, height = size_inches
+    across, down = width / columns, (height - _legend_inches(panels)) / rows
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        canvas = Canvas(figsize=size_inches, dpi=_DPI, layout="constrained")
-        one_legend = all(panel.legend for panel in panels)
+        canvas = Canvas(figsize=(width, height), dpi=_DPI)
+        handles: dict[str, Any] = {}
         for i, panel in enumerate(panels):
-            axes = canvas.add_subplot(rows, columns, i + 1)
-            lines = _draw_panel(axes, panel, colours)
+            left = _RIGHT if panel.names else _LEFT
+            bottom = height - (i // columns + 1) * down + _BELOW
+            box = (i % columns * across + left, bottom, across - left - _RIGHT, down - _ABOVE - _BELOW)
+            axes = canvas.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height))
+            drawn = _draw_panel(axes, panel, colours)
+            if panel.legend:
+                handles |= dict(zip((series.name for series in panel.series), drawn, strict=True))
+            axes.set_title(short(panel.title, int(12 * box[2])))
+        if handles:
             # placeholders first: matplotlib drops a label that begins with an underscore
-            labels = [str(k) for k in range(len(lines))]
-            if one_legend and i == 0:
-                legend = canvas.legend(lines, labels, frameon=False, loc="outside lower center", ncols=_LEGEND_COLUMNS)
-            elif panel.legend and not one_legend:
-                legend = axes.legend(lines, labels, frameon=False, fontsize=8)
-            else:
-                continue
-            for text, series in zip(legend.get_texts(), panel.series, strict=True):
-                text.set_text(series.name)
+            legend = canvas.legend(
+                list(handles.values()),
+                [str(k) for k in range(len(handles))],
+                frameon=False,
+                loc="lower center",
+                ncols=_LEGEND_COLUMNS,
+            )
+            for text, name in zip(legend.get_texts(), handles, strict=True):
+                text.set_text(name)
+        agg = FigureCanvasAgg(canvas)
+        agg.draw()
+        picture = Image.fromarray(np.asarray(agg.buffer_rgba())[:, :, :3])
+        few = picture.quantize(_SHADES, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
         stream = io.BytesIO()
-        canvas.savefig(stream, format="png", metadata={"Software": None})
+        few.save(stream, format="png", optimize=True)
     return stream.getvalue()
 
 
 def _draw_panel(axes: Axes, panel: Panel, colours: dict[str, str]) -> list[Any]:
-    """Draw into `axes`; returns the curves."""
+    """Draw into `axes`; returns what stands for each series in a legend."""
     from matplotlib.colors import LinearSegmentedColormap, LogNorm
     from matplotlib.ticker import NullFormatter
 
-    lines: list[Any] = []
+    drawn: list[Any] = []
     if panel.log_x:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
@@ -105,13 +124,13 @@ def _draw_panel(axes: Axes, panel: Panel, colours: dict[str, str]) -> list[Any]:
     for series in panel.series:
         colour = colours[series.style.colour]
         if series.kind == "points":
-            axes.scatter(series.x, series.y, s=5, color=colour, alpha=0.45, linewidths=0)
+            drawn.append(axes.scatter(series.x, series.y, s=5, color=colour, alpha=0.45, linewidths=0))
         elif series.kind == "line":
-            dash = _DASHES[series.style.dash]
-            lines += axes.plot(series.x, series.y, dash, color=colour, linewidth=2.2 if series.style == REAL else 1.5)
+            line = {"linestyle": _DASHES[series.style.dash], "linewidth": 2.2 if series.style == REAL else 1.5}
+            drawn += axes.plot(series.x, series.y, color=colour, **line)
         elif series.kind == "bars":
             face = colours["paper"] if series.pale else colour
-            axes.barh(series.y, series.x, height=BAR_WIDTH, facecolor=face, edgecolor=colour, linewidth=1.5)
+            drawn.append(axes.barh(series.y, series.x, BAR_WIDTH, facecolor=face, edgecolor=colour, linewidth=1.5))
             assert series.low is not None
             assert series.high is not None
             axes.hlines(series.y, series.low, series.high, color=colours["ink"], linewidth=1.2)
@@ -127,12 +146,13 @@ def _draw_panel(axes: Axes, panel: Panel, colours: dict[str, str]) -> list[Any]:
         elif series.kind == "image":
             assert series.values is not None
             shades = LinearSegmentedColormap.from_list("set", [colours["paper"], colour])
-            axes.pcolormesh(series.x, series.y, series.values, cmap=shades, vmin=0, vmax=series.top)
+            drawn.append(axes.pcolormesh(series.x, series.y, series.values, cmap=shades, vmin=0, vmax=series.top))
         else:
             assert series.counts is not None
             shades = LinearSegmentedColormap.from_list("set", [colours[f"{series.style.colour}-pale"], colour])
             counts = np.ma.masked_equal(series.counts, 0)
-            axes.pcolormesh(series.x, series.y, counts, cmap=shades, norm=LogNorm(1, max(2, series.counts.max())))
+            scale = LogNorm(1, max(2, series.counts.max()))
+            drawn.append(axes.pcolormesh(series.x, series.y, counts, cmap=shades, norm=scale))
     guide: dict[str, Any] = {"color": colours["muted"], "linestyle": (0, (4, 3)), "linewidth": 1}
     if panel.diagonal:
         axes.axline((0, 0), slope=1, **guide)
@@ -142,11 +162,11 @@ def _draw_panel(axes: Axes, panel: Panel, colours: dict[str, str]) -> list[Any]:
         axes.set_xlim(panel.x_range)
     if panel.y_range:
         axes.set_ylim(panel.y_range)
-    elif lines and not panel.log_y:
+    elif panel.legend and not panel.log_y:
         axes.set_ylim(bottom=0)
     if panel.names:
         axes.set_yticks([])
         for place, name in enumerate(panel.names):
             axes.text(0.01, place - 0.32, name, va="center", transform=axes.get_yaxis_transform())
-    axes.set(title=short(panel.title, 42), xlabel=panel.x_label, ylabel=panel.y_label)
-    return lines
+    axes.set(xlabel=panel.x_label, ylabel=panel.y_label)
+    return drawn

@@ -8,7 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge.report.data import EvaluationData
-from hapforge.report.figures._base import MAX_CLOUD, REAL, Figure, Panel, Series, Style, in_order, listed, shown, styles
+from hapforge.report.figures._base import (
+    MAX_CLOUD,
+    MAX_POINTS,
+    REAL,
+    Figure,
+    Panel,
+    Series,
+    Style,
+    in_order,
+    listed,
+    shown,
+    styles,
+)
 
 
 @dataclass(frozen=True)
@@ -33,19 +45,19 @@ class PairPCAs:
     sets: dict[str, PrincipalComponents]
 
 
-def _thinned(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """At most MAX_CLOUD rows, chosen with a fixed seed, in their order."""
-    if len(points) <= MAX_CLOUD:
+def _thinned(points: NDArray[np.float64], most: int) -> NDArray[np.float64]:
+    """At most so many rows, chosen with a fixed seed, in their order."""
+    if len(points) <= most:
         return points
-    return points[np.sort(np.random.default_rng(0).choice(len(points), MAX_CLOUD, replace=False))]
+    return points[np.sort(np.random.default_rng(0).choice(len(points), most, replace=False))]
 
 
-def _pca_panel(name: str, pca: PrincipalComponents, style: Style) -> Panel:
+def _pca_panel(name: str, pca: PrincipalComponents, style: Style, most: int) -> Panel:
     series = [
         Series("points", label, s, points[:, 0], points[:, 1])
         for label, s, points in (
-            (REAL.label, REAL, _thinned(pca.real)),
-            (shown(name), style, _thinned(pca.synthetic)),
+            (REAL.label, REAL, _thinned(pca.real, most)),
+            (shown(name), style, _thinned(pca.synthetic, most)),
         )
     ]
     labels = [f"PC{i + 1} ({100 * ratio:.1f} %)" for i, ratio in enumerate(pca.explained)]
@@ -57,12 +69,13 @@ def figures(data: EvaluationData) -> list[Figure]:
     if (pairs := data.curve(PairPCAs)) is None or not (names := in_order(data, pairs.sets)):
         return []
     style = styles(data)
-    panels = [_pca_panel(name, pairs.sets[name], style[name]) for name in names]
+    most = min(MAX_CLOUD, MAX_POINTS // (2 * len(names)))
+    panels = [_pca_panel(name, pairs.sets[name], style[name], most) for name in names]
     sizes = [len(cloud) for p in pairs.sets.values() for cloud in (p.real, p.synthetic)]
     caption = "Every panel is a PCA of its own: the real cohort (grey) together with one set (coloured)."
-    if max(sizes) > MAX_CLOUD:
+    if max(sizes) > most:
         total = max(*sizes, data.real_haplotypes, *(data.num_haplotypes.get(name, 0) for name in names))
-        caption += f" Of each cloud {MAX_CLOUD:,} points are drawn (of up to {total:,}), chosen with a fixed seed."
+        caption += f" Of each cloud {most:,} points are drawn (of up to {total:,}), chosen with a fixed seed."
     figure = Figure(
         "principal-components",
         "Principal components",

@@ -1,8 +1,8 @@
 "use strict";
-// Draws every panel from the JSON in the page, one at a time, in the colours of the reader's scheme. A figure keeps
-// its static picture until all of its panels are drawn, and gets it back if one of them fails.
+// Draws the figures near the window from the numbers in the page, a panel at a time, in the colours of the reader's
+// scheme, and takes them down again far away from it. A figure that cannot be drawn shows its static picture.
 (function () {
-  const payload = JSON.parse(document.getElementById("payload").textContent);
+  const root = document.documentElement;
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const coarse = matchMedia("(pointer: coarse)").matches;
   // No buttons: they would be dozens of stops of the Tab key, and one of them offers to send the numbers away.
@@ -13,6 +13,8 @@
     plotlyServerURL: "",
     typesetMath: false, // a name between dollar signs is a name
   };
+  if (typeof Plotly !== "object" || typeof DecompressionStream !== "function") return;
+  const schemes = JSON.parse(document.getElementById("schemes").textContent);
 
   // Colours are given by role, under keys that end in "color" and in colour scales, never in names or labels.
   function painted(node, scheme, key) {
@@ -31,51 +33,107 @@
     return typeof node === "string" && /color$/.test(key) && Object.hasOwn(scheme, node) ? scheme[node] : node;
   }
 
-  for (const panel of Object.values(payload.panels)) {
-    panel.layout.dragmode = coarse ? false : "zoom"; // a finger on a figure scrolls the page
-    for (const trace of panel.data) {
-      if (trace.type === "heatmap" && !("zmax" in trace)) { // counts
-        trace.customdata = trace.z;
-        trace.z = trace.z.map((row) => row.map((count) => (count === null ? null : Math.log10(count))));
+  const unpacked = new Map(); // figure -> its panels, once they have been needed
+  async function panelsOf(figure) {
+    if (!unpacked.has(figure)) {
+      const bytes = Uint8Array.from(atob(figure.querySelector(".panels").textContent), (c) => c.charCodeAt(0));
+      const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+      const panels = JSON.parse(await new Response(stream).text());
+      for (const panel of panels) {
+        panel.layout.dragmode = coarse ? false : "zoom"; // a finger on a figure scrolls the page
+        for (const trace of panel.data) {
+          if (trace.type === "heatmap" && !("zmax" in trace)) { // counts
+            trace.customdata = trace.z;
+            trace.z = trace.z.map((row) => row.map((count) => (count === 0 ? null : Math.log10(count))));
+          }
+        }
       }
+      unpacked.set(figure, panels);
     }
+    return unpacked.get(figure);
   }
 
+  const rest = () => new Promise((done) => setTimeout(done, 0)); // lets the reader scroll between two panels
+
   async function draw(figure) {
-    const scheme = payload.schemes[dark.matches ? "dark" : "light"];
-    figure.classList.add("drawn");
     try {
+      const panels = await panelsOf(figure);
       for (const place of figure.querySelectorAll("[data-panel]")) {
-        const panel = painted(payload.panels[place.dataset.panel], scheme, "");
+        if (!near.has(figure)) return;
+        const panel = painted(panels[place.dataset.panel], schemes[dark.matches ? "dark" : "light"], "");
         for (const key of figure.querySelectorAll(".key[aria-pressed=false]")) {
           for (const trace of panel.data) if (trace.meta === key.dataset.series) trace.visible = false;
         }
         await Plotly.react(place, panel.data, panel.layout, config);
-        await new Promise((done) => setTimeout(done, 0)); // let the reader scroll between two panels
+        await rest();
       }
+      figure.classList.add("drawn");
     } catch (error) {
-      figure.classList.remove("drawn");
+      figure.classList.add("failed");
       console.error("figure " + figure.id + " could not be drawn:", error);
     }
   }
 
-  let drawing = Promise.resolve();
-  function drawAll() {
-    for (const figure of document.querySelectorAll("figure[data-live]")) {
-      drawing = drawing.then(() => draw(figure));
-    }
-    drawing = drawing.then(() => document.documentElement.setAttribute("data-drawn", ""));
+  function takeDown(figure) {
+    figure.classList.remove("drawn");
+    for (const place of figure.querySelectorAll("[data-panel]")) Plotly.purge(place);
   }
+
+  const near = new Set(); // figures near the window
+  const waiting = new Set(); // those of them that are to be drawn
+  let drawing = false;
+  async function drawWaiting() {
+    if (drawing) return;
+    drawing = true;
+    while (waiting.size) {
+      const middle = (figure) => {
+        const { top, bottom } = figure.getBoundingClientRect();
+        return Math.abs((top + bottom - innerHeight) / 2);
+      };
+      const [figure] = [...waiting].sort((a, b) => middle(a) - middle(b));
+      waiting.delete(figure);
+      await draw(figure);
+      if (!near.has(figure)) takeDown(figure);
+    }
+    drawing = false;
+    root.setAttribute("data-drawn", "");
+  }
+  function ask(figure) {
+    if (figure.classList.contains("failed")) return;
+    waiting.add(figure);
+    root.removeAttribute("data-drawn");
+  }
+
+  root.classList.add("scripts");
+  const observer = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) {
+        if (isIntersecting) {
+          near.add(target);
+          ask(target);
+        } else {
+          near.delete(target);
+          waiting.delete(target);
+          if (target.classList.contains("drawn")) takeDown(target);
+        }
+      }
+      drawWaiting();
+    },
+    { rootMargin: "1200px 0px" },
+  );
+  const figures = document.querySelectorAll("figure[data-live]");
+  for (const figure of figures) observer.observe(figure);
+  if (figures.length === 0) root.setAttribute("data-drawn", "");
 
   document.addEventListener("click", (event) => {
     const key = event.target.closest(".key");
     if (key === null) return;
     key.setAttribute("aria-pressed", key.getAttribute("aria-pressed") === "true" ? "false" : "true");
-    drawing = drawing.then(() => draw(key.closest("figure")));
+    ask(key.closest("figure"));
+    drawWaiting();
   });
-
-  if (typeof Plotly === "object") {
-    dark.addEventListener("change", drawAll);
-    drawAll();
-  }
+  dark.addEventListener("change", () => {
+    near.forEach(ask);
+    drawWaiting();
+  });
 })();
