@@ -140,9 +140,8 @@ def _draw_panel(axes: Axes, panel: Panel, colours: dict[str, str]) -> list[Any]:
             axes.hlines(series.y, series.low, series.high, color=colour, linewidth=1.2)
             axes.ticklabel_format(axis="x", scilimits=(-3, 6))
             face = colours["paper"] if series.pale else colour
-            lines.append(
-                axes.scatter(series.x, series.y, s=28, facecolor=face, edgecolor=colour, linewidths=1.5, zorder=3)
-            )
+            look: dict[str, Any] = {"s": 28, "facecolor": face, "edgecolor": colour, "linewidths": 1.5, "zorder": 3}
+            drawn.append(axes.scatter(series.x, series.y, **look))
         elif series.kind == "image":
             assert series.values is not None
             shades = LinearSegmentedColormap.from_list("set", [colours["paper"], colour])
