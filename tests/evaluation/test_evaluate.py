@@ -160,6 +160,7 @@ def test_copies_show(real: hf.HaplotypeMatrix) -> None:
         "site_frequency_spectra",
         "fixed_sites",
         "frequency_quantiles",
+        "mixed_accuracy",
     ]
 
 

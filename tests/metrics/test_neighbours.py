@@ -57,7 +57,7 @@ def test_surroundings_are_complete_below_the_horizon(rng: np.random.Generator, n
     different = sorted(set(both))
     assert sample.types.size == len(different)
     assert sample.counts.sum(axis=0).tolist() == [size, size]
-    dense = hf.HaplotypeMatrix(pool.words, pack(x).sites).to_dense()
+    dense = hf.HaplotypeMatrix(pool.haplotypes(np.arange(pool.num_types))[0], pack(x).sites).to_dense()
     for width in (1, 4, *sample.widths()):
         found = sample.around(sample.types, width)
         for i, query in enumerate(sample.types):

@@ -9,7 +9,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hapforge import kernels
 from hapforge.evaluation.controls import HOLDOUT, REAL_HALF, person_halves
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 from hapforge.metrics.adversarial_accuracy import AdversarialAccuracy, accuracy_over, equal_subsamples
@@ -21,8 +20,10 @@ from hapforge.metrics.nearest import (
     nearest_among,
     nearest_between,
 )
+from hapforge.metrics.pool import Pool
 from hapforge.report.data import EQUAL_N, Score
 from hapforge.stats.allele_frequency import allele_frequencies
+from hapforge.stats.distances import grouped_differences, person_groups
 from hapforge.stats.pca import MAX_COMPONENTS, PCA, pca
 
 REPEATS = 10
@@ -36,15 +37,26 @@ class Cohort:
 
     def __init__(self, matrix: HaplotypeMatrix) -> None:
         self.matrix = matrix
-        self._between: dict[int, NDArray[np.int64]] = {}
+        self._grouped_between: dict[int, NDArray[np.int64]] = {}
 
     @cached_property
     def frequencies(self) -> NDArray[np.float64]:
         return allele_frequencies(self.matrix)
 
     @cached_property
+    def groups(self) -> list[Rows]:
+        """Rows of eight groups of persons, for standard deviations."""
+        return person_groups(self.matrix, 0)
+
+    @cached_property
+    def grouped_differences(self) -> NDArray[np.int64]:
+        """Histograms of pairwise differences between the rows of two groups, `stats.grouped_differences`."""
+        return grouped_differences(self.matrix, self.groups)
+
+    @property
     def differences(self) -> NDArray[np.int64]:
-        return kernels.hamming_histogram(self.matrix)
+        """Histogram of pairwise differences, int64 (1 + the greatest,)."""
+        return self.grouped_differences.sum(axis=(0, 1))
 
     @cached_property
     def nearest(self) -> NearestDistances:
@@ -55,11 +67,15 @@ class Cohort:
         """The first ten principal components of this cohort alone, or as many as it has."""
         return pca(self.matrix, min(MAX_COMPONENTS, self.matrix.num_haplotypes - 1, self.matrix.num_sites))
 
+    def grouped_between(self, other: Cohort) -> NDArray[np.int64]:
+        """Histograms of differences between the rows of a group of this cohort and of a group of another."""
+        if id(other) not in self._grouped_between:
+            self._grouped_between[id(other)] = grouped_differences(self.matrix, self.groups, other.matrix, other.groups)
+        return self._grouped_between[id(other)]
+
     def between(self, other: Cohort) -> NDArray[np.int64]:
-        """Histogram of differences between the rows of this cohort and those of another."""
-        if id(other) not in self._between:
-            self._between[id(other)] = kernels.hamming_histogram(self.matrix, other.matrix)
-        return self._between[id(other)]
+        """Histogram of differences between the rows of this cohort and those of another, int64 (1 + the greatest,)."""
+        return self.grouped_between(other).sum(axis=(0, 1))
 
     def part(self, rows: Rows) -> Cohort:
         return Cohort(self.matrix.select_haplotypes(rows))
@@ -102,6 +118,13 @@ class Column:
                 self._pairs.append(NearestPair(tt=own, ts=ts, st=st, ss=self.cohort.nearest))
         return self._pairs[0]
 
+    @property
+    def to_real(self) -> NearestDistances:
+        """Distances of the set's haplotypes to the nearest real one, with the lists of the nearest."""
+        st = self.pair.st
+        assert isinstance(st, NearestDistances)
+        return st
+
     @cached_property
     def accuracy(self) -> AdversarialAccuracy:
         """Adversarial accuracy by Hamming distance at the set's own size."""
@@ -110,8 +133,18 @@ class Column:
     @cached_property
     def accuracy_equal_n(self) -> AdversarialAccuracy:
         """The same at the one n of all columns."""
-        same = self.is_real_half and self.accuracy.n == self._run.equal_n
-        return self.accuracy if same else accuracy_over(self.pair, self.equal_rows)
+        return self.accuracy if self.same_n else accuracy_over(self.pair, self.equal_rows)
+
+    @cached_property
+    def pool(self) -> Pool:
+        """The different haplotypes of the real cohort and the set; rows as in `own_rows` and `equal_rows`."""
+        real = self._run.real.matrix
+        return Pool(real, real if self.is_real_half else self.cohort.matrix)
+
+    @property
+    def same_n(self) -> bool:
+        """Whether both kinds of subsamples are the same: the real half, where no set is smaller."""
+        return self.is_real_half and len(self.own_rows[0][0]) == self._run.equal_n  # type: ignore[arg-type]
 
     @cached_property
     def thinned(self) -> Cohort:

@@ -18,7 +18,7 @@ from hapforge.metrics.pool import SYN, TRUTH, Pool, PoolSample
 LONGEST = 5
 LETTERS = "TS"
 _TIES, _TIES_OF_HALVES = 9 << 20, 10 << 20  # streams of draws among tied rows
-_FIRST_WIDTH = 12
+_FIRST_WIDTH = 8
 
 PATTERNS: tuple[str, ...] = tuple(
     "".join(LETTERS[code >> place & 1] for place in range(size))

@@ -15,6 +15,7 @@ from hapforge.metrics.adversarial_accuracy import equal_subsamples
 from hapforge.metrics.pool import SYN, TRUTH, Pool, PoolSample
 
 K = 10
+_FIRST_WIDTH = 16
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def own_shares(sample: PoolSample, k: int) -> Shares:
     num_types = len(sample.types)
     own, to_own_type, edges = np.empty((num_types, 2)), np.empty(num_types), []
     todo = np.arange(num_types)
-    for width in sample.widths():
+    for width in sample.widths(_FIRST_WIDTH):
         index, distance, horizon = sample.around(sample.types[todo], width)
         rows = sample.counts[index]
         total = rows.sum(axis=2)

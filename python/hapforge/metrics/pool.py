@@ -14,7 +14,7 @@ from hapforge.metrics.nearest import Rows
 LIST_LENGTH = 32  # at half of the rows 16 of them are left: enough for 10 neighbours and their ties
 TRUTH, SYN = 0, 1  # labels of rows, and columns of counts
 
-_FAR = np.int64(1) << 40  # beyond every distance
+_FAR = np.int32((1 << 31) - 1)  # beyond every distance
 _FIRST_SEARCH, _GROWTH = 64, 4  # lengths of lists that are searched again
 
 
@@ -23,14 +23,14 @@ class Surroundings(NamedTuple):
 
     Attributes
     ----------
-    index : int64 (n, width), types; those that fill a row up have no rows
-    distance : int64 (n, width), sites that differ
-    horizon : int64 (n,): all types at less than this distance are listed, of those at it perhaps not all
+    index : int32 (n, width), types; those that fill a row up have no rows
+    distance : int32 (n, width), sites that differ
+    horizon : int32 (n,): all types at less than this distance are listed, of those at it perhaps not all
     """
 
-    index: NDArray[np.int64]  # type: ignore[assignment]  # takes the place of tuple.index
-    distance: NDArray[np.int64]
-    horizon: NDArray[np.int64]
+    index: NDArray[np.int32]  # type: ignore[assignment]  # takes the place of tuple.index
+    distance: NDArray[np.int32]
+    horizon: NDArray[np.int32]
 
 
 class Pool:
@@ -49,25 +49,34 @@ class Pool:
     """
 
     def __init__(self, truth: HaplotypeMatrix, synthetic: HaplotypeMatrix) -> None:
-        parts = [truth.words] if synthetic is truth else [truth.words, synthetic.words]
-        words = np.concatenate(parts)
+        self._parts = [truth.words] if synthetic is truth else [truth.words, synthetic.words]
+        self._num_sites = truth.num_sites
+        words = np.concatenate(self._parts)
         if not words.size:
             raise ValueError(f"truth, synthetic: expected rows and sites, found {truth.shape} and {synthetic.shape}")
-        self.num_sites = truth.num_sites
         # rows compared as bytes: any order will do
-        rows = np.ascontiguousarray(words).view(np.dtype((np.void, 8 * words.shape[1]))).ravel()
-        _, first, of_row = np.unique(rows, return_index=True, return_inverse=True)
-        self.words = words[first]
-        self.truth_types = of_row[: len(truth.words)]
-        self.syn_types = of_row[len(words) - len(synthetic.words) :]
-        self.num_types = len(first)
+        rows = words.view(np.dtype((np.void, 8 * words.shape[1]))).ravel()
+        _, self._first_row, of_row = np.unique(rows, return_index=True, return_inverse=True)
+        self.truth_types = of_row[: truth.num_haplotypes]
+        self.syn_types = of_row[len(of_row) - synthetic.num_haplotypes :]
+        self.num_types = len(self._first_row)
         others = self.num_types - 1
         k = min(LIST_LENGTH, others)
-        self.index, self.distance = np.empty((self.num_types, 0), np.int64), np.empty((self.num_types, 0), np.int64)
+        self.index, self.distance = (np.empty((self.num_types, 0), np.int32) for _ in range(2))
         if k:
-            found = kernels.nearest_neighbours((self.words, self.num_sites), k=k)
-            self.index, self.distance = found.index, found.distance.astype(np.int64)
+            found = kernels.nearest_neighbours((words[self._first_row], self._num_sites), k=k)
+            self.index, self.distance = found.index.astype(np.int32), found.distance.astype(np.int32)
         self.horizon = np.full(self.num_types, _FAR) if k == others else self.distance[:, -1]
+
+    def haplotypes(self, types: NDArray[np.int64]) -> tuple[NDArray[np.uint64], int]:
+        """Packed words of these types and the number of sites, as kernels take them."""
+        row, truth = self._first_row[types], self._parts[0]
+        words = np.empty((len(types), truth.shape[1]), np.uint64)
+        inside = row < len(truth)
+        words[inside] = truth[row[inside]]
+        if not inside.all():
+            words[~inside] = self._parts[1][row[~inside] - len(truth)]
+        return words, self._num_sites
 
     def at(self, truth_rows: Rows = None, syn_rows: Rows = None) -> PoolSample:
         """The pool of these rows of both cohorts, equally many; None means all."""
@@ -83,7 +92,7 @@ class PoolSample:
     ----------
     n : int, rows of each
     types : int64 (m,), the types that occur
-    counts : int64 (num_types + 1, 2), rows of each type in truth and synthetic; the last entry fills up and is 0
+    counts : int32 (num_types + 1, 2), rows of each type in truth and synthetic; the last entry fills up and is 0
     start_types, start_labels : int64 (2n,), the rows themselves, truth first
     """
 
@@ -92,7 +101,7 @@ class PoolSample:
             raise ValueError(f"rows: expected equally many of both sets, found {len(truth)} and {len(syn)}")
         self.n, self._pool = len(truth), pool
         none = pool.num_types
-        self.counts = np.stack([np.bincount(part, minlength=none + 1) for part in (truth, syn)], axis=1)
+        self.counts = np.stack([np.bincount(part, minlength=none + 1) for part in (truth, syn)], axis=1, dtype=np.int32)
         self.types = np.flatnonzero(self.counts.any(axis=1))
         self.start_types = np.concatenate([truth, syn])
         self.start_labels = np.repeat([TRUTH, SYN], self.n)
@@ -103,10 +112,10 @@ class PoolSample:
         absent = (self.counts.sum(axis=1) == 0)[index]
         order = np.argsort(absent, axis=1, kind="stable")
         absent = np.take_along_axis(absent, order, axis=1)
-        index = np.where(absent, none, np.take_along_axis(index, order, axis=1))
+        index = np.where(absent, np.int32(none), np.take_along_axis(index, order, axis=1))
         distance = np.where(absent, _FAR, np.take_along_axis(distance, order, axis=1))
-        self._index = np.concatenate([self.types[:, None], index], axis=1)
-        self._distance = np.concatenate([np.zeros((len(index), 1), np.int64), distance], axis=1)
+        self._index = np.concatenate([self.types[:, None].astype(np.int32), index], axis=1)
+        self._distance = np.concatenate([np.zeros((len(index), 1), np.int32), distance], axis=1)
         self._horizon = pool.horizon[self.types]
 
     def part(self, truth_rows: NDArray[np.int64], syn_rows: NDArray[np.int64]) -> PoolSample:
@@ -137,11 +146,7 @@ class PoolSample:
                 horizon = np.minimum(horizon, self._distance[place, width])
             return Surroundings(self._index[place, :width], self._distance[place, :width], horizon)
         width = min(width, len(self.types))
-        found = kernels.nearest_neighbours(
-            (self._pool.words[types], self._pool.num_sites),
-            (self._pool.words[self.types], self._pool.num_sites),
-            k=width,
-        )
-        distance = found.distance.astype(np.int64)
+        found = kernels.nearest_neighbours(self._pool.haplotypes(types), self._pool.haplotypes(self.types), k=width)
+        distance = found.distance.astype(np.int32)
         horizon = np.full(len(types), _FAR) if width == len(self.types) else distance[:, -1]
-        return Surroundings(self.types[found.index], distance, horizon)
+        return Surroundings(self.types[found.index].astype(np.int32), distance, horizon)

@@ -6,12 +6,15 @@ from hapforge.evaluation.statistics._base import Statistic
 from hapforge.evaluation.statistics.adversarial_accuracy import AdversarialAccuracy
 from hapforge.evaluation.statistics.allele_frequency import AlleleFrequency
 from hapforge.evaluation.statistics.by_label import ByLabel
+from hapforge.evaluation.statistics.closest_pairs import ClosestPairs
 from hapforge.evaluation.statistics.embedded_accuracy import EmbeddedAccuracy
 from hapforge.evaluation.statistics.generation_errors import GenerationErrors
 from hapforge.evaluation.statistics.haplotype_structure import Haplotypes
 from hapforge.evaluation.statistics.kmers import HaplotypeMotifs
 from hapforge.evaluation.statistics.ld import LinkageDisequilibrium
+from hapforge.evaluation.statistics.minimum_distance import MinimumDistance
 from hapforge.evaluation.statistics.nearest_distance import NearestDistance
+from hapforge.evaluation.statistics.nearest_neighbours import Chains, NeighbourTest
 from hapforge.evaluation.statistics.pairwise import Pairwise
 from hapforge.evaluation.statistics.pca import PrincipalComponentAnalysis
 from hapforge.evaluation.statistics.privacy import Privacy
@@ -33,7 +36,11 @@ STATISTICS: dict[str, type[Statistic]] = {
         AdversarialAccuracy,
         EmbeddedAccuracy,
         NearestDistance,
+        NeighbourTest,
+        Chains,
+        MinimumDistance,
         Privacy,
+        ClosestPairs,
         GenerationErrors,
         ByLabel,
         Haplotypes,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from hapforge.evaluation.cohorts import Column, score
+from hapforge.evaluation.cohorts import Column, Run, score
 from hapforge.evaluation.statistics._base import Statistic
 from hapforge.metrics.adversarial_accuracy import AdversarialAccuracy as Accuracy
+from hapforge.metrics.mixing import MixedAccuracy, mixed_accuracy
 from hapforge.metrics.pairwise import num_repeated_rows
 from hapforge.report.data import EQUAL_N, Rule, Score, ScoreText
+from hapforge.report.figures.mixing import MixedAccuracies
 
 
 class AdversarialAccuracy(Statistic):
@@ -56,7 +60,14 @@ class AdversarialAccuracy(Statistic):
         ),
     }
 
+    curves = {"mixed_accuracy": MixedAccuracies}
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self._mixed: dict[str, MixedAccuracy] = {}
+
     def compute(self, column: Column) -> dict[str, Score]:
+        self._mixed[column.name] = mixed_accuracy(column.truth.matrix, column.cohort.matrix, seed=self.run.seed)
         found = _scores(column.accuracy, len(column.own_rows), "")
         cohort = column.cohort.matrix
         if not column.is_real_half:  # a copy of any real haplotype counts, not only of those in a subsample
@@ -69,6 +80,13 @@ class AdversarialAccuracy(Statistic):
             num_repeated_rows(cohort), cohort.num_haplotypes, "rows identical to an earlier one of the set"
         )
         return found | _scores(column.accuracy_equal_n, len(column.equal_rows), EQUAL_N)
+
+    def collect(self) -> dict[str, Any]:
+        return {"mixed_accuracy": MixedAccuracies(self._mixed)} if self._mixed else {}
+
+    @classmethod
+    def bytes_needed(cls, num_haplotypes: int, num_sites: int) -> int:
+        return 2 * num_haplotypes * (num_sites // 4 + 16 * 12 + 80)
 
 
 def _scores(found: Accuracy, repeats: int, end: str) -> dict[str, Score]:

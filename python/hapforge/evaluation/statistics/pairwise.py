@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hapforge.evaluation.cohorts import Cohort, Column, score
 from hapforge.evaluation.statistics._base import Statistic
-from hapforge.metrics.pairwise import compare_pairwise_differences
+from hapforge.metrics.pairwise import compare_grouped_differences
 from hapforge.report.data import Score, ScoreText
 from hapforge.report.figures.pairwise import PairwiseDifferences
 
@@ -33,20 +36,42 @@ class Pairwise(Statistic):
         return column.twice(self._scores)
 
     def _scores(self, truth: Cohort, cohort: Cohort) -> dict[str, Score]:
-        between = truth.between(cohort)
-        found = compare_pairwise_differences(truth.differences, cohort.differences, between)
-        text = "Wasserstein-1 in sites, all pairs; Yelmen et al. 2021, suppl. fig. 4"
+        between = truth.grouped_between(cohort)
+        found = compare_grouped_differences(
+            truth.grouped_differences, cohort.grouped_differences, between, self.run.seed
+        )
+        text = (
+            "Wasserstein-1 in sites, all pairs; interval: 100 seeded halves of 8 groups of persons; Yelmen et al. "
+            "2021, suppl. fig. 4"
+        )
         return {
             "pairwise_within": score(
-                found.within, int(cohort.differences.sum()), f"real-real against synthetic-synthetic, {text}"
+                found.within,
+                int(cohort.grouped_differences.sum()),
+                f"real-real against synthetic-synthetic, {text}",
+                found.within_interval,
             ),
-            "pairwise_between": score(found.between, int(between.sum()), f"real-real against real-synthetic, {text}"),
+            "pairwise_between": score(
+                found.between, int(between.sum()), f"real-real against real-synthetic, {text}", found.between_interval
+            ),
         }
 
     def collect(self) -> dict[str, Any]:
+        real = self.run.real.differences
+        within = {c.name: c.cohort.differences for c in self.run.columns}
+        between = {c.name: c.truth.between(c.cohort) for c in self.run.columns}
+        length = max(len(h) for h in (real, *within.values(), *between.values()))
+
+        def padded(histogram: NDArray[np.int64]) -> NDArray[np.int64]:
+            return np.pad(histogram, (0, length - len(histogram)))
+
         found = PairwiseDifferences(
-            self.run.real.differences,
-            {c.name: c.cohort.differences for c in self.run.columns},
-            {c.name: c.truth.between(c.cohort) for c in self.run.columns},
+            padded(real),
+            {name: padded(h) for name, h in within.items()},
+            {name: padded(h) for name, h in between.items()},
         )
         return {"pairwise_differences": found}
+
+    @classmethod
+    def bytes_needed(cls, num_haplotypes: int, num_sites: int) -> int:
+        return 6 * 64 * 8 * (num_sites + 1) + 2 * num_haplotypes * num_sites // 8

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -140,6 +140,36 @@ class Figure:
     def legend(self) -> list[Series]:
         """The series of all panels with a legend, each once."""
         return list({series.name: series for panel in self.panels if panel.legend for series in panel.series}.values())
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Bins of whole numbers that several histograms share: num_bins of `width` numbers each, from `first` on."""
+
+    first: int
+    width: int
+    num_bins: int
+
+    @classmethod
+    def covering(cls, histograms: Sequence[NDArray[np.int64]]) -> Bins:
+        """At most MAX_BINS for everything that was counted."""
+        where = np.concatenate([np.flatnonzero(counts) for counts in histograms])
+        first, last = (int(where.min()), int(where.max())) if len(where) else (0, 0)
+        width = -(-(last - first + 1) // MAX_BINS)
+        return cls(first, width, -(-(last - first + 1) // width))
+
+    def percentages(self, counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Centres of the bins, and the percentage counted per number in each."""
+        part = np.zeros(self.num_bins * self.width)
+        inside = counts[self.first : self.first + len(part)]
+        part[: len(inside)] = inside
+        centres = self.first + (np.arange(self.num_bins, dtype=np.float64) + 0.5) * self.width - 0.5
+        total = max(1, int(counts.sum()))
+        return centres, 100 * part.reshape(self.num_bins, self.width).sum(axis=1) / self.width / total
+
+    @property
+    def described(self) -> str:
+        return f"Bins of {self.width:,} difference{'s' if self.width > 1 else ''}"
 
 
 def shown(text: object) -> str:
