@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from hapforge.metrics.chains import PATTERNS
+from hapforge.metrics.mixing import MixedAccuracy, levels
 from hapforge.report.data import EvaluationData, Score, ScoreText, Verdict
 from hapforge.report.figures.allele_frequency import AlleleFrequencies
 from hapforge.report.figures.by_label import SCORES as LABEL_SCORES
 from hapforge.report.figures.by_label import LabelScores
+from hapforge.report.figures.chains import NeighbourChains
+from hapforge.report.figures.closest_pairs import ClosestDistances, ClosestSet
 from hapforge.report.figures.haplotype_structure import HaplotypeStructure
 from hapforge.report.figures.ld import LDDecayCurves
+from hapforge.report.figures.minimum_distance import MinimumDistances
+from hapforge.report.figures.mixing import MixedAccuracies
 from hapforge.report.figures.pairwise import PairwiseDifferences
 from hapforge.report.figures.pca import PairPCAs, PrincipalComponents
 
@@ -95,6 +101,31 @@ def make_evaluation(
     curves = {name: decay * (1 - 8 * noise[name]) for name in names}
     for name in names[-1:]:
         curves[name][3] = np.nan  # an empty bin
+
+    def chains(stay: float) -> list[float]:
+        """Of synthetic haplotypes that have a synthetic neighbour with this chance, whatever came before."""
+        chance = {"S": stay, "T": 1 - stay}
+        return [0.5 * float(np.prod([chance[letter] for letter in pattern[1:]])) for pattern in PATTERNS]
+
+    closest = 0.1 * mean
+    nearest = {name: histogram(0.5 * mean * (1 - 4 * noise[name]), 0.3 * deviation) for name in names}
+    minimum = MinimumDistances(histogram(0.5 * mean, 0.3 * deviation), nearest, nearest, nearest, num_haplotypes, 10)
+    copies = np.array(levels(num_haplotypes))
+    part = copies / num_haplotypes
+    mixed = {n: MixedAccuracy(copies, 0.5 - part / 2, 0.45 + 9 * noise[n] - part, num_haplotypes) for n in names}
+    shares = np.geomspace(1e-4, 0.1, 40)
+    tail = np.sort(np.round(closest * (1 + np.log10(shares / 1e-5) / 4)).astype(np.int64))
+    pairs = {
+        name: ClosestSet(
+            np.round(tail * (1 - 3 * noise[name])).astype(np.int64),
+            np.array([closest, closest, closest + 1, closest + 2]),
+            [f"AG{i}" for i in range(20)],
+            [f"HG{i}_A" for i in range(20)],
+            list(range(3, 23)),
+            list(range(30, 50)),
+        )
+        for name in names
+    }
 
     def score(value: float, width: float = 0.012) -> Score:
         return Score(value, value - width, value + width, num_haplotypes, "mean over 10 seeded subsamples at equal n")
@@ -184,6 +215,10 @@ def make_evaluation(
             "ld_decay": LDDecayCurves(edges, decay, curves, position_known=True),
             "label_scores": LabelScores(by_labels),
             "haplotype_structure": structure,
+            "neighbour_chains": NeighbourChains(list(PATTERNS), {n: chains(0.5 + 4 * noise[n]) for n in names}, 2504),
+            "minimum_distances": minimum,
+            "mixed_accuracy": MixedAccuracies(mixed),
+            "closest_pairs": ClosestDistances(shares, tail, "held-out rows", [0.0, 0.001, 0.01, 0.05], pairs),
         },
     )
 

@@ -10,12 +10,18 @@ import numpy as np
 import pytest
 
 from hapforge.errors import MissingDependencyError
+from hapforge.metrics.chains import PATTERNS
+from hapforge.metrics.mixing import MixedAccuracy
 from hapforge.report import figures
 from hapforge.report.data import Score
 from hapforge.report.figures._base import MAX_BINS, MAX_CLOUD, MAX_POINTS, MAX_SITES_AS_POINTS, NAME_WIDTH, SET_COLOURS
 from hapforge.report.figures.allele_frequency import AlleleFrequencies
 from hapforge.report.figures.by_label import LabelScores
+from hapforge.report.figures.chains import NeighbourChains
+from hapforge.report.figures.closest_pairs import ClosestDistances, ClosestSet
 from hapforge.report.figures.ld import LDDecayCurves
+from hapforge.report.figures.minimum_distance import MinimumDistances
+from hapforge.report.figures.mixing import MixedAccuracies
 from hapforge.report.figures.pairwise import PairwiseDifferences
 from hapforge.report.figures.pca import PairPCAs, PrincipalComponents
 from hapforge.report.html import packed, plot
@@ -78,6 +84,10 @@ def test_every_figure_in_order_and_a_set_has_one_colour_everywhere():
         "pairwise-differences",
         "principal-components",
         "adversarial-accuracy",
+        "mixed-accuracy",
+        "neighbour-chains",
+        "minimum-distances",
+        "closest-pairs",
         "by-label-0",
         "haplotype-structure",
         "radar",
@@ -128,10 +138,16 @@ def test_a_field_without_numbers_is_left_out():
         (without(full, "principal_components"), "principal-components"),
         (without(full, "pairwise_differences"), "pairwise-differences"),
         (without(full, "ld_decay"), "ld-decay"),
+        (without(full, "neighbour_chains"), "neighbour-chains"),
+        (without(full, "minimum_distances"), "minimum-distances"),
+        (without(full, "mixed_accuracy"), "mixed-accuracy"),
+        (without(full, "closest_pairs"), "closest-pairs"),
     ]:
         keys = {figure.key for figure in figures.build(dataclasses.replace(full, **gone))}
         assert key not in keys
-        assert len(keys) == (7 if key in ("allele-frequencies", "adversarial-accuracy") else 8)
+        assert len(keys) == len(figures.build(full)) - (
+            2 if key in ("allele-frequencies", "adversarial-accuracy") else 1
+        )
 
 
 def test_labels_are_short_unique_and_never_that_of_real():
@@ -236,6 +252,53 @@ def test_accuracy_bars_show_both_parts_and_prefer_one_n_for_all():
     figure = next(f for f in figures.build(data) if f.key == "adversarial-accuracy")
     assert {series.x[0] for series in figure.panels[0].series} == {0.25}
     assert "same number of haplotypes" in figure.caption
+
+
+def test_chains_are_shares_of_those_that_begin_alike():
+    frequency = [0.0] * len(PATTERNS)
+    frequency[PATTERNS.index("SS")], frequency[PATTERNS.index("STTTT")] = 0.4, 0.05
+    found = NeighbourChains(list(PATTERNS), {"A": frequency}, 30)
+    figure = _drawn(with_curve(make_evaluation(["A"], []), "neighbour_chains", found), "neighbour-chains")
+    even, line = figure.panels[0].series
+    assert even.y.tolist() == [0.5, 0.25, 0.125, 0.0625]
+    assert line.x.tolist() == [2, 3, 4, 5]
+    assert line.y.tolist() == [0.8, 0, 0, 0]
+    assert figure.panels[1].series[1].y.tolist() == [0, 0, 0, 0.1]
+    assert "2 x 30" in figure.caption
+
+
+def test_minimum_distances_share_their_bins():
+    real, near, far = (np.bincount(where, minlength=12) for where in ([4, 5], [1, 1], [11]))
+    found = MinimumDistances(real, {"A": near}, {"A": far}, {"A": real}, 2, 10)
+    figure = _drawn(with_curve(make_evaluation(["A"], []), "minimum_distances", found), "minimum-distances")
+    assert [panel.series[0].y.tolist() for panel in figure.panels] == [[0, 0, 0, 50, 50, 0, 0, 0, 0, 0, 0]] * 3
+    assert [panel.series[1].x[panel.series[1].y > 0].tolist() for panel in figure.panels] == [[1], [11], [4, 5]]
+
+
+def test_mixed_sets_start_at_half_a_haplotype():
+    found = MixedAccuracy(np.array([0, 1, 50]), np.array([0.5, 0.4, 0.3]), np.array([0.6, 0.5, 0.1]), 100)
+    data = with_curve(make_evaluation(["A"], []), "mixed_accuracy", MixedAccuracies({"A": found}))
+    figure = _drawn(data, "mixed-accuracy")
+    assert [panel.series[0].x.tolist() for panel in figure.panels] == [[0.5, 1, 50]] * 2
+    assert [panel.series[0].y.tolist() for panel in figure.panels] == [[0.5, 0.4, 0.3], [0.6, 0.5, 0.1]]
+
+
+def test_the_closest_pair_is_said_in_words_and_names_nobody():
+    one = ClosestSet(np.array([3, 9]), np.zeros(4), ["AG7", "AG8"], ["HG1_A", "HG2_B"], [3, 5], [40, 6])
+    alone = ClosestSet(np.array([2, 2]), np.zeros(4), ["B1"], ["HG1_A"], [2], [-1])
+    found = ClosestDistances(np.array([0.001, 0.1]), np.array([20, 30]), "held-out rows", [0.0], {"A": one, "B": alone})
+    figure = _drawn(with_curve(make_evaluation(["A", "B"], []), "closest_pairs", found), "closest-pairs")
+    assert "Closest pair: A 3 (next 40); B 2." in figure.caption
+    assert "HG1" not in figure.caption + figure.alt
+    assert [(s.x.tolist(), s.y.tolist()) for s in figure.panels[0].series] == [
+        ([0.1, 10], [20, 30]),
+        ([0.1, 10], [3, 9]),
+        ([0.1, 10], [2, 2]),
+    ]
+
+
+def _drawn(data, key):
+    return next(figure for figure in figures.build(data) if figure.key == key)
 
 
 def test_ld_bins_stand_at_their_middle_on_the_log_axis():
