@@ -55,8 +55,11 @@ class Cohort:
 
     @property
     def differences(self) -> NDArray[np.int64]:
-        """Histogram of pairwise differences, int64 (1 + the greatest,)."""
-        return self.grouped_differences.sum(axis=(0, 1))
+        """Histogram of pairwise differences, int64 (num_sites + 1,)."""
+        return self._total(self.grouped_differences)
+
+    def _total(self, grouped: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.pad(grouped.sum(axis=(0, 1)), (0, self.matrix.num_sites + 1 - grouped.shape[2]))
 
     @cached_property
     def nearest(self) -> NearestDistances:
@@ -74,8 +77,8 @@ class Cohort:
         return self._grouped_between[id(other)]
 
     def between(self, other: Cohort) -> NDArray[np.int64]:
-        """Histogram of differences between the rows of this cohort and those of another, int64 (1 + the greatest,)."""
-        return self.grouped_between(other).sum(axis=(0, 1))
+        """Histogram of differences between the rows of this cohort and those of another, int64 (num_sites + 1,)."""
+        return self._total(self.grouped_between(other))
 
     def part(self, rows: Rows) -> Cohort:
         return Cohort(self.matrix.select_haplotypes(rows))

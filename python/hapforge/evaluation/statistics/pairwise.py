@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hapforge.evaluation.cohorts import Cohort, Column, score
 from hapforge.evaluation.statistics._base import Statistic
@@ -60,15 +59,9 @@ class Pairwise(Statistic):
         real = self.run.real.differences
         within = {c.name: c.cohort.differences for c in self.run.columns}
         between = {c.name: c.truth.between(c.cohort) for c in self.run.columns}
-        length = max(len(h) for h in (real, *within.values(), *between.values()))
-
-        def padded(histogram: NDArray[np.int64]) -> NDArray[np.int64]:
-            return np.pad(histogram, (0, length - len(histogram)))
-
+        length = 1 + max(int(np.flatnonzero(h)[-1]) for h in (real, *within.values(), *between.values()))
         found = PairwiseDifferences(
-            padded(real),
-            {name: padded(h) for name, h in within.items()},
-            {name: padded(h) for name, h in between.items()},
+            real[:length], {n: h[:length] for n, h in within.items()}, {n: h[:length] for n, h in between.items()}
         )
         return {"pairwise_differences": found}
 

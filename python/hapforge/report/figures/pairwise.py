@@ -25,7 +25,7 @@ from hapforge.report.figures._base import (
 
 @dataclass(frozen=True)
 class PairwiseDifferences:
-    """Numbers of pairs at every distance: int64 (num_sites + 1,) within a set and between it and the real one."""
+    """Pairs at every distance, int64 (1 + greatest distance,): within a set, and between it and the real one."""
 
     within_real: NDArray[np.int64]
     within: dict[str, NDArray[np.int64]]
