@@ -14,7 +14,7 @@ import pytest
 import hapforge as hf
 from hapforge.cli import main
 from hapforge.cli.evaluate import set_names
-from hapforge.evaluation import SCORES
+from hapforge.evaluation import EQUAL_N, METRICS, SCORES
 
 
 @pytest.fixture
@@ -59,6 +59,7 @@ def test_four_outputs_and_a_table(
     payload = json.loads((folder / "out.json").read_text())
     assert list(payload["scores"]) == ["syn", "real half", "Bernoulli", "Markov", "holdout"]
     assert {name for name, text in SCORES.items() if text.always} <= set(payload["scores"]["syn"]) <= set(SCORES)
+    assert payload["headlines"]["syn"] in table
     entry = payload["provenance"]["inputs"]["syn"]
     assert entry["file"] == "syn.npz"
     assert entry["file_sha256"] == hashlib.sha256((folder / "syn.npz").read_bytes()).hexdigest()
@@ -76,6 +77,27 @@ def test_values_are_those_of_the_function(folder: Path, monkeypatch: pytest.Monk
     assert {name: s["value"] for name, s in found.items()} == {
         name: s.value for name, s in expected.scores["synthetic"].items()
     }
+
+
+def test_max_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ("-q", "--metrics", "pairwise")
+    assert run(monkeypatch, "real.npz", "syn.npz", "-o", "out", "--max-memory", "64K", *options) == 0
+    payload = json.loads((folder / "out.json").read_text())
+    assert payload["scores"]["syn"]["pairwise_within"]["value"] is None
+    assert "0 MiB of 0 MiB are left" in payload["scores"]["syn"]["pairwise_within"]["procedure"]
+    assert "could not be computed" in (folder / "out.log").read_text()
+
+
+def test_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "--list") == 0
+    listed = capsys.readouterr().out
+    assert {line.split()[0].rstrip(",:") for line in listed.splitlines()} == {
+        *METRICS,
+        *(name.removesuffix(EQUAL_N) for name in SCORES),
+    }
+    assert run(monkeypatch, "--help") == 0
+    helped = "".join(capsys.readouterr().out.split())
+    assert all(name in helped for name in METRICS)
 
 
 def test_legend(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,6 +119,7 @@ def test_legend(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (("real.npz", "syn.npz", "-o", "nowhere/out"), "nowhere/out.json: expected an existing folder"),
         (("real.npz", "syn.npz", "-o", "out", "--metrics", "af"), "metrics: expected names from"),
         (("real.npz", "syn.npz", "-o", "out", "--metrics", ""), "metrics: expected names from"),
+        (("real.npz", "syn.npz", "-o", "out", "--max-memory", "lots"), "--max-memory: expected a size such as 2G"),
         (("real.npz", "syn.npz", "-o", "."), "-o: expected a prefix of file names, found the folder ."),
         (("real.npz", "syn.npz", "-o", "e8/"), "expected a prefix of file names, found the folder e8/"),
         (("real.npz", "syn.npz", "-f", "-o", "dd"), "dd.json: expected a file or nothing there, found a folder"),

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hapforge.cli._common import Force, Quiet, Seed, Threads, check_output, printable, progress, set_threads, stdout
+from hapforge.evaluation.statistics import STATISTICS
 
 if TYPE_CHECKING:
     from hapforge.evaluation import Evaluation
@@ -22,6 +23,20 @@ if TYPE_CHECKING:
     from hapforge.report.data import Score
 
 ENDINGS = (".json", ".tsv", ".html", ".log")
+
+
+_BY_DEFAULT = ", ".join(name for name, statistic in STATISTICS.items() if not statistic.opt_in)
+_OPT_IN = ", ".join(name for name, statistic in STATISTICS.items() if statistic.opt_in)
+
+
+def _print_list(wanted: bool) -> None:
+    if not wanted:
+        return
+    for name, statistic in STATISTICS.items():
+        print(f"{name} ({statistic.heading}{', only where it is named' if statistic.opt_in else ''})")
+        for score, text in statistic.scores.items():
+            print(f"  {score}{', _equal_n' if text.twice else ''}: {text.heading}; {text.reading}")
+    raise typer.Exit
 
 
 def _prefix(text: str) -> Path:
@@ -50,7 +65,12 @@ def command(
         Path | None, typer.Option("--labels", metavar="FILE", help="Labels of the real set: TSV, ids first.")
     ] = None,
     metrics: Annotated[
-        str | None, typer.Option("--metrics", metavar="NAME,...", help="Only these statistics; default all.")
+        str | None,
+        typer.Option(
+            "--metrics",
+            metavar="NAME,...",
+            help=f"Only these statistics; default {_BY_DEFAULT}; also there: {_OPT_IN or 'none'}.",
+        ),
     ] = None,
     controls: Annotated[
         str,
@@ -58,6 +78,15 @@ def command(
             "--controls", metavar="NAME,...", help="real_half (always there), bernoulli, markov; default all."
         ),
     ] = "real_half,bernoulli,markov",
+    max_memory: Annotated[
+        str | None,
+        typer.Option(
+            "--max-memory", metavar="SIZE", help="2G, say: leave out a statistic that may need more than is left of it."
+        ),
+    ] = None,
+    _list: Annotated[
+        bool, typer.Option("--list", callback=_print_list, is_eager=True, help="List statistics and scores, and stop.")
+    ] = False,
     threads: Threads = None,
     seed: Seed = 0,
     force: Force = False,
@@ -65,6 +94,7 @@ def command(
 ) -> None:
     """Measure artificial genomes against real ones, with controls beside."""
     from hapforge import evaluation, io
+    from hapforge.evaluation.memory import parse_bytes
     from hapforge.io.atomic import atomic_files, sha256_file
 
     if output.is_dir():
@@ -105,6 +135,7 @@ def command(
                 metrics=None if metrics is None else metrics.split(","),
                 seed=seed,
                 controls=controls.split(","),
+                max_memory=None if max_memory is None else parse_bytes(max_memory),
                 progress=start,
                 provenance={"command": command_line, "inputs": inputs},
             )
@@ -119,6 +150,8 @@ def command(
         for path, text in zip(outputs, texts, strict=True):
             (folder / path.name).write_text(text, encoding="utf-8")
     stdout.print(score_table(result, stdout.width))
+    for name, said in result.data.headlines.items():
+        stdout.print(f"{name}: {said}", markup=False)
     if not quiet:
         for note in result.data.notes:
             stdout.print(note, markup=False)

@@ -12,6 +12,7 @@ import numpy as np
 from hapforge.errors import MissingDependencyError
 from hapforge.evaluation.cohorts import Column, Run, score
 from hapforge.evaluation.controls import DESCRIPTIONS, HOLDOUT, NAMES, model_controls
+from hapforge.evaluation.memory import in_words, resident_bytes
 from hapforge.evaluation.output import Evaluation
 from hapforge.evaluation.provenance import describe_run
 from hapforge.evaluation.statistics import SCORES, STATISTICS, Statistic
@@ -20,6 +21,7 @@ from hapforge.haplotypes import HaplotypeMatrix, check_seed, intersect
 from hapforge.report.data import EQUAL_N, EvaluationData, Score
 
 Progress = Callable[[str, int | None], Callable[[int], None]]
+EXPECTED = (ValueError, MemoryError, MissingDependencyError)
 _log = logging.getLogger("hapforge.evaluation")
 
 
@@ -31,6 +33,7 @@ def evaluate(
     metrics: Sequence[str] | None = None,
     seed: int = 0,
     controls: Sequence[str] = NAMES,
+    max_memory: int | None = None,
     progress: Progress | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Evaluation:
@@ -50,6 +53,10 @@ def evaluate(
     metrics : names from `evaluation.METRICS`, default all
     seed : int >= 0, of every subsample, split and resample
     controls : any of "real_half" (always there), "bernoulli", "markov" (fitted to `real`); default all
+    max_memory : int, bytes that the process should stay below. Before every statistic of every set what it needs at
+        most is compared with what is left; it is not computed where that is too much, and the rest goes on. This is
+        no hard limit: the cohorts themselves and libraries that a statistic loads are not foreseen, only counted
+        once they are there.
     progress : callable (description, total) -> advance(count)
     provenance : entries to add to those of the result, such as the command
 
@@ -63,10 +70,12 @@ def evaluate(
     TypeError
         Something other than a HaplotypeMatrix.
     ValueError
-        No common sites (or different numbers where positions are not known), unknown metrics or controls, fewer than
-        4 real haplotypes of 2 persons, fewer than 2 in another set, the same persons in `real` and `holdout`, a set
-        named as a control.
+        A max_memory below 1, no common sites (or different numbers where positions are not known), unknown metrics or
+        controls, fewer than 4 real haplotypes of 2 persons, fewer than 2 in another set, the same persons in `real` and
+        `holdout`, a set named as a control.
     """
+    if max_memory is not None and max_memory < 1:
+        raise ValueError(f"max_memory: expected a number of bytes above 0, found {max_memory}")
     sets = {"synthetic": synthetic} if isinstance(synthetic, HaplotypeMatrix) else dict(synthetic)
     seed = check_seed(seed)
     chosen = _chosen(metrics, controls, sets, holdout)
@@ -90,10 +99,10 @@ def evaluate(
         statistic = STATISTICS[name](run)
         for column in run.columns:
             began = time.perf_counter()
-            scores[column.name] |= _computed(statistic, column)
+            scores[column.name] |= _computed(statistic, column, max_memory)
             _log.info("%s, %s: %.2f s", name, column.name, time.perf_counter() - began)
             advance(1)
-        curves |= statistic.collect()
+        curves |= _collected(statistic, max_memory)
     done = {name for found in scores.values() for name in found}
     texts = {name: text for name, text in SCORES.items() if name in done}
     return Evaluation(
@@ -115,16 +124,44 @@ def evaluate(
     )
 
 
-def _computed(statistic: Statistic, column: Column) -> dict[str, Score]:
+def _computed(statistic: Statistic, column: Column, max_memory: int | None) -> dict[str, Score]:
     """Scores of one column; an expected failure becomes NaN scores and a note, and never stops the rest."""
     try:
+        _check_memory(statistic, column.cohort.matrix.num_haplotypes, max_memory)
         return statistic.compute(column)
-    except (ValueError, MemoryError, MissingDependencyError) as error:
-        reason = str(error) or type(error).__name__
+    except EXPECTED as error:
+        reason = _reason(error)
         words = statistic.name.replace("_", " ")
         statistic.run.notes.append(f"{words} of {column.name} could not be computed: {reason}")
         names = (name + end for name in statistic.scores for end in ("", EQUAL_N) if name + end in SCORES)
         return {name: score(np.nan, 0, f"not computed: {reason}") for name in names}
+
+
+def _collected(statistic: Statistic, max_memory: int | None) -> dict[str, Any]:
+    """Figure data; where it fails as expected, none and a note."""
+    try:
+        _check_memory(statistic, statistic.run.real.matrix.num_haplotypes, max_memory)
+        return statistic.collect()
+    except EXPECTED as error:
+        words = statistic.name.replace("_", " ")
+        statistic.run.notes.append(f"figures of {words} could not be made: {_reason(error)}")
+        return {}
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _check_memory(statistic: Statistic, num_haplotypes: int, max_memory: int | None) -> None:
+    """Raise MemoryError where the statistic may need more than is left."""
+    if max_memory is None:
+        return
+    real = statistic.run.real.matrix
+    needed = statistic.bytes_needed(max(real.num_haplotypes, num_haplotypes), real.num_sites)
+    if needed > (left := max_memory - resident_bytes()):
+        raise MemoryError(
+            f"expected to need up to {in_words(needed)}, {in_words(max(left, 0))} of {in_words(max_memory)} are left"
+        )
 
 
 def _chosen(

@@ -39,5 +39,5 @@ class Statistic:
 
     @classmethod
     def bytes_needed(cls, num_haplotypes: int, num_sites: int) -> int:
-        """Memory beyond the cohorts, at most, for two cohorts of this shape."""
-        return 0
+        """Memory beyond the cohorts, at most, for two cohorts of this shape; here that of what works on packed rows."""
+        return 6 * num_haplotypes * (num_sites // 8 + 8) + 6 * 16 * 12 * num_haplotypes + (64 << 20)
