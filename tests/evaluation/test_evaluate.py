@@ -16,6 +16,7 @@ import hapforge as hf
 from hapforge.evaluation import EQUAL_N, METRICS, SCORES
 from hapforge.evaluation.controls import person_halves
 from hapforge.evaluation.output import json_schema, payload_sha256
+from hapforge.evaluation.statistics import STATISTICS
 from hapforge.metrics import adversarial_accuracy, compare_allele_frequencies, pca_overlap, privacy_score
 from hapforge.stats import allele_frequencies
 
@@ -67,6 +68,7 @@ def test_every_score_of_every_column(result: hf.evaluation.Evaluation) -> None:
     assert list(result.scores) == ["good", "bad", "real half", "holdout"]
     missing = {"af_r_5_10", "three_point_r_256", "three_point_r_512", "three_point_r_1024"}  # too few sites
     assert not any(SCORES[name].always for name in missing)
+    missing |= {name for statistic in STATISTICS.values() if statistic.opt_in for name in statistic.scores}
     everything = set(SCORES) - missing - {name + EQUAL_N for name in missing}
     assert set(result.scores["good"]) == set(result.scores["bad"]) == set(result.scores["holdout"]) == everything
     assert set(result.scores["real half"]) == everything - {"privacy_score"}
@@ -98,8 +100,10 @@ def test_scores_are_those_of_the_metrics(
     line = compare_allele_frequencies(allele_frequencies(real), allele_frequencies(good), highest=0.2, seed=4)
     assert found["af_r_low"].value == line.r
     assert found["af_r_low"].n == line.num_sites
-    overlap = pca_overlap(real, good, rows=60, seed=4)
-    assert found["pca_wasserstein"].value == overlap.cost.entropic
+    overlap = pca_overlap(real, good, num_components=10, rows=60, seed=4)
+    assert found["pca_wasserstein"].value == overlap.costs[0].entropic
+    assert found["pca_wasserstein_exact_9_10"].value == overlap.costs[4].exact
+    assert (found["pca_wasserstein"].low, found["pca_wasserstein"].high) == overlap.costs[0].entropic_interval
     assert {scores["pca_wasserstein"].n for scores in result.scores.values()} == {60}
 
 
@@ -182,8 +186,12 @@ def test_curves(result: hf.evaluation.Evaluation, real: hf.HaplotypeMatrix, good
     assert data.curves["pairwise_differences"].within_real.sum() == 120 * 119 // 2
     assert data.curves["pairwise_differences"].within["good"].sum() == 100 * 99 // 2
     assert data.curves["pairwise_differences"].between["good"].sum() == 120 * 100
-    assert data.curves["principal_components"].sets["good"].real.shape == (120, 2)
-    assert data.curves["principal_components"].sets["good"].synthetic.shape == (100, 2)
+    assert data.curves["principal_components"].sets["good"].real.shape == (120, 10)
+    assert data.curves["principal_components"].sets["good"].density.sum() == 120
+    together = data.curves["combined_components"]
+    assert together.real.sum() == 120
+    assert {name: counts.sum() for name, counts in together.sets.items()} == {"good": 100, "bad": 90, "holdout": 60}
+    assert data.curves["principal_components"].sets["good"].synthetic.shape == (100, 10)
     assert set(data.curves["ld_decay"].sets) == set(data.curves["ld_decay"].real_beside) == set(result.scores)
     known = np.isfinite(data.curves["ld_decay"].sets["bad"])
     pearson = np.corrcoef(

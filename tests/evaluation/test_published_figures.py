@@ -52,10 +52,11 @@ def test_half_ties_are_fair(real: hf.HaplotypeMatrix) -> None:
 
 @pytest.mark.slow
 def test_pca_wasserstein_on_the_whole_files(real: hf.HaplotypeMatrix, gan: hf.HaplotypeMatrix) -> None:
-    assert pca_overlap(real, gan, rows=None).cost.entropic == pytest.approx(0.0040, abs=0.00005)
+    # 0.0040 is where an iteration of 1000 steps stands; the plan it approaches costs 0.00407
+    assert pca_overlap(real, gan, rows=None).costs[0].entropic == pytest.approx(0.00407, abs=0.00001)
     # another draw than theirs, and the cost is divided by its maximum, which hangs on two rows
     bernoulli = hf.models.Bernoulli().fit(real).sample(5008)
-    assert pca_overlap(real, bernoulli, rows=None).cost.entropic == pytest.approx(0.219, abs=0.02)
+    assert pca_overlap(real, bernoulli, rows=None).costs[0].entropic == pytest.approx(0.219, abs=0.02)
 
 
 @pytest.mark.slow

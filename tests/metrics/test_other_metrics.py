@@ -1,28 +1,21 @@
-"""Allele frequencies, pairwise differences, PCA overlap and LD decay against scipy, POT and numpy."""
+"""Allele frequencies, pairwise differences and LD decay against scipy and numpy."""
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
-import ot
 import pytest
 from scipy.stats import linregress, norm, pearsonr, wasserstein_distance
 
 import hapforge as hf
-from hapforge.errors import MissingDependencyError
 from hapforge.metrics import (
     compare_allele_frequencies,
     compare_grouped_differences,
     compare_ld_decay,
     compare_pairwise_differences,
-    pca_overlap,
-    transport_cost,
 )
 from hapforge.metrics._intervals import combine, wilson
 from hapforge.metrics.allele_frequency import newly_fixed
 from hapforge.metrics.pairwise import num_repeated_rows
-from hapforge.metrics.pca import sinkhorn
 from hapforge.stats import grouped_differences, person_groups
 
 
@@ -123,54 +116,6 @@ def test_repeated_rows(rng: np.random.Generator) -> None:
     x[7] = x[2]
     x[9] = x[2]
     assert num_repeated_rows(hf.HaplotypeMatrix.from_dense(x)) == 2
-
-
-@pytest.mark.parametrize("shift", [0.05, 3.0])
-def test_entropic_cost_is_pots(rng: np.random.Generator, shift: float) -> None:
-    """At a shift of 3 all kernel values of the plain iteration are 0."""
-    x, y = rng.normal(size=(60, 2)), rng.normal(size=(45, 2)) + shift
-    x[:20] += 4
-    cost = ot.dist(x, y)
-    cost /= cost.max()
-    masses = ot.unif(60), ot.unif(45)
-    plan, log = ot.bregman.sinkhorn_log(*masses, cost, 1e-3, log=True, warn=False)
-    found = transport_cost(x, y)
-    assert found.entropic == pytest.approx((plan * cost).sum(), rel=1e-9)
-    assert found.marginal_error == pytest.approx(log["err"][-1], rel=0.3, abs=2e-9)  # theirs is 9 steps older
-    assert found.exact == pytest.approx(ot.emd2(*masses, cost))
-    assert sinkhorn(cost, 0.1)[0] == pytest.approx((ot.sinkhorn(*masses, cost, 0.1) * cost).sum(), rel=1e-6)
-
-
-def test_transport_of_equal_points() -> None:
-    points = np.zeros((5, 2))
-    assert transport_cost(points, points).entropic == pytest.approx(0)
-    with pytest.raises(ValueError, match="at least one on each side, found 0 and 5"):
-        transport_cost(points[:0], points)
-
-
-def test_missing_pot_is_said(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "ot", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'hapforge\[eval\]'"):
-        transport_cost(np.zeros((2, 2)), np.ones((2, 2)))
-
-
-def test_pca_overlap_follows_the_procedure(rng: np.random.Generator) -> None:
-    from sklearn.decomposition import PCA
-
-    frequencies = rng.beta(0.5, 0.5, (3, 150))
-    x = (rng.random((80, 150)) < frequencies[np.arange(80) % 3]).astype(np.uint8)
-    y = (rng.random((50, 150)) < frequencies[np.arange(50) % 3]).astype(np.uint8)
-    found = pca_overlap(hf.HaplotypeMatrix.from_dense(x), hf.HaplotypeMatrix.from_dense(y), rows=None)
-    theirs = PCA(2, svd_solver="full").fit_transform(np.concatenate([x, y]).astype(float))
-    cost = ot.dist(theirs[:80], theirs[80:])
-    cost /= cost.max()
-    plan = ot.bregman.sinkhorn_log(ot.unif(80), ot.unif(50), cost, 1e-3, warn=False)
-    assert found.cost.entropic == pytest.approx((plan * cost).sum(), rel=1e-6)
-    assert found.real.shape == (80, 2)
-    assert found.synthetic.shape == (50, 2)
-    thinned = pca_overlap(hf.HaplotypeMatrix.from_dense(x), hf.HaplotypeMatrix.from_dense(y), rows=30, seed=3)
-    assert thinned.n == 30
-    np.testing.assert_array_equal(thinned.real, found.real)
 
 
 def test_ld_decay(rng: np.random.Generator) -> None:

@@ -17,7 +17,7 @@ from hapforge.report.figures.ld import LDDecayCurves
 from hapforge.report.figures.minimum_distance import MinimumDistances
 from hapforge.report.figures.mixing import MixedAccuracies
 from hapforge.report.figures.pairwise import PairwiseDifferences
-from hapforge.report.figures.pca import PairPCAs, PrincipalComponents
+from hapforge.report.figures.pca import CombinedPCA, PairPCAs, PrincipalComponents
 
 SETS = ["RBM", "WGAN <65k> & friends", "Markov, a rather long name that does not fit on an axis"]
 CONTROLS = ["real half", "holdout", "Bernoulli"]
@@ -91,10 +91,20 @@ def make_evaluation(
         where = centres[rng.integers(0, 3, num_haplotypes)]
         return shrink * where + rng.normal(0, 1.2 + spread, (num_haplotypes, 2))
 
-    components = {
-        name: PrincipalComponents(cloud(0, 1), cloud(8 * noise[name], 1 - 6 * noise[name]), np.array([0.183, 0.072]))
-        for name in names
-    }
+    axis = np.linspace(-12, 12, 81)
+    cells = (axis[1:] + axis[:-1]) / 2
+
+    def density(points: np.ndarray) -> np.ndarray:
+        return np.histogram2d(points[:, 1], points[:, 0], bins=[axis, axis])[0].astype(np.int64)
+
+    explained = np.geomspace(0.183, 0.004, 10)
+    components, densities = {}, {}
+    for name in names:
+        both = [cloud(0, 1), cloud(8 * noise[name], 1 - 6 * noise[name])]
+        drawn = [np.hstack([points[:300], rng.normal(0, 1, (len(points[:300]), 8))]) for points in both]
+        cost = np.geomspace(0.002, 0.001, 5) + 8 * noise[name] ** 2
+        components[name] = PrincipalComponents(*drawn, explained, cells, cells, density(both[0]), cost)
+        densities[name] = density(both[1])
 
     edges = np.concatenate([[0.0], np.geomspace(100, 1e6, 25)])
     decay = 0.55 / (1 + (edges[:-1] + edges[1:]) / 2 / 8_000) + 0.01
@@ -211,6 +221,7 @@ def make_evaluation(
         curves={
             "allele_frequencies": AlleleFrequencies(real, frequencies),
             "pairwise_differences": pairwise,
+            "combined_components": CombinedPCA(explained[:2], cells, cells, density(cloud(0, 1)), densities),
             "principal_components": PairPCAs(components),
             "ld_decay": LDDecayCurves(edges, decay, curves, position_known=True),
             "label_scores": LabelScores(by_labels),
@@ -226,5 +237,7 @@ def make_evaluation(
 def few_curves(data: EvaluationData, names: list[str]) -> dict:
     """The curves without the panels of most sets."""
     pairs = data.curves["principal_components"].sets
-    rest = {key: found for key, found in data.curves.items() if key != "allele_frequencies"}
+    rest = {
+        key: found for key, found in data.curves.items() if key not in ("allele_frequencies", "combined_components")
+    }
     return rest | {"principal_components": PairPCAs({name: pairs[name] for name in names})}

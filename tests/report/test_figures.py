@@ -14,7 +14,7 @@ from hapforge.metrics.chains import PATTERNS
 from hapforge.metrics.mixing import MixedAccuracy
 from hapforge.report import figures
 from hapforge.report.data import Score
-from hapforge.report.figures._base import MAX_BINS, MAX_CLOUD, MAX_POINTS, MAX_SITES_AS_POINTS, NAME_WIDTH, SET_COLOURS
+from hapforge.report.figures._base import MAX_BINS, MAX_POINTS, MAX_SITES_AS_POINTS, NAME_WIDTH, SET_COLOURS
 from hapforge.report.figures.allele_frequency import AlleleFrequencies
 from hapforge.report.figures.by_label import LabelScores
 from hapforge.report.figures.chains import NeighbourChains
@@ -23,7 +23,8 @@ from hapforge.report.figures.ld import LDDecayCurves
 from hapforge.report.figures.minimum_distance import MinimumDistances
 from hapforge.report.figures.mixing import MixedAccuracies
 from hapforge.report.figures.pairwise import PairwiseDifferences
-from hapforge.report.figures.pca import PairPCAs, PrincipalComponents
+from hapforge.report.figures.pca import PairPCAs
+from hapforge.report.figures.umap import PairUMAPs, UMAPLayout
 from hapforge.report.html import packed, plot
 from report.evaluation_factory import CONTROLS, SETS, make_evaluation
 
@@ -82,7 +83,10 @@ def test_every_figure_in_order_and_a_set_has_one_colour_everywhere():
         "low-allele-frequencies",
         "ld-decay",
         "pairwise-differences",
+        "combined-components",
         "principal-components",
+        "later-components",
+        "component-distances",
         "adversarial-accuracy",
         "mixed-accuracy",
         "neighbour-chains",
@@ -132,21 +136,22 @@ def with_curve(data, key, found, **changes):
 
 def test_a_field_without_numbers_is_left_out():
     full = make_evaluation()
-    for gone, key in [
-        (without(full, "allele_frequencies"), "allele-frequencies"),
-        ({"scores": {}}, "adversarial-accuracy"),
-        (without(full, "principal_components"), "principal-components"),
-        (without(full, "pairwise_differences"), "pairwise-differences"),
-        (without(full, "ld_decay"), "ld-decay"),
-        (without(full, "neighbour_chains"), "neighbour-chains"),
-        (without(full, "minimum_distances"), "minimum-distances"),
-        (without(full, "mixed_accuracy"), "mixed-accuracy"),
-        (without(full, "closest_pairs"), "closest-pairs"),
+    everything = {figure.key for figure in figures.build(full)}
+    pairs = {"principal-components", "later-components", "component-distances"}
+    for gone, keys in [
+        (without(full, "allele_frequencies"), {"allele-frequencies", "low-allele-frequencies"}),
+        ({"scores": {}}, {"adversarial-accuracy", "radar"}),
+        (without(full, "principal_components"), pairs),
+        (without(full, "combined_components"), {"combined-components"}),
+        (without(full, "pairwise_differences"), {"pairwise-differences"}),
+        (without(full, "ld_decay"), {"ld-decay"}),
+        (without(full, "neighbour_chains"), {"neighbour-chains"}),
+        (without(full, "minimum_distances"), {"minimum-distances"}),
+        (without(full, "mixed_accuracy"), {"mixed-accuracy"}),
+        (without(full, "closest_pairs"), {"closest-pairs"}),
     ]:
-        keys = {figure.key for figure in figures.build(dataclasses.replace(full, **gone))}
-        assert key not in keys
-        lost = 2 if key in ("allele-frequencies", "adversarial-accuracy") else 1
-        assert len(keys) == len(figures.build(full)) - lost
+        left = {figure.key for figure in figures.build(dataclasses.replace(full, **gone))}
+        assert everything - left == keys
 
 
 def test_labels_are_short_unique_and_never_that_of_real():
@@ -197,18 +202,56 @@ def test_many_sites_are_counted_and_none_is_lost(rng):
     assert column == ((real >= 0.1) & (real < 0.11)).sum()
 
 
-def test_clouds_are_thinned_with_a_fixed_seed(rng):
-    cloud = rng.normal(size=(MAX_CLOUD + 7, 2))
-    pca = PrincipalComponents(cloud, cloud[:5], np.array([0.5, 0.25]))
-    data = with_curve(make_evaluation(["A"], []), "principal_components", PairPCAs({"A": pca}), real_haplotypes=9_876)
-    first, second = (next(f for f in figures.build(data) if f.key == "principal-components") for _ in range(2))
-    real, synthetic = first.panels[0].series
-    assert len(real.x) == len(set(real.x)) == MAX_CLOUD
-    assert set(real.x) < set(cloud[:, 0])
-    assert (real.x == second.panels[0].series[0].x).all()
-    assert synthetic.y.tolist() == cloud[:5, 1].tolist()
-    assert first.panels[0].x_label == "PC1 (50.0 %)"
-    assert f"{MAX_CLOUD:,} points are drawn (of up to 9,876)" in first.caption
+def test_components_of_a_pair_and_of_all_together():
+    data = make_evaluation(["A", "B"], ["real half"])
+    built = {figure.key: figure for figure in figures.build(data)}
+    pair = data.curves["principal_components"].sets["B"]
+    panel = built["principal-components"].panels[1]
+    real, synthetic = panel.series
+    assert (real.kind, synthetic.kind) == ("density", "points")
+    assert real.counts.tolist() == pair.density.tolist()
+    assert synthetic.y.tolist() == pair.synthetic[:, 1].tolist()
+    assert panel.x_label == "PC1 (18.3 %)"
+    assert "300 points are drawn (of up to 2,504)" in built["principal-components"].caption
+    combined = built["combined-components"].panels
+    assert [panel.title for panel in combined] == ["real", "A", "B", "real half"]
+    assert {panel.x_range for panel in combined} == {(-12.0, 12.0)}
+    assert combined[2].series[0].counts.sum() == data.curves["combined_components"].sets["B"].sum()
+    later = built["later-components"].panels
+    assert [(panel.title, panel.x_label[:3]) for panel in later] == [
+        (name, f"PC{i}") for name in "AB" for i in (3, 5, 7, 9)
+    ]
+    assert later[4].series[0].y.tolist() == pair.real[:, 3].tolist()
+    (distances,) = built["component-distances"].panels
+    assert [series.name for series in distances.series] == ["A", "B", "real half"]
+    assert distances.series[1].x.tolist() == [1, 3, 5, 7, 9]
+    assert distances.series[1].y.tolist() == pair.wasserstein.tolist()
+
+
+def test_further_components_of_few_sets_and_of_none():
+    built = {figure.key: figure for figure in figures.build(make_evaluation(list("ABCDE"), []))}
+    assert {panel.title for panel in built["later-components"].panels} == set("ABC")
+    assert "The first 3 sets are drawn; 2 more are not." in built["later-components"].caption
+    data = make_evaluation(["A"], [])
+    pair = data.curves["principal_components"].sets["A"]
+    two = dataclasses.replace(
+        pair,
+        real=pair.real[:, :2],
+        synthetic=pair.synthetic[:, :2],
+        explained=pair.explained[:2],
+        wasserstein=pair.wasserstein[:1],
+    )
+    keys = {figure.key for figure in figures.build(with_curve(data, "principal_components", PairPCAs({"A": two})))}
+    assert "principal-components" in keys
+    assert not keys & {"later-components", "component-distances"}
+
+
+def test_umap_layouts(rng):
+    real, synthetic = rng.normal(size=(30, 2)), rng.normal(size=(20, 2))
+    data = with_curve(make_evaluation(["A"], []), "umap", PairUMAPs({"A": UMAPLayout(real, synthetic)}))
+    (panel,) = next(figure for figure in figures.build(data) if figure.key == "umap").panels
+    assert [series.name for series in panel.series] == ["real", "A"]
+    assert panel.series[1].y.tolist() == synthetic[:, 1].tolist()
 
 
 def test_distributions_keep_all_pairs_and_their_place():

@@ -24,7 +24,7 @@ from hapforge.metrics.pool import Pool
 from hapforge.report.data import EQUAL_N, Score
 from hapforge.stats.allele_frequency import allele_frequencies
 from hapforge.stats.distances import grouped_differences, person_groups
-from hapforge.stats.pca import MAX_COMPONENTS, PCA, pca
+from hapforge.stats.pca import MAX_COMPONENTS, PCA, randomized_pca
 
 REPEATS = 10
 _THIN_TRUTH, _THIN_SET = 6 << 20, 7 << 20  # streams of seeded subsamples
@@ -68,7 +68,7 @@ class Cohort:
     @cached_property
     def components(self) -> PCA:
         """The first ten principal components of this cohort alone, or as many as it has."""
-        return pca(self.matrix, min(MAX_COMPONENTS, self.matrix.num_haplotypes - 1, self.matrix.num_sites))
+        return randomized_pca(self.matrix, min(MAX_COMPONENTS, self.matrix.num_haplotypes - 1, self.matrix.num_sites))
 
     def grouped_between(self, other: Cohort) -> NDArray[np.int64]:
         """Histograms of differences between the rows of a group of this cohort and of a group of another."""

@@ -14,6 +14,7 @@ from hapforge.metrics.allele_frequency import (
 from hapforge.metrics.chains import NearestChains, nearest_chains
 from hapforge.metrics.closest_pairs import ClosestPairs, closest_pairs
 from hapforge.metrics.embedded import adversarial_accuracy_embedded
+from hapforge.metrics.embedding_distances import EmbeddingDistances, NearestInEmbedding, embedding_distances
 from hapforge.metrics.entropy import EntropyError, entropy_error
 from hapforge.metrics.kmers import MotifFit, compare_motif_counts
 from hapforge.metrics.ld import DecayComparison, compare_ld_decay
@@ -21,22 +22,26 @@ from hapforge.metrics.minimum_distance import MinimumDistances, minimum_distance
 from hapforge.metrics.mixing import MixedAccuracy, mixed_accuracy
 from hapforge.metrics.nearest_neighbour_test import NearestNeighbourTest, nearest_neighbour_test
 from hapforge.metrics.pairwise import PairwiseComparison, compare_grouped_differences, compare_pairwise_differences
-from hapforge.metrics.pca import PCAOverlap, pca_overlap, transport_cost
+from hapforge.metrics.pca import PCAOverlap, pca_overlap
 from hapforge.metrics.privacy import Privacy, privacy_score
 from hapforge.metrics.spectrum import SpectrumError, spectrum_error
 from hapforge.metrics.three_point import ThreePointFit, compare_three_point
+from hapforge.metrics.transport import TransportCost, transport_cost
+from hapforge.metrics.umap import UMAPOverlap, umap_overlap
 
 __all__ = [
     "AdversarialAccuracy",
     "AlleleFrequencyFit",
     "ClosestPairs",
     "DecayComparison",
+    "EmbeddingDistances",
     "EntropyError",
     "IndicatorError",
     "MinimumDistances",
     "MixedAccuracy",
     "MotifFit",
     "NearestChains",
+    "NearestInEmbedding",
     "NearestNeighbourTest",
     "PCAOverlap",
     "PairwiseComparison",
@@ -45,6 +50,8 @@ __all__ = [
     "SiteFrequencyComparison",
     "SpectrumError",
     "ThreePointFit",
+    "TransportCost",
+    "UMAPOverlap",
     "adversarial_accuracy",
     "adversarial_accuracy_embedded",
     "closest_pairs",
@@ -57,6 +64,7 @@ __all__ = [
     "compare_pairwise_differences",
     "compare_site_frequency_spectra",
     "compare_three_point",
+    "embedding_distances",
     "entropy_error",
     "indicator_error",
     "minimum_distances",
@@ -67,4 +75,5 @@ __all__ = [
     "privacy_score",
     "spectrum_error",
     "transport_cost",
+    "umap_overlap",
 ]

@@ -4,7 +4,7 @@ from hapforge.stats.allele_frequency import allele_frequencies, class_shares, co
 from hapforge.stats.compression import CompressedSize, compressed_size
 from hapforge.stats.distances import grouped_differences, person_groups, wasserstein_1d
 from hapforge.stats.ld import DecaySums, ld_decay_sums, ld_distance_edges
-from hapforge.stats.pca import PCA, pca
+from hapforge.stats.pca import PCA, pca, randomized_pca
 from hapforge.stats.spectrum import Spectrum, singular_values, spectrum
 from hapforge.stats.three_point import three_point_triplets
 
@@ -22,6 +22,7 @@ __all__ = [
     "ld_distance_edges",
     "pca",
     "person_groups",
+    "randomized_pca",
     "singular_values",
     "site_frequency_spectrum",
     "spectrum",

@@ -16,10 +16,11 @@ from hapforge.evaluation.statistics.minimum_distance import MinimumDistance
 from hapforge.evaluation.statistics.nearest_distance import NearestDistance
 from hapforge.evaluation.statistics.nearest_neighbours import Chains, NeighbourTest
 from hapforge.evaluation.statistics.pairwise import Pairwise
-from hapforge.evaluation.statistics.pca import PrincipalComponentAnalysis
+from hapforge.evaluation.statistics.pca import EmbeddingDistances, PrincipalComponentAnalysis
 from hapforge.evaluation.statistics.privacy import Privacy
 from hapforge.evaluation.statistics.radar import Radar
 from hapforge.evaluation.statistics.three_point import ThreePoint
+from hapforge.evaluation.statistics.umap import UniformManifold
 from hapforge.report.data import EQUAL_N, ScoreText
 
 __all__ = ["METRICS", "SCORES", "STATISTICS", "Statistic"]
@@ -33,6 +34,8 @@ STATISTICS: dict[str, type[Statistic]] = {
         HaplotypeMotifs,
         Pairwise,
         PrincipalComponentAnalysis,
+        EmbeddingDistances,
+        UniformManifold,
         AdversarialAccuracy,
         EmbeddedAccuracy,
         NearestDistance,

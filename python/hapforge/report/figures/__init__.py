@@ -24,6 +24,7 @@ from hapforge.report.figures import (
     radar,
     site_frequency,
     three_point,
+    umap,
 )
 from hapforge.report.figures._base import Figure, Panel, Series, Style, palette, shown, styles
 from hapforge.report.figures._draw import draw, draw_panels
@@ -36,7 +37,7 @@ _GROUPS = {
     "3-point correlations": (three_point,),
     "Haplotype motifs": (kmers,),
     "Pairwise differences": (pairwise,),
-    "Principal components": (pca,),
+    "Principal components": (pca, umap),
     "Nearest neighbours": (adversarial_accuracy, mixing, chains, minimum_distance),
     "Privacy": (closest_pairs,),
     "Labels": (by_label,),

@@ -14,7 +14,6 @@ from hapforge.report.data import EvaluationData
 
 MAX_SITES_AS_POINTS = 3_000  # more sites per panel are counted on a grid; a browser draws 3,000 points in 0.1 s
 MAX_POINTS = 16_000  # more points in a whole figure are counted on a grid, too
-MAX_CLOUD = 1_500  # points drawn of each cloud of a PCA panel, fewer where there are many panels
 MAX_BINS = 160  # bins of a distribution
 GRID = 100  # cells along each axis of a density
 REAL_WITHIN = "real, within"
@@ -37,13 +36,14 @@ SCHEMES = {
 
 
 def palette(scheme: Literal["light", "dark"]) -> dict[str, str]:
-    """Colours by role: those of `SCHEMES`, "set0" ... and, for densities, "set0-pale" ..."""
+    """Colours by role: those of `SCHEMES`, "set0" ... and, for densities, "real-pale", "set0-pale" ..."""
     colours = dict(SCHEMES[scheme])
     paper = colours["paper"]
-    for i, colour in enumerate(SET_COLOURS[scheme]):
+    drawn = {"real": colours["real"], **{f"set{i}": colour for i, colour in enumerate(SET_COLOURS[scheme])}}
+    for role, colour in drawn.items():
         mixed = (round(0.75 * int(paper[k : k + 2], 16) + 0.25 * int(colour[k : k + 2], 16)) for k in (1, 3, 5))
-        colours[f"set{i}"] = colour
-        colours[f"set{i}-pale"] = "#" + "".join(f"{channel:02x}" for channel in mixed)
+        colours[role] = colour
+        colours[f"{role}-pale"] = "#" + "".join(f"{channel:02x}" for channel in mixed)
     return colours
 
 

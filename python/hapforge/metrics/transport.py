@@ -1,0 +1,168 @@
+"""Cost of moving one point cloud onto another: the entropic plan, to convergence, and the optimal one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hapforge.errors import MissingDependencyError
+
+REGULARISATION = 0.001
+NUM_PARTS = 5
+_T_975 = 2.7764451051977934  # 97.5 % point of Student's t with NUM_PARTS - 1 degrees of freedom
+_TOLERANCE = 1e-9
+_MAX_STEPS = 200
+_MAX_CG = 300
+
+Points = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TransportCost:
+    """Cost of moving one point cloud onto another.
+
+    Attributes
+    ----------
+    entropic : float, sum_ij P_ij C_ij of the entropic plan P
+    exact : float, of the optimal plan
+    marginal_error : float, Euclidean norm of what the columns of the entropic plan miss of their mass; 1e-9 or less
+        where the iteration converged
+    margin : float, 97.5 % point of the sampling error of either cost, NaN where the points are too few
+    """
+
+    entropic: float
+    exact: float
+    marginal_error: float
+    margin: float
+
+    @property
+    def entropic_interval(self) -> tuple[float, float]:
+        """95 % interval; a cost is at least 0."""
+        return max(0.0, self.entropic - self.margin), self.entropic + self.margin
+
+    @property
+    def exact_interval(self) -> tuple[float, float]:
+        """95 % interval; a cost is at least 0."""
+        return max(0.0, self.exact - self.margin), self.exact + self.margin
+
+
+def transport_cost(x: Points, y: Points) -> TransportCost:
+    """Entropic and exact cost of moving the points x onto the points y, all of equal mass.
+
+    C_ij = |x_i - y_j|² / max |x - y|². Entropic: P minimises sum P C + 0.001 sum P log P under its marginals (Cuturi
+    2013, equation 2) and is found to a marginal error of 1e-9 (`entropic_plan_cost`); the value is sum P C. Exact:
+    POT's `emd2`.
+
+    The margin is from subsamples without replacement (Politis, Romano and Wolf 1999): x and y are cut into 5 parts
+    each, in their order, and the exact costs of the 5 pairs of parts, in the same unit, give the standard deviation s
+    at a fifth of the points. That of all points is s / sqrt(5), or less where the two distributions are one; the
+    margin is 2.776 (Student's t, 4 degrees of freedom) times it. It says how far the cost lies from its expectation
+    at this number of points, which is above the cost between the distributions. Rows that belong together (of one
+    person) should therefore stand together.
+
+    Parameters
+    ----------
+    x, y : float64 (n, d) and (m, d)
+
+    Raises
+    ------
+    ValueError
+        No points.
+    MissingDependencyError
+        Without POT.
+    """
+    if len(x) == 0 or len(y) == 0:
+        raise ValueError(f"points: expected at least one on each side, found {len(x)} and {len(y)}")
+    try:
+        from ot import emd2
+    except ImportError:
+        raise MissingDependencyError("POT", "eval") from None
+    cost = np.zeros((len(x), len(y)))
+    for a, b in zip(x.T, y.T, strict=True):
+        cost += np.subtract.outer(a, b) ** 2
+    if (highest := cost.max()) > 0:
+        cost /= highest
+
+    def optimal(part: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        masses = (np.full(size, 1 / size) for size in part.shape)
+        value, log = emd2(*masses, np.ascontiguousarray(part), numItermax=10_000_000, log=True)
+        return float(value), log["v"]
+
+    exact, potentials = optimal(cost)
+    entropic, error = entropic_plan_cost(cost, REGULARISATION, potentials)
+    margin = math.nan
+    if min(cost.shape) >= 2 * NUM_PARTS:
+        rows, columns = (np.array_split(np.arange(size), NUM_PARTS) for size in cost.shape)
+        parts = [optimal(cost[np.ix_(a, b)])[0] for a, b in zip(rows, columns, strict=True)]
+        margin = _T_975 * float(np.std(parts, ddof=1)) / math.sqrt(NUM_PARTS)
+    return TransportCost(entropic, exact, error, margin)
+
+
+def entropic_plan_cost(
+    cost: NDArray[np.float64], regularisation: float, potentials: NDArray[np.float64]
+) -> tuple[float, float]:
+    """sum P C of the entropic plan between uniform masses, and the Euclidean error of its column sums.
+
+    P_ij = exp((f_i + g_j - C_ij) / reg), f so that the rows have their mass (computed in the log domain), g by Newton's
+    method on the semi-dual, a concave function of g (Cuturi and Peyré 2018, section 3): its gradient is what the
+    columns miss, its curvature diag(P^T 1) - n P^T P over reg. Directions come from conjugate gradients in float32,
+    steps are shortened as the logarithmic change of the kernel requires (Sun and Tran-Dinh 2019, section 4). About
+    ten steps from the potentials of the exact plan, where Sinkhorn's iteration takes thousands once mass must move
+    between clusters that are far apart: stopped at 1000 steps it can stand below the exact cost.
+
+    Parameters
+    ----------
+    cost : float64 (n, m)
+    regularisation : float > 0, in units of the cost
+    potentials : float64 (m,), a start for g, in units of the cost: those of the exact plan, from which no mass is
+        out of reach
+    """
+    n, m = cost.shape
+    g = np.array(potentials, np.float64)
+    plan = np.empty_like(cost)
+    for _ in range(_MAX_STEPS):
+        np.subtract(g, cost, out=plan)
+        plan /= regularisation
+        plan -= plan.max(axis=1, keepdims=True)
+        np.exp(plan, out=plan)
+        plan /= plan.sum(axis=1, keepdims=True)  # n P
+        columns = plan.sum(axis=0)
+        missed = n / m - columns
+        error = float(np.linalg.norm(missed)) / n
+        if error <= _TOLERANCE:
+            break
+        direction = _newton_direction(plan.astype(np.float32), columns, missed, error * math.sqrt(m))
+        reach = float(direction.max() - direction.min())
+        g += regularisation * direction * (1.0 if reach < 0.7 else 1.3 * math.log1p(reach) / reach)
+    return float(np.vdot(plan, cost)) / n, error
+
+
+def _newton_direction(
+    plan: NDArray[np.float32], columns: NDArray[np.float64], missed: NDArray[np.float64], error: float
+) -> NDArray[np.float64]:
+    """An approximate solution d of (diag(columns) - plan^T plan) d = missed, rows of `plan` of sum 1, scaled by n."""
+    diagonal, left = columns.astype(np.float32), missed.astype(np.float32)
+    diagonal = np.maximum(diagonal, np.float32(1e-12))
+    found = np.zeros_like(left)
+    scaled = left / diagonal
+    along = scaled
+    size = first = float(left @ scaled)
+    wanted = first * min(0.1, max(error, 1e-3)) ** 2
+    for _ in range(_MAX_CG):
+        # einsum: BLAS threads that meet hundreds of times stall on a busy machine, and its sums depend on their number
+        image = diagonal * along - np.einsum("i,ij->j", np.einsum("ij,j->i", plan, along), plan)
+        curvature = float(along @ image)
+        if curvature <= 1e-6 * float(along @ (diagonal * along)):  # flat but for rounding
+            break
+        step = np.float32(size / curvature)
+        found += step * along
+        left -= step * image
+        scaled = left / diagonal
+        size, previous = float(left @ scaled), size
+        if size <= wanted:
+            break
+        along = scaled + np.float32(size / previous) * along
+    return found.astype(np.float64)
