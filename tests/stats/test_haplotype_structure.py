@@ -12,8 +12,8 @@ from hapforge.stats.haplotype_structure import consensus_haplotype, sorted_haplo
 def test_sites() -> None:
     frequencies = np.array([0.0, 0.05, 0.051, 0.5, 0.949, 0.95, 1.0, 0.3])
     assert structure_sites(frequencies, 10).tolist() == [2, 3, 4, 7]
-    assert structure_sites(frequencies, 2).tolist() == [2, 7]
-    assert structure_sites(np.full(1000, 0.2), 5).tolist() == [0, 250, 500, 749, 999]
+    assert structure_sites(frequencies, 2).tolist() == [3, 4]
+    assert structure_sites(np.full(1000, 0.2), 5).tolist() == [497, 498, 499, 500, 501]
     with pytest.raises(ValueError, match=r"above 0\.05, found none"):
         structure_sites(np.array([0.01, 1.0]), 5)
     with pytest.raises(ValueError, match="most: expected 1 or more"):

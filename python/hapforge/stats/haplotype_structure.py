@@ -12,7 +12,9 @@ _ROWS = 23 << 20  # stream
 
 
 def structure_sites(frequencies: NDArray[np.float64], most: int) -> NDArray[np.int64]:
-    """Sites with a minor allele frequency above 0.05; evenly spaced ones among them where there are more than `most`.
+    """Sites with a minor allele frequency above 0.05; the middle ones of them where there are more than `most`.
+
+    Neighbours, as sites far apart would not show the blocks that haplotypes are made of.
 
     Parameters
     ----------
@@ -37,9 +39,8 @@ def structure_sites(frequencies: NDArray[np.float64], most: int) -> NDArray[np.i
     common = np.flatnonzero(np.minimum(frequencies, 1 - frequencies) > LOWEST_MAF + 1e-12)  # 1 - 0.95 is above 0.05
     if len(common) == 0:
         raise ValueError(f"frequencies: expected a site with a minor allele frequency above {LOWEST_MAF}, found none")
-    if len(common) <= most:
-        return common
-    return common[np.linspace(0, len(common) - 1, most).round().astype(np.int64)]
+    first = max(0, len(common) - most) // 2
+    return common[first : first + most]
 
 
 def sorted_haplotypes(

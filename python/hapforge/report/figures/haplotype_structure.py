@@ -41,7 +41,7 @@ def figures(data: EvaluationData) -> list[Figure]:
     panels = [_panel("real", REAL, found.real)]
     panels += [_panel(name, style[name], found.sets[name]) for name in drawn]
     where = (
-        f" from position {found.position_bp[0]:,} to {found.position_bp[-1]:,}"
+        f", from position {found.position_bp[0]:,} to {found.position_bp[-1]:,}"
         if found.by_position and len(found.position_bp)
         else ""
     )
@@ -52,7 +52,7 @@ def figures(data: EvaluationData) -> list[Figure]:
         "The pictures should have the same blocks: long stripes are shared haplotypes, speckle is linkage "
         "disequilibrium that is lost, and rows that repeat are too little diversity.",
         f"Up to {len(found.real)} seeded haplotypes of each, from nearest to farthest from the more frequent real "
-        f"alleles; {number} sites with a real minor allele frequency above 0.05, evenly chosen among them{where}. "
+        f"alleles; the middle {number} of the sites with a real minor allele frequency above 0.05{where}. "
         "ALT is dark. After Haplostrips (Marnetto and Huerta-Sánchez 2017)."
         + (f" {len(names) - len(drawn)} further sets are not drawn." if len(names) > len(drawn) else ""),
         f"Alleles of haplotypes at {number} sites: real, {listed(drawn)}.",
