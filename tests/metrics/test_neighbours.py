@@ -18,6 +18,7 @@ from hapforge.metrics import (
     closest_pairs,
     minimum_distances,
     mixed_accuracy,
+    mixing,
     nearest_chains,
     nearest_neighbour_test,
 )
@@ -321,20 +322,26 @@ def test_planted_copies_are_found_and_listed(rng: np.random.Generator) -> None:
 # mixing
 
 
-def test_mixing(rng: np.random.Generator) -> None:
-    x, y = population(rng, 130, 200), population(rng, 120, 200)
+@pytest.mark.parametrize("num_sites", [8, 40, 200])
+def test_mixing_is_the_accuracy_of_mixed_sets(rng: np.random.Generator, num_sites: int) -> None:
+    """Also with many ties and copies, at 8 sites."""
+    x, y = population(rng, 120, num_sites), population(rng, 120, num_sites)
     found = mixed_accuracy(pack(x), pack(y), seed=1)
-    assert found.copies.tolist() == [0, 1, 10, 50, 60]
-    assert found.n == 120
-    assert found.aa_syn[0] - found.aa_syn[-1] > 0.2
-    apart = mixed_accuracy(pack(x), pack(1 - x))  # a copy is at distance 0 of real rows, the others have one another
-    np.testing.assert_allclose(apart.aa_syn, 1 - apart.copies / 130)
-    assert apart.aa_truth[0] == 1
-    assert apart.aa_truth[-1] < 0.5
-    same = mixed_accuracy(pack(x), pack(x[::-1]), seed=1)
-    assert same.aa_syn[0] == 0
-    level = adversarial_accuracy(pack(x[:120]), pack(y))
-    assert abs(found.aa_truth[0] - level.aa_truth) < 0.15
+    assert (found.copies.tolist(), found.n) == ([0, 1, 10, 50, 60], 120)
+    taken, replaced = seeded_order(120, 1, mixing._TAKEN), seeded_order(120, 1, mixing._REPLACED)
+    for count, aa_truth, aa_syn in zip(found.copies, found.aa_truth, found.aa_syn, strict=True):
+        mixed = y.copy()
+        mixed[replaced[:count]] = x[taken[:count]]
+        expected = adversarial_accuracy(pack(x), pack(mixed))
+        assert (aa_truth, aa_syn) == pytest.approx((expected.aa_truth, expected.aa_syn))
+
+
+def test_mixing_of_unequal_sets(rng: np.random.Generator) -> None:
+    found = mixed_accuracy(pack(population(rng, 130, 200)), pack(population(rng, 25, 200)))
+    assert (found.copies.tolist(), found.n) == ([0, 1, 10, 12], 25)
+    assert found.aa_syn[0] > found.aa_syn[-1]
+    two = pack(rng.integers(0, 2, (2, 30), dtype=np.uint8))
+    assert mixed_accuracy(two, two).aa_syn.tolist() == [0, 0]
 
 
 def test_levels() -> None:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 from hapforge.metrics._sites import check_same_sites
-from hapforge.metrics.adversarial_accuracy import accuracy_over
-from hapforge.metrics.nearest import NearestSets
+from hapforge.metrics.adversarial_accuracy import equal_subsamples
+from hapforge.metrics.nearest import LIST_LENGTH, NearestPair, nearest_among, nearest_between
 
 _REPLACED, _TAKEN = 12 << 20, 13 << 20  # streams
 _STEPS = (1, 10, 50, 100, 500)
@@ -54,18 +54,32 @@ def mixed_accuracy(real: HaplotypeMatrix, synthetic: HaplotypeMatrix, *, seed: i
     Yelmen et al. 2021, supplementary figure 21 (1, 10, 50, 100, 500 and 1000 of 2000).
     """
     check_same_sites(real=real, synthetic=synthetic)
-    n = min(real.num_haplotypes, synthetic.num_haplotypes)
-    if n < 2:
-        raise ValueError(f"real and synthetic: expected at least 2 haplotypes each, found {n}")
-    taken = seeded_order(real.num_haplotypes, seed, _TAKEN)[:n]
-    replaced = seeded_order(synthetic.num_haplotypes, seed, _REPLACED)[:n]
-    truth, copies = real.select_haplotypes(np.sort(taken)), levels(n)
-    parts = []
+    truth, syn = equal_subsamples((real.num_haplotypes, synthetic.num_haplotypes), 1, seed)[0]
+    ts, st = nearest_between(real, synthetic, LIST_LENGTH)
+    pair = NearestPair(nearest_among(real, LIST_LENGTH), ts, st, nearest_among(synthetic, LIST_LENGTH))
+    every = np.arange(real.num_haplotypes), np.arange(synthetic.num_haplotypes)
+    return mixed_over(pair, every[0] if truth is None else truth, every[1] if syn is None else syn, seed)
+
+
+def mixed_over(pair: NearestPair, truth: NDArray[np.int64], syn: NDArray[np.int64], seed: int) -> MixedAccuracy:
+    """Mixed accuracies of n truth and n synthetic rows from searches that were done already."""
+    n = len(truth)
+    to_truth, to_real = pair.tt(truth, truth), pair.st(syn, truth)
+    taken, replaced = seeded_order(n, seed, _TAKEN), seeded_order(n, seed, _REPLACED)
+    copies, parts = levels(n), []
     for count in copies:
-        mixed = synthetic.words[replaced]
-        mixed[:count] = real.words[taken[:count]]
-        found = accuracy_over(NearestSets(truth, HaplotypeMatrix(mixed, truth.sites)), [(None, None)])
-        parts.append((found.aa_truth, found.aa_syn))
+        stays = np.ones((2, n), bool)  # truth rows that are not copied, synthetic rows that are not replaced
+        stays[0, taken[:count]] = stays[1, replaced[:count]] = False
+        rest = syn[stays[1]]
+        # a row that is copied has its copy at distance 0, and so has the copy: neither counts
+        others = truth[stays[0]]
+        nearest = pair.ts(others, rest)
+        if count:
+            nearest = np.minimum(nearest, pair.tt(others, truth[taken[:count]]))
+        aa_truth = (nearest > to_truth[stays[0]]).sum() / n
+        # copies of truth rows are no nearer to a synthetic row than the nearest truth row is
+        aa_syn = (to_real[stays[1]] > pair.ss(rest, rest)).sum() / n if len(rest) > 1 else 0.0
+        parts.append((aa_truth, aa_syn))
     aa_truth, aa_syn = np.array(parts).T
     return MixedAccuracy(np.array(copies), aa_truth, aa_syn, n)
 

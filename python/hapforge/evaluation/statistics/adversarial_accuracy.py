@@ -9,7 +9,7 @@ import numpy as np
 from hapforge.evaluation.cohorts import Column, Run, score
 from hapforge.evaluation.statistics._base import Statistic
 from hapforge.metrics.adversarial_accuracy import AdversarialAccuracy as Accuracy
-from hapforge.metrics.mixing import MixedAccuracy, mixed_accuracy
+from hapforge.metrics.mixing import MixedAccuracy, mixed_over
 from hapforge.metrics.pairwise import num_repeated_rows
 from hapforge.report.data import EQUAL_N, Rule, Score, ScoreText
 from hapforge.report.figures.mixing import MixedAccuracies
@@ -67,7 +67,7 @@ class AdversarialAccuracy(Statistic):
         self._mixed: dict[str, MixedAccuracy] = {}
 
     def compute(self, column: Column) -> dict[str, Score]:
-        self._mixed[column.name] = mixed_accuracy(column.truth.matrix, column.cohort.matrix, seed=self.run.seed)
+        self._mixed[column.name] = self._mix(column)
         found = _scores(column.accuracy, len(column.own_rows), "")
         cohort = column.cohort.matrix
         if not column.is_real_half:  # a copy of any real haplotype counts, not only of those in a subsample
@@ -80,6 +80,11 @@ class AdversarialAccuracy(Statistic):
             num_repeated_rows(cohort), cohort.num_haplotypes, "rows identical to an earlier one of the set"
         )
         return found | _scores(column.accuracy_equal_n, len(column.equal_rows), EQUAL_N)
+
+    def _mix(self, column: Column) -> MixedAccuracy:
+        sizes = self.run.real.matrix.num_haplotypes, column.cohort.matrix.num_haplotypes
+        truth, syn = (np.arange(n) if r is None else r for r, n in zip(column.own_rows[0], sizes, strict=True))
+        return mixed_over(column.pair, truth, syn, self.run.seed)
 
     def collect(self) -> dict[str, Any]:
         return {"mixed_accuracy": MixedAccuracies(self._mixed)} if self._mixed else {}

@@ -26,8 +26,8 @@ class ClosestPairs(Statistic):
             "share of synthetic haplotypes nearer to a training one than all but 1 % of real ones are; 0.01: harmless",
             "lower",
             Rule(
-                0.01,
-                0.04,
+                0.02,
+                0.1,
                 "",
                 "closer to training haplotypes than other real ones are: near copies, or too little variety",
             ),
