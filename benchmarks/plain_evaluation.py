@@ -146,13 +146,17 @@ def distances(real: Cohort, synthetic: Cohort, **_: Any) -> Values:
     nearest = np.argpartition(pool, 10, axis=1)[:, :10]
     nearest = np.take_along_axis(nearest, np.argsort(np.take_along_axis(pool, nearest, axis=1), axis=1), axis=1)
     own = (nearest < n) == (np.arange(2 * n) < n)[:, None]
-    own[:n].mean(), own[n:].mean()  # the nearest-neighbour test
+    found |= {"nn_test_real": float(own[:n].mean()), "nn_test_syn": float(own[n:].mean())}
     visited = np.arange(2 * n)[:, None]
     for _size in range(2, 6):
         options = nearest[visited[:, -1]]
         unseen = (options[:, :, None] != visited[:, None, :]).all(axis=2)
         visited = np.column_stack([visited, options[np.arange(2 * n), unseen.argmax(axis=1)]])
-        np.unique((visited >= n) @ (1 << np.arange(visited.shape[1])), return_counts=True)
+        patterns = np.bincount((visited >= n) @ (1 << np.arange(visited.shape[1])), minlength=1 << visited.shape[1])
+        if visited.shape[1] == 2:
+            found |= dict(
+                zip(("chain_TT", "chain_ST", "chain_TS", "chain_SS"), (patterns / (2 * n)).tolist(), strict=True)
+            )
     return found
 
 
