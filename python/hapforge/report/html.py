@@ -76,7 +76,10 @@ def render(data: EvaluationData) -> str:
             for i, (heading, found) in enumerate(groups.items(), 1)
         ],
         pictures={figure.key: _picture(figure) for figure in figures},
-        packed={figure.key: Markup(packed([plot(panel) for panel in figure.panels])) for figure in figures},
+        packed={
+            figure.key: Markup(packed([plot(panel, small=figure.layout == "small") for panel in figure.panels]))
+            for figure in figures
+        },
         palettes=palettes,
         provenance=list(_flat(data.provenance)),
         styles_text=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
@@ -98,18 +101,19 @@ def script_json(value: object) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def plot(panel: Panel) -> dict[str, Any]:
+def plot(panel: Panel, *, small: bool = False) -> dict[str, Any]:
     """A panel as plotly traces and layout. Colours are roles of the palette, which the page turns into colours."""
     axis = {
         "automargin": True,
         "gridcolor": "grid",
         "linecolor": "muted",
         "tickcolor": "muted",
-        "tickfont": {"color": "muted"},
+        "tickfont": {"color": "muted", "size": 11 if small else 12},
+        "tickangle": 0,
         "zeroline": False,
         "ticks": "outside",
         "ticklen": 4,
-        "nticks": 6,
+        "nticks": 4 if small else 6,
         "showline": True,
     }
     x_axis: dict[str, Any] = {**axis, "title": {"text": _plain(panel.x_label), "standoff": 8}}
@@ -121,9 +125,9 @@ def plot(panel: Panel) -> dict[str, Any]:
     elif panel.legend and not panel.log_y:
         y_axis["rangemode"] = "tozero"
     if panel.log_x:
-        x_axis |= {"type": "log", "dtick": 1, "exponentformat": "SI"}
+        x_axis |= _logarithmic(np.concatenate([series.x for series in panel.series]))
     if panel.log_y:
-        y_axis |= {"type": "log", "dtick": 1, "exponentformat": "SI"}
+        y_axis |= _logarithmic(np.concatenate([series.y for series in panel.series]))
     if panel.names:
         y_axis |= {"showticklabels": False, "showgrid": False, "ticks": ""}
     labels = [
@@ -152,7 +156,7 @@ def plot(panel: Panel) -> dict[str, Any]:
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"color": "ink", "size": 12, "family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"},
-        "margin": {"l": 52, "r": 12, "t": 8, "b": 44},
+        "margin": {"l": 12 if panel.names else 52, "r": 12, "t": 8, "b": 44},
         "hovermode": "closest",
         "hoverlabel": {"bgcolor": "paper", "bordercolor": "muted", "font": {"color": "ink"}},
         "showlegend": False,
@@ -165,6 +169,17 @@ def plot(panel: Panel) -> dict[str, Any]:
         "uirevision": "kept",
     }
     return {"data": [_trace(series) for series in panel.series], "layout": layout}
+
+
+def _logarithmic(values: NDArray[np.float64]) -> dict[str, Any]:
+    """An axis with a label at every power of ten, or at 1, 2 and 5 where there would be too few."""
+    positive = values[np.isfinite(values) & (values > 0)]
+    low, high = (positive.min(), positive.max()) if positive.size else (1.0, 1.0)
+    return {
+        "type": "log",
+        "dtick": 1 if high > 30 * low else "D2",
+        "exponentformat": "SI" if low >= 1 else "none",
+    }
 
 
 def _trace(series: Series) -> dict[str, Any]:
@@ -186,7 +201,12 @@ def _trace(series: Series) -> dict[str, Any]:
         trace |= {
             "type": "scatter",
             "mode": "lines",
-            "line": {"color": colour, "dash": series.style.dash, "width": 3 if series.style == REAL else 2},
+            "line": {
+                "color": colour,
+                "dash": series.style.dash,
+                "width": 3 if series.style == REAL else 2,
+                "shape": "vh" if series.steps else "linear",
+            },
             "hovertemplate": "%{x:,.4~g}: %{y:.3~g}<extra>%{fullData.name}</extra>",
         }
     elif series.kind == "bars":
@@ -312,7 +332,12 @@ def _verdict_table(data: EvaluationData) -> dict[str, Any]:
         scores = [data.scores.get(name, {}).get(key) for name in data.sets]
         places = decimals([score.value for score in scores if score is not None])
         cells = [
-            verdict and {"verdict": verdict, "value": _cell(score, places, False)["value"]}
+            verdict
+            and {
+                "verdict": verdict,
+                "value": _cell(score, places, False)["value"],
+                "meaning": verdict.text.partition(": ")[2] or verdict.text,
+            }
             for verdict, score in zip(found, scores, strict=True)
         ]
         if any(found):
@@ -322,7 +347,7 @@ def _verdict_table(data: EvaluationData) -> dict[str, Any]:
     tallies = {}
     for name in data.sets:
         levels = [verdict.level for verdict in data.verdicts.get(name, {}).values()]
-        tallies[name] = ", ".join(f"{levels.count(level)} {level}" for level in SYMBOLS if level in levels)
+        tallies[name] = {level: levels.count(level) for level in SYMBOLS if level in levels}
     return {"rows": rows, "tallies": tallies, "in_cells": len(data.sets) <= WORDS_IN_CELLS}
 
 

@@ -80,6 +80,7 @@ class Series:
     top : float
     low, high : float64 (n,), intervals of bars and dots, NaN where none is defined
     pale : whether bars or dots are drawn hollow
+    steps : whether a line is a staircase: a value holds from the x before it to its own
     """
 
     kind: Literal["points", "line", "bars", "dots", "density", "image"]
@@ -94,6 +95,7 @@ class Series:
     low: NDArray[np.float64] | None = None
     high: NDArray[np.float64] | None = None
     pale: bool = False
+    steps: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,15 +128,17 @@ class Figure:
     panels: list[Panel]
 
     @property
-    def layout(self) -> Literal["wide", "grid", "small"]:
-        """Panels side by side: up to two, three, or four."""
+    def layout(self) -> Literal["square", "wide", "grid", "small"]:
+        """Panels side by side: one that is not stretched, up to two, three, or four."""
         panels = len(self.panels)
+        if panels == 1 and self.panels[0].diagonal:
+            return "square"
         return "wide" if panels <= 2 else "grid" if panels in (3, 5, 6) else "small"
 
     def panel_height_px(self, panel: Panel) -> int:
         if panel.names:
             return 70 + (58 if len(panel.names) <= MAX_TALL_NAMES else 36) * len(panel.names)
-        return {"wide": 340, "grid": 300, "small": 230}[self.layout]
+        return {"square": 440, "wide": 340, "grid": 300, "small": 230}[self.layout]
 
     @property
     def legend(self) -> list[Series]:

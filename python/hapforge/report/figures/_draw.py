@@ -30,10 +30,11 @@ def draw(figure: Figure) -> bytes:
         Where matplotlib is not installed.
     """
     panels = figure.panels
-    columns = min({"wide": 2, "grid": 3, "small": 4}[figure.layout], len(panels))
+    columns = min({"square": 1, "wide": 2, "grid": 3, "small": 4}[figure.layout], len(panels))
     rows = -(-len(panels) // columns)
     height = max(figure.panel_height_px(panel) for panel in panels) / 100 if columns == 1 else 3.9 - 0.4 * columns
-    return draw_panels(panels, rows, columns, (8.0 if columns == 1 else 10.0, rows * height + _legend_inches(panels)))
+    width = 5.2 if figure.layout == "square" else 8.0 if columns == 1 else 10.0
+    return draw_panels(panels, rows, columns, (width, rows * height + _legend_inches(panels)))
 
 
 def _legend_inches(panels: list[Panel]) -> float:
@@ -126,7 +127,8 @@ def _draw_panel(axes: Axes, panel: Panel, colours: dict[str, str]) -> list[Any]:
         if series.kind == "points":
             drawn.append(axes.scatter(series.x, series.y, s=5, color=colour, alpha=0.45, linewidths=0))
         elif series.kind == "line":
-            line = {"linestyle": _DASHES[series.style.dash], "linewidth": 2.2 if series.style == REAL else 1.5}
+            line: dict[str, Any] = {"drawstyle": "steps-pre" if series.steps else "default"}
+            line |= {"linestyle": _DASHES[series.style.dash], "linewidth": 2.2 if series.style == REAL else 1.5}
             drawn += axes.plot(series.x, series.y, color=colour, **line)
         elif series.kind == "bars":
             face = colours["paper"] if series.pale else colour

@@ -136,7 +136,8 @@ def _fixed(data: EvaluationData, found: FixedSites) -> Figure:
     for name in names:
         counts = found.counts[name]
         some = counts > 0
-        series.append(Series("line", style[name].label, style[name], found.at_least[some], counts[some].astype(float)))
+        x, y = found.at_least[some], counts[some].astype(float)
+        series.append(Series("line", style[name].label, style[name], x, y, steps=True))
     totals = ", ".join(f"{style[name].label} {int(found.counts[name][0]):,}" for name in names)
     return Figure(
         "fixed-sites",
