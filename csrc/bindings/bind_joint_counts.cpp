@@ -90,45 +90,91 @@ void check_decay_order(const Array<std::int64_t>& position, const Array<std::int
   }
 }
 
-py::tuple bind_ld_decay(const Array<std::uint64_t>& words, std::size_t num_sites,
-                        const Array<std::int64_t>& position, const Array<std::int64_t>& contig_end,
-                        const Array<std::int64_t>& first_index, const Array<std::int64_t>& edges,
-                        const Array<std::int64_t>& block_end, const std::string& backend,
-                        std::size_t threads) {
-  const BitMatrixView view = view_of(words, num_sites, "words");
-  joint_counts::DecayInput input{};
-  input.position = checked_data(position, 1, "position");
-  input.contig_end = checked_data(contig_end, 1, "contig_end");
-  input.first_index = checked_data(first_index, 1, "first_index");
-  input.edges = checked_data(edges, 1, "edges");
-  const auto& kernels = find_backend(joint_counts::implementations(), backend);
+joint_counts::BinnedPairs binned_pairs(const Array<std::int64_t>& position,
+                                       const Array<std::int64_t>& contig_end,
+                                       const Array<std::int64_t>& first_index,
+                                       const Array<std::int64_t>& edges, std::size_t num_sites) {
+  const joint_counts::BinnedPairs pairs{checked_data(position, 1, "position"),
+                                        checked_data(contig_end, 1, "contig_end"),
+                                        checked_data(first_index, 1, "first_index"),
+                                        extent(first_index, 0),
+                                        checked_data(edges, 1, "edges"),
+                                        extent(edges, 0) - 1};
   if (extent(position, 0) != num_sites || extent(contig_end, 0) != num_sites ||
       extent(edges, 0) < 2) {
     throw py::value_error("expected one position and contig end per site and at least two edges");
   }
   check_indices(first_index, num_sites, "first_index");
-  input.block_end = checked_data(block_end, 1, "block_end");
-  input.num_blocks = extent(block_end, 0);
-  if (!std::is_sorted(input.block_end, input.block_end + input.num_blocks) ||
-      input.num_blocks == 0 ||
-      input.block_end[input.num_blocks - 1] != static_cast<std::int64_t>(num_sites)) {
-    throw py::value_error("block_end: expected ascending ends, the last the number of sites");
-  }
   check_decay_order(position, contig_end, first_index, edges);
-  input.num_first = extent(first_index, 0);
-  input.num_bins = extent(edges, 0) - 1;
-  const auto blocks = static_cast<py::ssize_t>(input.num_blocks);
-  const auto bins = static_cast<py::ssize_t>(input.num_bins);
-  Array<double> sum_r2({blocks, blocks, bins});
-  Array<std::int64_t> num_pairs({blocks, blocks, bins});
+  return pairs;
+}
+
+py::tuple bind_ld_decay(const Array<std::uint64_t>& words, std::size_t num_sites,
+                        const Array<std::int64_t>& position, const Array<std::int64_t>& contig_end,
+                        const Array<std::int64_t>& first_index, const Array<std::int64_t>& edges,
+                        const std::string& backend, std::size_t threads) {
+  const BitMatrixView view = view_of(words, num_sites, "words");
+  const auto& kernels = find_backend(joint_counts::implementations(), backend);
+  const auto pairs = binned_pairs(position, contig_end, first_index, edges, num_sites);
+  auto sum_r2 = empty<double>(pairs.num_bins);
+  auto num_pairs = empty<std::int64_t>(pairs.num_bins);
   double* out_sum = sum_r2.mutable_data();
   std::int64_t* out_pairs = num_pairs.mutable_data();
   {
     const py::gil_scoped_release unlocked;
-    joint_counts::ld_decay(panels_of(view, backend, threads), input, out_sum, out_pairs, kernels,
+    joint_counts::ld_decay(panels_of(view, backend, threads), pairs, out_sum, out_pairs, kernels,
                            threads);
   }
   return py::make_tuple(sum_r2, num_pairs);
+}
+
+std::size_t checked_ends(const Array<std::int64_t>& ends, std::size_t num_sites, const char* name) {
+  const std::int64_t* end = checked_data(ends, 1, name);
+  const std::size_t size = extent(ends, 0);
+  if (size == 0 || end[0] < 0 || !std::is_sorted(end, end + size) ||
+      end[size - 1] != static_cast<std::int64_t>(num_sites)) {
+    throw py::value_error(std::string(name) +
+                          ": expected ascending ends, the last the number of sites");
+  }
+  return size;
+}
+
+// `a` and `b` have a row per haplotype.
+py::tuple bind_compare_ld(const Array<std::uint64_t>& a, const Array<std::uint64_t>& b,
+                          std::size_t num_sites, const Array<std::int64_t>& position,
+                          const Array<std::int64_t>& contig_end,
+                          const Array<std::int64_t>& first_index, const Array<std::int64_t>& edges,
+                          const Array<std::int64_t>& block_end, const Array<std::int64_t>& cell_end,
+                          const std::string& backend, std::size_t threads) {
+  const BitMatrixView view_a = view_of(a, num_sites, "a");
+  const BitMatrixView view_b = view_of(b, num_sites, "b");
+  const auto& kernels = find_backend(joint_counts::implementations(), backend);
+  const auto pairs = binned_pairs(position, contig_end, first_index, edges, num_sites);
+  const joint_counts::Partition partition{
+      block_end.data(), checked_ends(block_end, num_sites, "block_end"), cell_end.data(),
+      checked_ends(cell_end, num_sites, "cell_end")};
+  const auto ends_a_cell = [&](std::int64_t end) {
+    return std::binary_search(cell_end.data(), cell_end.data() + cell_end.size(), end);
+  };
+  if (!std::all_of(block_end.data(), block_end.data() + block_end.size(), ends_a_cell)) {
+    throw py::value_error("cell_end: expected every end of a block among them");
+  }
+  const auto blocks = static_cast<py::ssize_t>(partition.num_blocks);
+  const auto cells = static_cast<py::ssize_t>(partition.num_cells);
+  const auto bins = static_cast<py::ssize_t>(pairs.num_bins);
+  Array<double> moments({blocks, blocks, bins, static_cast<py::ssize_t>(joint_counts::kMoments)});
+  Array<std::int64_t> num_pairs({blocks, blocks, bins});
+  Array<double> cell_sums({cells, cells, py::ssize_t{2}});
+  Array<std::int64_t> cell_pairs({cells, cells});
+  const joint_counts::MomentSums out{moments.mutable_data(), num_pairs.mutable_data(),
+                                     cell_sums.mutable_data(), cell_pairs.mutable_data()};
+  {
+    const py::gil_scoped_release unlocked;
+    joint_counts::compare_ld(panels_of(view_a, backend, threads),
+                             panels_of(view_b, backend, threads), pairs, partition, out, kernels,
+                             threads);
+  }
+  return py::make_tuple(moments, num_pairs, cell_sums, cell_pairs);
 }
 
 }  // namespace
@@ -143,8 +189,13 @@ void register_joint_counts(py::module_& m) {
         py::arg("statistic"), py::arg("backend"), py::arg("threads"));
   m.def("ld_decay", &bind_ld_decay, py::arg("words").noconvert(), py::arg("num_sites"),
         py::arg("position").noconvert(), py::arg("contig_end").noconvert(),
+        py::arg("first_index").noconvert(), py::arg("edges").noconvert(), py::arg("backend"),
+        py::arg("threads"));
+  m.def("compare_ld", &bind_compare_ld, py::arg("a").noconvert(), py::arg("b").noconvert(),
+        py::arg("num_sites"), py::arg("position").noconvert(), py::arg("contig_end").noconvert(),
         py::arg("first_index").noconvert(), py::arg("edges").noconvert(),
-        py::arg("block_end").noconvert(), py::arg("backend"), py::arg("threads"));
+        py::arg("block_end").noconvert(), py::arg("cell_end").noconvert(), py::arg("backend"),
+        py::arg("threads"));
 }
 
 }  // namespace hapforge

@@ -409,7 +409,7 @@ int hf_ld_decay(const uint64_t* words, int64_t num_haplotypes, int64_t num_sites
     const BitMatrixView view =
         packed(words, num_haplotypes, num_sites, row_stride, Rows::kAnyStride);
     const auto& kernels = chosen(joint_counts::implementations(), backend);
-    joint_counts::DecayInput input{};
+    joint_counts::BinnedPairs input{};
     input.num_bins = matrix_size(num_bins);
     require(input.num_bins > 0, HF_ERROR_SIZE);
     input.position = array(position, view.num_sites);
@@ -431,8 +431,6 @@ int hf_ld_decay(const uint64_t* words, int64_t num_haplotypes, int64_t num_sites
     input.contig_end = contig_end.data();
     input.first_index = everyone.data();
     input.num_first = view.num_sites;
-    input.block_end = &num_sites;  // all sites are one block
-    input.num_blocks = 1;
     joint_counts::ld_decay(panels_of(view, backend, thread_count(threads)), input, sum_r2,
                            num_pairs, kernels, thread_count(threads));
   });

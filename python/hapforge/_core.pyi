@@ -46,10 +46,22 @@ def ld_decay(
     contig_end: NDArray[np.int64],
     first_index: NDArray[np.int64],
     edges: NDArray[np.int64],
-    block_end: NDArray[np.int64],
     backend: str,
     threads: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...
+def compare_ld(
+    a: Words,
+    b: Words,
+    num_sites: int,
+    position: NDArray[np.int64],
+    contig_end: NDArray[np.int64],
+    first_index: NDArray[np.int64],
+    edges: NDArray[np.int64],
+    block_end: NDArray[np.int64],
+    cell_end: NDArray[np.int64],
+    backend: str,
+    threads: int,
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]: ...
 def three_point(
     words: Words, num_sites: int, triplets: NDArray[np.int64], negate: bool, backend: str, threads: int
 ) -> NDArray[np.float64]: ...

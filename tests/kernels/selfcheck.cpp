@@ -170,15 +170,28 @@ Bytes run_joint_counts(const joint_counts::Kernels& kernels, Shape s) {
     first[i] = static_cast<std::int64_t>(i);
   }
   const std::int64_t edges[] = {1, 50, 200, 2000};
-  const std::int64_t block_end[] = {static_cast<std::int64_t>(s.rows / 3),
-                                    static_cast<std::int64_t>(s.rows)};
-  std::vector<double> sums(12);
-  std::vector<std::int64_t> num_pairs(12);
-  joint_counts::ld_decay(
-      sites, {position.data(), contig_end.data(), first.data(), s.rows, edges, 3, block_end, 2},
-      sums.data(), num_pairs.data(), kernels, kThreads);
+  const joint_counts::BinnedPairs pairs{
+      position.data(), contig_end.data(), first.data(), s.rows, edges, 3};
+  std::vector<double> sums(3);
+  std::vector<std::int64_t> num_pairs(3);
+  joint_counts::ld_decay(sites, pairs, sums.data(), num_pairs.data(), kernels, kThreads);
   append(out, sums);
   append(out, num_pairs);
+  const auto end = static_cast<std::int64_t>(s.rows);
+  const std::int64_t block_end[] = {end / 3, end};
+  const std::int64_t cell_end[] = {end / 5, end / 3, end / 2, end};
+  std::vector<double> moments(2 * 2 * 3 * joint_counts::kMoments), cell_sums(4 * 4 * 2);
+  std::vector<std::int64_t> block_pairs(2 * 2 * 3), cell_pairs(4 * 4);
+  const auto fewer =
+      Panels::of_haplotypes({p.view.words, s.sites - 1, p.view.words_per_row, p.view.num_sites},
+                            find_backend(pack::implementations(), "scalar"), kThreads);
+  joint_counts::compare_ld(
+      sites, fewer, pairs, {block_end, 2, cell_end, 4},
+      {moments.data(), block_pairs.data(), cell_sums.data(), cell_pairs.data()}, kernels, kThreads);
+  append(out, moments);
+  append(out, block_pairs);
+  append(out, cell_sums);
+  append(out, cell_pairs);
   return out;
 }
 

@@ -36,7 +36,7 @@ def bcf_records(number):
 def decay_arguments(haplotypes, sites):
     index = np.arange(sites)
     end = np.full(sites, sites)
-    return words_of(haplotypes, sites), sites, index, end, index, np.array([0, sites]), end[:1]
+    return words_of(haplotypes, sites), sites, index, end, index, np.array([0, sites])
 
 
 def gibbs_layer(num_out, num_in):
@@ -61,6 +61,7 @@ LONG_CALLS = {
     "joint_counts_of_pairs": lambda: (words_of(100, 2000), 2000, np.zeros((1_000_000, 2), np.int64), "scalar", 1),
     "ld_matrix": lambda: (words_of(2000, 1000), 1000, "r2", "scalar", 1),
     "ld_decay": lambda: (*decay_arguments(2000, 1000), "scalar", 1),
+    "compare_ld": lambda: (words_of(2000, 1000), *decay_arguments(2000, 1000), *[np.array([1000])] * 2, "scalar", 1),
     "concat_sites": lambda: ([words_of(2000, 20_001), words_of(2000, 20_000)], [20_001, 20_000], 1),
     "three_point": lambda: (words_of(2000, 1000), 1000, np.zeros((100_000, 3), np.int64), False, "scalar", 1),
     "three_point_block": lambda: (words_of(2000, 200), 200, False, "scalar", 1),

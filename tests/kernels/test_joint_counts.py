@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import hapforge as hf
 from hapforge import _backend
 from hapforge.kernels import available_backends, joint_counts, ld_decay, ld_matrix
-from hapforge.kernels.joint_counts import ld_decay_of_blocks
+from hapforge.kernels.joint_counts import ld_moments
 from kernels.cases import NUM_ROWS, dense_matrices, fills, random_dense
 from reference import joint_counts as reference
 
@@ -277,29 +277,95 @@ def test_padding_bits_are_never_counted(backend):
     for call in (
         lambda words: core.joint_counts(words, num_sites, backend, 1),
         lambda words: core.ld_matrix(words, num_sites, "r2", backend, 1),
-        lambda words: core.ld_decay(words, num_sites, position, end, position, edges, end[:1], backend, 1)[0],
+        lambda words: core.ld_decay(words, num_sites, position, end, position, edges, backend, 1)[0],
+        lambda words: core.compare_ld(
+            words, clean, num_sites, position, end, position, edges, end[:1], end[:1], backend, 1
+        )[0],
     ):
         assert np.array_equal(call(dirty), call(clean))
 
 
+def ends_of(cuts, num_sites):
+    """One past the last site of each part, and the part of each site."""
+    return [*cuts, num_sites], np.searchsorted(cuts, np.arange(num_sites), side="right")
+
+
 @every_backend
-@given(cohort=cohorts(), data=st.data())
-def test_sums_of_blocks(backend, cohort, data):
-    m, edges = cohort
-    cuts = sorted(data.draw(st.lists(st.integers(0, m.num_sites), max_size=4)))
-    found, num_pairs = ld_decay_of_blocks(m, edges, [*cuts, m.num_sites], backend=backend, threads=2)
-    block = np.searchsorted(cuts, np.arange(m.num_sites), side="right")
-    for a, b in itertools.product(range(len(cuts) + 1), repeat=2):
-        chosen = np.flatnonzero((block == a) | (block == b))
-        union, apart = (
-            ld_decay(m.select_sites(chosen), edges),
-            [ld_decay(m.select_sites(np.flatnonzero(block == k)), edges).num_pairs for k in (a, b)],
+@pytest.mark.parametrize(("num_sites", "contigs"), [(1, 1), (2, 1), (9, 2), (70, 1), (70, 3)])
+@pytest.mark.parametrize("edges", [[0, 1e9], [1, 50, 51, 400], [0, 10, 10.5, 100.5]], ids=str)
+def test_ld_moments(backend, num_sites, contigs, edges, assert_ran):
+    """Cohorts of unequal sizes; sites fixed in one of them; blocks and cells of no site."""
+    a, b = cohort(30, num_sites, contigs), cohort(131, num_sites, contigs, seed=1).to_dense()
+    position, contig = a.sites.position, a.sites.contig
+    b = hf.HaplotypeMatrix.from_dense(b, positions=position, contig=contig)
+    blocks, block = ends_of([num_sites // 3, num_sites // 3], num_sites)
+    cells, cell = ends_of(sorted({*blocks[:-1], num_sites // 2, num_sites // 5}), num_sites)
+    found = ld_moments(a, b, edges, blocks, cells, backend=backend, threads=1)
+    expected = reference.ld_moments(a.to_dense(), b.to_dense(), position, contig, edges, block, cell)
+    for ours, right in zip(found, expected, strict=True):
+        whole = np.zeros(ours.shape, ours.dtype)  # parts at the end that have no site
+        whole[tuple(map(slice, right.shape))] = right
+        # Up to 2415 additions of values up to 1 in double precision.
+        np.testing.assert_allclose(ours, whole, rtol=1e-12, atol=1e-12)
+    if num_sites > 1:
+        assert_ran("compare_ld", backend)
+
+
+def test_ld_moments_of_nothing():
+    empty = np.zeros((5, 0), np.uint8)
+    assert ld_moments(empty, empty, [0, 10], [0], [0]).num_pairs.tolist() == [[[0]]]
+    dense = random_dense((5, 10))
+    assert ld_moments(dense, dense, [0.2, 0.4], [10], [10]).num_pairs.tolist() == [[[0]]]
+
+
+def test_moments_by_hand():
+    """r2 of the pair is 1/3 (above) and, with 2 of 4 carriers each and 1 of both, 0; then 1/3 and 1."""
+    a = np.array([[1, 1], [1, 0], [0, 0], [0, 0]], dtype=np.uint8)
+    b = np.array([[1, 1], [1, 0], [0, 1], [0, 0]], dtype=np.uint8)
+    assert ld_moments(a, b, [1, 2], [2], [2]).moments.ravel().tolist() == [1 / 3, 0, 1 / 9, 0, 0]
+    same = ld_moments(a, a[:, [0, 0]], [1, 2], [1, 2], [1, 2])
+    assert same.moments[0, 1, 0].tolist() == [1 / 3, 1, 1 / 9, 1, 1 / 3]
+    assert same.cell_sums.tolist() == [[[0, 0], [1 / 3, 1]], [[0, 0], [0, 0]]]
+
+
+@given(pair=st.tuples(cohorts(), cohorts()), data=st.data())
+def test_moments_are_the_same_to_the_last_bit_everywhere(pair, data):
+    (a, edges), (other, _) = pair
+    a = a.select_sites(np.arange(min(a.num_sites, other.num_sites)))
+    b = other.select_sites(np.arange(a.num_sites))
+    cuts = sorted(data.draw(st.lists(st.integers(0, a.num_sites), max_size=9)))
+    blocks, cells = [*cuts[::2], a.num_sites], [*cuts, a.num_sites]
+    one = ld_moments(a, b, edges, blocks, cells, backend="scalar", threads=1)
+    for backend, threads in itertools.product(BACKENDS, (1, 3)):
+        found = ld_moments(a, b, edges, blocks, cells, backend=backend, threads=threads)
+        assert all(x.tobytes() == y.tobytes() for x, y in zip(found, one, strict=True))
+    counts = [m.to_dense().sum(axis=0) for m in (a, b)]
+    both = (counts[0] % a.num_haplotypes > 0) & (counts[1] % b.num_haplotypes > 0)
+    for k, m in enumerate((a, hf.HaplotypeMatrix.from_dense(b.to_dense(), a.sites.position, a.sites.contig))):
+        decay = ld_decay(m.select_sites(both), edges)
+        assert np.array_equal(one.num_pairs.sum((0, 1)), decay.num_pairs)
+        np.testing.assert_allclose(
+            one.moments[..., k].sum((0, 1)), np.nan_to_num(decay.mean_r2) * decay.num_pairs, rtol=1e-12
         )
-        expected = union.num_pairs if a == b else union.num_pairs - sum(apart)
-        assert np.array_equal(num_pairs[a, b], expected if a <= b else np.zeros_like(expected))
-    whole = ld_decay(m, edges)
-    np.testing.assert_allclose(found.sum((0, 1)), np.nan_to_num(whole.mean_r2) * whole.num_pairs, rtol=1e-12, atol=0)
-    assert (found[num_pairs == 0] == 0).all()
+    assert one.cell_pairs.sum() == one.num_pairs.sum()
+    np.testing.assert_allclose(one.cell_sums.sum((0, 1)), one.moments.sum((0, 1, 2))[:2], rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [8, 40, 64, 200, 1300])
+def test_cells_of_any_size_give_the_same_sums(size):
+    """Past 504 partners, what a tile holds, and 64 openers, what a task holds."""
+    a, b = linked_dense(70, 1300), linked_dense(90, 1300, seed=5)
+    edges = np.geomspace(1, 1300, 12)
+    cells = [*range(size, 1300, size), 1300]
+    found = ld_moments(a, b, edges, [1300], cells, threads=2)
+    whole = ld_moments(a, b, edges, [1300], [1300], backend="scalar", threads=1)
+    assert np.array_equal(found.num_pairs, whole.num_pairs)
+    np.testing.assert_allclose(found.moments, whole.moments, rtol=1e-12)
+    r2 = ld_matrix(b).astype(float)[:size, -(1300 - cells[-2] if len(cells) > 1 else 1300) :]
+    if len(cells) > 1:
+        varies = ~np.isnan(ld_matrix(a)[:size, -r2.shape[1] :])
+        assert found.cell_pairs[0, -1] == np.count_nonzero(varies & ~np.isnan(r2))
+        assert found.cell_sums[0, -1, 1] == pytest.approx(np.nansum(r2[varies]), rel=1e-6)
 
 
 def test_ld_decay_needs_no_more_memory_than_it_says():
@@ -347,7 +413,13 @@ def test_bad_calls():
             ld_decay(dense, edges)
     for ends in ([], [9], [3, 2, 10], [11]):
         with pytest.raises(ValueError, match="block_end: expected ascending ends up to 10"):
-            ld_decay_of_blocks(dense, [0, 1], ends)
+            ld_moments(dense, dense, [0, 1], ends, [10])
+        with pytest.raises(ValueError, match="cell_end: expected ascending ends up to 10"):
+            ld_moments(dense, dense, [0, 1], [10], ends)
+    with pytest.raises(ValueError, match="cell_end: expected every end of a block among them"):
+        ld_moments(dense, dense, [0, 1], [4, 10], [5, 10])
+    with pytest.raises(ValueError, match="b: expected the 10 sites of a, found 9"):
+        ld_moments(dense, dense[:, :9], [0, 1], [10], [10])
     with pytest.raises(ValueError, match="max_pairs: expected 1 or more, found 0"):
         ld_decay(dense, [0, 1], max_pairs=0)
 

@@ -34,6 +34,30 @@ def ld_matrix(dense, statistic="r2"):
     )
 
 
+def ld_moments(dense_a, dense_b, position, contig, edges, block, cell):
+    """Sums of x, y, x x, y y, x y over the pairs of sites that vary in both, x and y their r2 in a and b.
+
+    `block` and `cell` give each site's; as [block, block, bin, 5] and [block, block, bin] (numbers of pairs), and of x
+    and y alone as [cell, cell, 2] and [cell, cell].
+    """
+    num_blocks, num_cells, num_bins = max(block) + 1, max(cell) + 1, len(edges) - 1
+    moments = np.zeros((num_blocks, num_blocks, num_bins, 5))
+    num_pairs = np.zeros((num_blocks, num_blocks, num_bins), np.int64)
+    cell_sums, cell_pairs = np.zeros((num_cells, num_cells, 2)), np.zeros((num_cells, num_cells), np.int64)
+    for i in range(len(position)):
+        for j in range(i + 1, len(position)):
+            x, y = linkage(dense_a, i, j), linkage(dense_b, i, j)
+            if contig[i] != contig[j] or math.isnan(x) or math.isnan(y):
+                continue
+            for b in range(num_bins):
+                if edges[b] <= abs(int(position[j]) - int(position[i])) < edges[b + 1]:
+                    moments[block[i], block[j], b] += (x, y, x * x, y * y, x * y)
+                    num_pairs[block[i], block[j], b] += 1
+                    cell_sums[cell[i], cell[j]] += (x, y)
+                    cell_pairs[cell[i], cell[j]] += 1
+    return moments, num_pairs, cell_sums, cell_pairs
+
+
 def ld_decay(dense, position, contig, edges):
     """mean r2 (NaN for an empty bin) and number of pairs by distance bin [edges[b], edges[b + 1])"""
     values = [[] for _ in range(len(edges) - 1)]

@@ -89,6 +89,27 @@ void add_squares(const Run& run, double* sums) noexcept {
   _mm512_storeu_pd(sums, _mm512_add_pd(_mm512_loadu_pd(sums), weighted));
 }
 
+void add_moments(const Run& a, const Run& b, double* sums) noexcept {
+  __m512d sum[kMoments] = {};
+  for (std::size_t j = 0; j < a.length; j += 8) {
+    const __mmask8 mask = first_lanes(a.length - j);
+    const __m512d d_a = scaled_d(a, j, mask);
+    const __m512d d_b = scaled_d(b, j, mask);
+    const __m512d x =
+        _mm512_mul_pd(_mm512_mul_pd(d_a, d_a), _mm512_maskz_loadu_pd(mask, a.partner_weight + j));
+    const __m512d y =
+        _mm512_mul_pd(_mm512_mul_pd(d_b, d_b), _mm512_maskz_loadu_pd(mask, b.partner_weight + j));
+    sum[0] = _mm512_add_pd(sum[0], x);
+    sum[1] = _mm512_add_pd(sum[1], y);
+    sum[2] = _mm512_add_pd(sum[2], _mm512_mul_pd(x, x));
+    sum[3] = _mm512_add_pd(sum[3], _mm512_mul_pd(y, y));
+    sum[4] = _mm512_add_pd(sum[4], _mm512_mul_pd(x, y));
+  }
+  double own_sums[kMoments][8];
+  for (std::size_t s = 0; s < kMoments; ++s) _mm512_storeu_pd(own_sums[s], sum[s]);
+  add_weighted(a, b, own_sums, sums);
+}
+
 template <bool kSquared>
 void scale(const Run& run, float* out) noexcept {
   const __m512d weight = _mm512_set1_pd(run.weight);
@@ -103,6 +124,6 @@ void scale(const Run& run, float* out) noexcept {
 
 }  // namespace
 
-const Kernels avx512_kernels{counts, add_squares, scale<false>, scale<true>};
+const Kernels avx512_kernels{counts, add_squares, add_moments, scale<false>, scale<true>};
 
 }  // namespace hapforge::joint_counts

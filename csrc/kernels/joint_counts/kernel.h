@@ -58,6 +58,9 @@ struct Kernels {
   // Adds weight times the sum of (n n11 - c c_j)^2 weight_j, in eight parts: those of the terms j
   // with j % 8 = 0 to sums[0] and so on. Every backend adds in this order.
   void (*add_squares)(const Run&, double* sums) noexcept;
+  // The same partners in two cohorts: with x and y the squares times both weights of a and b, adds
+  // the sums of x, y, x x, y y and x y, each in eight parts as above: sums[8 s] to sums[8 s + 7].
+  void (*add_moments)(const Run& a, const Run& b, double* sums) noexcept;
   // out[j] = (n n11 - c c_j) (weight weight_j), or (n n11 - c c_j)^2 (weight weight_j).
   void (*scale)(const Run&, float* out) noexcept;
   void (*scale_squares)(const Run&, float* out) noexcept;
@@ -103,25 +106,48 @@ enum class Statistic { r2, r, d, d_prime };
 void ld_matrix(const Panels& sites, Statistic statistic, float* out, const Kernels& kernels,
                std::size_t threads);
 
-// What ld_decay bins. Sites of a contig are adjacent, positions ascending there.
-struct DecayInput {
+// The pairs (i, j) of sites that are binned by distance: i in first_index, j > i on the same
+// contig. Sites of a contig are adjacent, positions ascending there.
+struct BinnedPairs {
   const std::int64_t* position;     // per site
   const std::int64_t* contig_end;   // per site: one past the last site of its contig
   const std::int64_t* first_index;  // sites that open a pair, ascending
   std::size_t num_first;
   const std::int64_t* edges;  // num_bins + 1, strictly ascending; bin b is [edges[b], edges[b + 1])
   std::size_t num_bins;
-  const std::int64_t* block_end;  // ascending: one past the last site of each block of sites
-  std::size_t num_blocks;         // 1 or more; the last one ends with the sites
 };
 
-// Sums r2 over the pairs (i, j), i in first_index and j > i on the same contig, by the blocks of i
-// and j and by distance bin: sum_r2 and num_pairs are num_blocks x num_blocks x num_bins. All sites
-// must be polymorphic. Never forms a matrix: besides the panels it holds a sum and a count per 64
-// sites, block and bin, and some 0.2 MB and 64 bytes per block and bin for each thread. The order
-// of the additions is fixed by the input alone, so sums depend neither on the number of threads nor
-// on the backend.
-void ld_decay(const Panels& sites, const DecayInput& input, double* sum_r2, std::int64_t* num_pairs,
-              const Kernels& kernels, std::size_t threads);
+// Sums r2 over the pairs by distance bin: sum_r2 and num_pairs are num_bins. All sites must be
+// polymorphic. Never forms a matrix: besides the panels it holds a sum and a count per 64 sites and
+// bin, and some 0.2 MB and 64 bytes per bin for each thread. The order of the additions is fixed by
+// the input alone, so sums depend neither on the number of threads nor on the backend.
+void ld_decay(const Panels& sites, const BinnedPairs& pairs, double* sum_r2,
+              std::int64_t* num_pairs, const Kernels& kernels, std::size_t threads);
+
+// Sites in blocks, and those in cells: ascending ends, one past the last site each; the last one
+// ends with the sites, and every end of a block is that of a cell.
+struct Partition {
+  const std::int64_t* block_end;
+  std::size_t num_blocks;
+  const std::int64_t* cell_end;
+  std::size_t num_cells;
+};
+
+inline constexpr std::size_t kMoments = 5;
+
+// Sums over the pairs of x = r2 in one cohort and y = r2 in another, [block of i, block of j, ...]
+// and [cell of i, cell of j, ...] in C order; zero below the diagonal.
+struct MomentSums {
+  double* moments;           // num_blocks, num_blocks, num_bins, kMoments: x, y, x x, y y, x y
+  std::int64_t* num_pairs;   // num_blocks, num_blocks, num_bins
+  double* cell_sums;         // num_cells, num_cells, 2: x, y
+  std::int64_t* cell_pairs;  // num_cells, num_cells
+};
+
+// As ld_decay, of two cohorts at the same sites, all polymorphic in both. Holds kMoments sums and a
+// count per 64 sites (or smaller cell), block and bin, and two sums per 64 sites and cell.
+void compare_ld(const Panels& a, const Panels& b, const BinnedPairs& pairs,
+                const Partition& partition, const MomentSums& out, const Kernels& kernels,
+                std::size_t threads);
 
 }  // namespace hapforge::joint_counts

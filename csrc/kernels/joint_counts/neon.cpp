@@ -82,6 +82,22 @@ void add_squares(const Run& run, double* sums) noexcept {
   for (std::size_t lane = 0; lane < 8; ++lane) sums[lane] += run.weight * own_sums[lane];
 }
 
+void add_moments(const Run& a, const Run& b, double* sums) noexcept {
+  double own_sums[kMoments][8] = {};
+  for (std::size_t j = 0; j < a.length; ++j) {
+    const double d_a = scaled_d(a, j);
+    const double d_b = scaled_d(b, j);
+    const double x = d_a * d_a * a.partner_weight[j];
+    const double y = d_b * d_b * b.partner_weight[j];
+    own_sums[0][j % 8] += x;
+    own_sums[1][j % 8] += y;
+    own_sums[2][j % 8] += x * x;
+    own_sums[3][j % 8] += y * y;
+    own_sums[4][j % 8] += x * y;
+  }
+  add_weighted(a, b, own_sums, sums);
+}
+
 template <bool kSquared>
 void scale(const Run& run, float* out) noexcept {
   for (std::size_t j = 0; j < run.length; ++j) {
@@ -92,6 +108,6 @@ void scale(const Run& run, float* out) noexcept {
 
 }  // namespace
 
-const Kernels neon_kernels{counts, add_squares, scale<false>, scale<true>};
+const Kernels neon_kernels{counts, add_squares, add_moments, scale<false>, scale<true>};
 
 }  // namespace hapforge::joint_counts

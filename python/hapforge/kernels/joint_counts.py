@@ -190,90 +190,140 @@ def ld_decay(
     MissingBackendError
         `backend` is not available here.
     """
-    sums = _binned(m, edges_bp, None, max_pairs, backend, threads)
+    edges = _checked_edges(edges_bp)
+    if max_pairs is not None and max_pairs < 1:
+        raise ValueError(f"max_pairs: expected 1 or more, found {max_pairs}")
+    packed = as_packed(m, "m", threads)
+    backend = _backend.resolve("joint_counts", backend)
+    budget = _backend.get_threads(threads)
+    chosen, (words,) = _polymorphic([packed], budget)
+    sum_r2, num_pairs = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1, dtype=np.int64)
+    if (bins := _Bins.of(m, packed.num_sites, chosen, edges, max_pairs)) is not None:
+        sum_r2[bins.filled], num_pairs[bins.filled] = _backend.core.ld_decay(
+            words, len(chosen), *bins.arguments, backend, budget
+        )
     with np.errstate(invalid="ignore"):
-        decay = LDDecay(sums.edges, sums.sum_r2[0, 0] / sums.num_pairs[0, 0], sums.num_pairs[0, 0])
-    decay.num_monomorphic = sums.num_monomorphic
+        decay = LDDecay(edges, sum_r2 / num_pairs, num_pairs)
+    decay.num_monomorphic = packed.num_sites - len(chosen)
     return decay
 
 
-def ld_decay_of_blocks(
-    m: Any, edges_bp: ArrayLike, block_end: ArrayLike, *, backend: str = "auto", threads: int | None = None
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Sums of r2 by the blocks of sites that a pair lies in and by distance, in one pass over all pairs.
+class LDMoments(NamedTuple):
+    """Sums over the pairs of sites of x, r2 in one cohort, and y, r2 in another; zero below the diagonal.
+
+    Attributes
+    ----------
+    moments : float64 (num_blocks, num_blocks, num_bins, 5), sums of x, y, x x, y y and x y
+    num_pairs : int64 (num_blocks, num_blocks, num_bins)
+    cell_sums : float64 (num_cells, num_cells, 2), sums of x and y over all bins
+    cell_pairs : int64 (num_cells, num_cells)
+    """
+
+    moments: NDArray[np.float64]
+    num_pairs: NDArray[np.int64]
+    cell_sums: NDArray[np.float64]
+    cell_pairs: NDArray[np.int64]
+
+
+def ld_moments(
+    a: Any,
+    b: Any,
+    edges_bp: ArrayLike,
+    block_end: ArrayLike,
+    cell_end: ArrayLike,
+    *,
+    backend: str = "auto",
+    threads: int | None = None,
+) -> LDMoments:
+    """Sums of r2, its squares and products in two cohorts over the same pairs of sites, in one pass over all pairs.
+
+    They make both decay curves, Pearson's correlation of r2 over the pairs and a block bootstrap of either, and the
+    means of r2 over the cells of a grid. Sites monomorphic in either cohort are left out. No matrix of pairs is ever
+    formed; memory beside the inputs' bits once more (twice where sites are left out): 48 bytes per 64 sites (or
+    smaller cell), block and bin, 24 bytes per 64 sites and cell, and some 0.5 MB for each thread.
 
     Parameters
     ----------
-    m, edges_bp, backend, threads
-        As in `ld_decay`.
-    block_end : integers (num_blocks,), ascending
-        One past the last site of each block of consecutive sites; the last is the number of sites.
-
-    Returns
-    -------
-    sum_r2 : float64 (num_blocks, num_blocks, num_bins)
-        At [a, b] the pairs of a site in block a with a later one in block b; zero below the diagonal.
-    num_pairs : int64 of the same shape
+    a, b, edges_bp, backend, threads
+        As in `ld_decay`; equally many sites, whose positions are those of `a`.
+    block_end, cell_end : integers (num_blocks,) and (num_cells,), ascending
+        One past the last site of each block or cell of consecutive sites; the last is the number of sites. Every end
+        of a block is one of a cell. At [k, l] of a result are the pairs of a site in k with a later one in l.
 
     Raises
     ------
     ValueError
-        As `ld_decay`; blocks that do not ascend to the number of sites.
+        As `ld_decay`; different numbers of sites; ends that do not ascend to that number, or a block's that is no
+        cell's.
     """
-    sums = _binned(m, edges_bp, np.asarray(block_end, dtype=np.int64), None, backend, threads)
-    return sums.sum_r2, sums.num_pairs
+    edges = _checked_edges(edges_bp)
+    first, second = as_packed(a, "a", threads), as_packed(b, "b", threads)
+    if first.num_sites != second.num_sites:
+        raise ValueError(f"b: expected the {first.num_sites} sites of a, found {second.num_sites}")
+    ends = {"block_end": np.asarray(block_end, dtype=np.int64), "cell_end": np.asarray(cell_end, dtype=np.int64)}
+    for name, end in ends.items():
+        if len(end) == 0 or np.any(np.diff(end, prepend=0) < 0) or end[-1] != first.num_sites:
+            raise ValueError(f"{name}: expected ascending ends up to {first.num_sites}, found {end}")
+    if not np.isin(ends["block_end"], ends["cell_end"]).all():
+        raise ValueError("cell_end: expected every end of a block among them")
+    backend = _backend.resolve("joint_counts", backend)
+    budget = _backend.get_threads(threads)
+    chosen, words = _polymorphic([first, second], budget)
+    blocks, cells = (np.searchsorted(chosen, end) for end in ends.values())
+    found = LDMoments(
+        np.zeros((len(blocks), len(blocks), len(edges) - 1, 5)),
+        np.zeros((len(blocks), len(blocks), len(edges) - 1), np.int64),
+        np.zeros((len(cells), len(cells), 2)),
+        np.zeros((len(cells), len(cells)), np.int64),
+    )
+    if (bins := _Bins.of(a, first.num_sites, chosen, edges, None)) is not None:
+        moments, num_pairs, found.cell_sums[:], found.cell_pairs[:] = _backend.core.compare_ld(
+            *words, len(chosen), *bins.arguments, blocks, cells, backend, budget
+        )
+        found.moments[:, :, bins.filled], found.num_pairs[:, :, bins.filled] = moments, num_pairs
+    return found
 
 
-class _Binned(NamedTuple):
-    edges: NDArray[np.float64]
-    sum_r2: NDArray[np.float64]  # (num_blocks, num_blocks, num_bins)
-    num_pairs: NDArray[np.int64]
-    num_monomorphic: int
-
-
-def _binned(
-    m: Any,
-    edges_bp: ArrayLike,
-    block_end: NDArray[np.int64] | None,
-    max_pairs: int | None,
-    backend: str,
-    threads: int | None,
-) -> _Binned:
+def _checked_edges(edges_bp: ArrayLike) -> NDArray[np.float64]:
     edges = np.array(edges_bp, dtype=np.float64)
     if edges.ndim != 1 or len(edges) < 2 or not np.all(np.isfinite(edges)) or edges[0] < 0:
         raise ValueError("edges_bp: expected two or more finite distances from 0 up, in a vector")
     if not np.all(np.diff(edges) > 0):
         raise ValueError("edges_bp: expected strictly ascending distances")
-    if max_pairs is not None and max_pairs < 1:
-        raise ValueError(f"max_pairs: expected 1 or more, found {max_pairs}")
-    packed = as_packed(m, "m", threads)
-    if block_end is None:
-        block_end = np.array([packed.num_sites])
-    elif len(block_end) == 0 or np.any(np.diff(block_end, prepend=0) < 0) or block_end[-1] != packed.num_sites:
-        raise ValueError(f"block_end: expected ascending ends up to {packed.num_sites}, found {block_end}")
-    backend = _backend.resolve("joint_counts", backend)
-    budget = _backend.get_threads(threads)
-    num_haplotypes = len(packed.words)
+    return edges
 
-    counts = _backend.allele_counts(packed.words, packed.num_sites, budget)
-    polymorphic = np.flatnonzero((counts > 0) & (counts < num_haplotypes))
-    position, contig_end = _site_order(m, packed.num_sites, polymorphic)
-    words = packed.words
-    if len(polymorphic) < packed.num_sites:
-        words = _backend.select_sites(words, packed.num_sites, polymorphic, budget)
 
-    # Distances are whole, so [a, b) is [ceil(a), ceil(b)); bins between two whole numbers are empty.
-    whole, bin_of_edge = np.unique(np.ceil(edges.clip(max=_FARTHEST)).astype(np.int64), return_inverse=True)
-    shape = (len(block_end), len(block_end), len(edges) - 1)
-    sums, num_pairs = np.zeros(shape), np.zeros(shape, dtype=np.int64)
-    if len(whole) > 1:
+def _polymorphic(cohorts: list[Packed], budget: int) -> tuple[NDArray[np.intp], list[NDArray[np.uint64]]]:
+    """Sites polymorphic in all cohorts, and the words of those."""
+    num_sites = cohorts[0].num_sites
+    varies = np.ones(num_sites, bool)
+    for cohort in cohorts:
+        counts = _backend.allele_counts(cohort.words, num_sites, budget)
+        varies &= (counts > 0) & (counts < len(cohort.words))
+    chosen = np.flatnonzero(varies)
+    if len(chosen) == num_sites:
+        return chosen, [cohort.words for cohort in cohorts]
+    return chosen, [_backend.select_sites(cohort.words, num_sites, chosen, budget) for cohort in cohorts]
+
+
+class _Bins(NamedTuple):
+    """What the compiled functions take of the pairs, and which bins they fill."""
+
+    arguments: tuple[NDArray[np.int64], ...]  # position, contig_end, first_index, edges
+    filled: NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls, m: Any, num_sites: int, chosen: NDArray[np.intp], edges: NDArray[np.float64], max_pairs: int | None
+    ) -> _Bins | None:
+        """Of the chosen sites of m; None where no distance is in a bin."""
+        # Distances are whole, so [a, b) is [ceil(a), ceil(b)); bins between two whole numbers are empty.
+        whole, bin_of_edge = np.unique(np.ceil(edges.clip(max=_FARTHEST)).astype(np.int64), return_inverse=True)
+        if len(whole) < 2:
+            return None
+        position, contig_end = _site_order(m, num_sites, chosen)
         openers = _openers(position, contig_end, int(whole[0]), int(whole[-1]), max_pairs)
-        ends = np.searchsorted(polymorphic, block_end)
-        filled = np.diff(bin_of_edge) > 0
-        sums[:, :, filled], num_pairs[:, :, filled] = _backend.core.ld_decay(
-            words, len(polymorphic), position, contig_end, openers, whole, ends, backend, budget
-        )
-    return _Binned(edges, sums, num_pairs, packed.num_sites - len(polymorphic))
+        return cls((position, contig_end, openers, whole), np.diff(bin_of_edge) > 0)
 
 
 def _site_order(m: Any, num_sites: int, chosen: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
