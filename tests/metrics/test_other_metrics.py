@@ -10,7 +10,6 @@ import hapforge as hf
 from hapforge.metrics import (
     compare_allele_frequencies,
     compare_grouped_differences,
-    compare_ld_decay,
     compare_pairwise_differences,
 )
 from hapforge.metrics._intervals import combine, wilson
@@ -116,52 +115,6 @@ def test_repeated_rows(rng: np.random.Generator) -> None:
     x[7] = x[2]
     x[9] = x[2]
     assert num_repeated_rows(hf.HaplotypeMatrix.from_dense(x)) == 2
-
-
-def test_ld_decay(rng: np.random.Generator) -> None:
-    def cohort(n: int, rate: float) -> np.ndarray:
-        """Sites copied from their left neighbour but for a share of `rate`."""
-        x = rng.integers(0, 2, (n, 120), dtype=np.uint8)
-        for j in range(1, 120):
-            kept = rng.random(n) > rate
-            x[kept, j] = x[kept, j - 1]
-        return x
-
-    position = np.cumsum(rng.integers(1, 30, 120))
-    x, y = cohort(300, 0.1), cohort(200, 0.3)
-    x[:, 5] = 1
-    y[:, [40, 41]] = 0
-    a, b = (hf.HaplotypeMatrix.from_dense(v, positions=position) for v in (x, y))
-    found = compare_ld_decay(a, b)
-    kept = np.setdiff1d(np.arange(120), [5, 40, 41])
-    curves = []
-    for v in (x, y):
-        r2 = np.corrcoef(v[:, kept].T.astype(float)) ** 2
-        i, j = np.triu_indices(len(kept), 1)
-        distance = position[kept][j] - position[kept][i]
-        k = np.searchsorted(found.edges_bp, distance, side="right") - 1
-        num_bins = len(found.edges_bp) - 1
-        count = np.bincount(k, minlength=num_bins)
-        with np.errstate(invalid="ignore"):
-            curves.append(np.bincount(k, r2[i, j], minlength=num_bins) / count)
-    np.testing.assert_allclose(found.real, curves[0], rtol=1e-6)
-    np.testing.assert_allclose(found.synthetic, curves[1], rtol=1e-6)
-    full = np.isfinite(curves[0])
-    assert found.r == pytest.approx(pearsonr(curves[0][full], curves[1][full]).statistic)
-    assert found.score == pytest.approx(1 - np.nansum((curves[0] - curves[1]) ** 2) / np.nansum(curves[0] ** 2))
-    assert found.num_sites == 117
-    assert found.r_interval[0] < found.r < found.r_interval[1]
-    assert found.score_interval[0] < found.score < found.score_interval[1]
-    perfect = compare_ld_decay(a, a)
-    assert (perfect.r, perfect.score) == (pytest.approx(1), 1)
-
-
-def test_ld_decay_without_pairs(rng: np.random.Generator) -> None:
-    x = rng.integers(0, 2, (20, 6), dtype=np.uint8)
-    y = x.copy()
-    y[:, 1:] = 0
-    with pytest.raises(ValueError, match="at least 2 distance bins, found 0 among 1 sites"):
-        compare_ld_decay(hf.HaplotypeMatrix.from_dense(x), hf.HaplotypeMatrix.from_dense(y))
 
 
 def test_wilson() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from hapforge.metrics.chains import PATTERNS
@@ -13,7 +15,7 @@ from hapforge.report.figures.by_label import LabelScores
 from hapforge.report.figures.chains import NeighbourChains
 from hapforge.report.figures.closest_pairs import ClosestDistances, ClosestSet
 from hapforge.report.figures.haplotype_structure import HaplotypeStructure
-from hapforge.report.figures.ld import LDDecayCurves
+from hapforge.report.figures.ld import LDCorrelation, LDDecayCurves, LDMatrices
 from hapforge.report.figures.minimum_distance import MinimumDistances
 from hapforge.report.figures.mixing import MixedAccuracies
 from hapforge.report.figures.pairwise import PairwiseDifferences
@@ -111,6 +113,26 @@ def make_evaluation(
     curves = {name: decay * (1 - 8 * noise[name]) for name in names}
     for name in names[-1:]:
         curves[name][3] = np.nan  # an empty bin
+    place = np.arange(40)
+    linked = 1000 / (1 + np.abs(place[:, None] - place))
+    matrices = LDMatrices(
+        dict.fromkeys(names, np.linspace(0, num_sites, 41).astype(np.int64)),
+        {
+            name: np.triu(linked).astype(np.int64) + np.tril(linked * (1 - 8 * noise[name]), -1).astype(np.int64)
+            for name in names
+        },
+    )
+    drawn = np.random.default_rng([seed, 1])
+    r2 = drawn.beta(0.3, 4, 5000)
+    correlation = LDCorrelation(
+        np.linspace(0, 1, 51),
+        {
+            name: np.histogram2d(np.clip(r2 + drawn.normal(0, noise[name], 5000), 0, 1), r2, 50, ((0, 1), (0, 1)))[
+                0
+            ].astype(np.int64)
+            for name in names
+        },
+    )
 
     def chains(stay: float) -> list[float]:
         """Of synthetic haplotypes that have a synthetic neighbour with this chance, whatever came before."""
@@ -223,7 +245,9 @@ def make_evaluation(
             "pairwise_differences": pairwise,
             "combined_components": CombinedPCA(explained[:2], cells, cells, density(cloud(0, 1)), densities),
             "principal_components": PairPCAs(components),
-            "ld_decay": LDDecayCurves(edges, decay, curves, position_known=True),
+            "ld_decay": LDDecayCurves(edges, decay, curves, True, dict.fromkeys(names, decay), decay, curves),
+            "ld_matrices": matrices,
+            "ld_correlation": correlation,
             "label_scores": LabelScores(by_labels),
             "haplotype_structure": structure,
             "neighbour_chains": NeighbourChains(list(PATTERNS), {n: chains(0.5 + 4 * noise[n]) for n in names}, 2504),
@@ -236,8 +260,13 @@ def make_evaluation(
 
 def few_curves(data: EvaluationData, names: list[str]) -> dict:
     """The curves without the panels of most sets."""
-    pairs = data.curves["principal_components"].sets
-    rest = {
-        key: found for key, found in data.curves.items() if key not in ("allele_frequencies", "combined_components")
+    found = {
+        key: curve for key, curve in data.curves.items() if key not in ("allele_frequencies", "combined_components")
     }
-    return rest | {"principal_components": PairPCAs({name: pairs[name] for name in names})}
+    found["principal_components"] = PairPCAs({name: found["principal_components"].sets[name] for name in names})
+    matrices, pairs = found["ld_matrices"], found["ld_correlation"]
+    found["ld_matrices"] = LDMatrices(*({name: part[name] for name in names} for part in vars(matrices).values()))
+    found["ld_correlation"] = LDCorrelation(pairs.edges, {name: pairs.counts[name] for name in names})
+    beside = {name: found["ld_decay"].real_beside[name] for name in names}
+    found["ld_decay"] = dataclasses.replace(found["ld_decay"], real_beside=beside)
+    return found

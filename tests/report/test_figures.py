@@ -19,7 +19,7 @@ from hapforge.report.figures.allele_frequency import AlleleFrequencies
 from hapforge.report.figures.by_label import LabelScores
 from hapforge.report.figures.chains import NeighbourChains
 from hapforge.report.figures.closest_pairs import ClosestDistances, ClosestSet
-from hapforge.report.figures.ld import LDDecayCurves
+from hapforge.report.figures.ld import LDDecayCurves, LDMatrices
 from hapforge.report.figures.minimum_distance import MinimumDistances
 from hapforge.report.figures.mixing import MixedAccuracies
 from hapforge.report.figures.pairwise import PairwiseDifferences
@@ -81,7 +81,11 @@ def test_every_figure_in_order_and_a_set_has_one_colour_everywhere():
     assert [figure.key for figure in built] == [
         "allele-frequencies",
         "low-allele-frequencies",
+        "ld-matrix",
         "ld-decay",
+        "ld-decay-common",
+        "ld-bins",
+        "ld-pairs",
         "pairwise-differences",
         "combined-components",
         "principal-components",
@@ -144,7 +148,9 @@ def test_a_field_without_numbers_is_left_out():
         (without(full, "principal_components"), pairs),
         (without(full, "combined_components"), {"combined-components"}),
         (without(full, "pairwise_differences"), {"pairwise-differences"}),
-        (without(full, "ld_decay"), {"ld-decay"}),
+        (without(full, "ld_decay"), {"ld-decay", "ld-decay-common", "ld-bins"}),
+        (without(full, "ld_matrices"), {"ld-matrix"}),
+        (without(full, "ld_correlation"), {"ld-pairs"}),
         (without(full, "neighbour_chains"), {"neighbour-chains"}),
         (without(full, "minimum_distances"), {"minimum-distances"}),
         (without(full, "mixed_accuracy"), {"mixed-accuracy"}),
@@ -358,6 +364,37 @@ def test_ld_bins_stand_at_their_middle_on_the_log_axis():
     assert "vary in both" not in drawn(data).caption
     beside = LDDecayCurves(edges, real, curves, False, real_beside={"A": real})
     assert "vary in both" in drawn(with_curve(data, "ld_decay", beside)).caption
+
+
+def test_real_ld_is_below_the_diagonal_and_the_set_above():
+    """Rows are drawn from the bottom up: a row above the column's number is above the diagonal."""
+    table = np.array([[-1, 100, 300], [20, -1, 50], [0, 40, -1]])
+    found = LDMatrices({"A": np.arange(4)}, {"A": table})
+    data = with_curve(make_evaluation(["A"], []), "ld_matrices", found)
+    figure = next(f for f in figures.build(data) if f.key == "ld-matrix")
+    (series,) = figure.panels[0].series
+    assert series.y.tolist() == series.x.tolist() == [0, 1, 2]
+    assert np.array_equal(series.values, np.where(table < 0, np.nan, table / 1000), equal_nan=True)
+    assert "each cell a pair of sites" in figure.caption
+    assert 0.2 < series.top < 0.3
+
+
+def test_many_ld_matrices_get_coarser():
+    """Means over the cells of the same side; at most 160,000 cells in all."""
+    names = [f"s{i}" for i in range(10)]
+    place = np.arange(200)
+    table = np.where(place[:, None] <= place, 1000, 0)
+    table[0, 0] = -1
+    found = LDMatrices(dict.fromkeys(names, np.arange(201) * 30), dict.fromkeys(names, table))
+    data = with_curve(make_evaluation(names, []), "ld_matrices", found)
+    figure = next(f for f in figures.build(data) if f.key == "ld-matrix")
+    for panel in figure.panels:
+        (series,) = panel.series
+        assert series.values.shape == (100, 100)
+        assert (series.values[np.triu_indices(100)] == 1).all()
+        assert (series.values[np.tril_indices(100, -1)] == 0).all()
+        assert series.x[:2].tolist() == [29.5, 89.5]
+    assert "runs of 60 sites" in figure.caption
 
 
 def test_plotly_accepts_every_panel():

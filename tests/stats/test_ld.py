@@ -1,4 +1,4 @@
-"""Decay sums against r² written out pair by pair, and their resampling against resampled pairs."""
+"""Distance bins, blocks and cells of sites, and sampled pairs against every pair written out."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import hapforge as hf
-from hapforge.stats import ld_decay_sums, ld_distance_edges
-from hapforge.stats.ld import site_blocks
+from hapforge.kernels import ld_decay, ld_matrix
+from hapforge.stats import ld_distance_edges, sample_site_pairs, sampled_ld_decay
+from hapforge.stats.ld import cell_ends, ld_cells, r2_of_pairs, site_blocks
 
 
 def pair_table(cohort: hf.HaplotypeMatrix) -> list[tuple[int, int, int, float]]:
@@ -35,38 +36,6 @@ def linked_cohort(rng: np.random.Generator) -> hf.HaplotypeMatrix:
     return hf.HaplotypeMatrix.from_dense(x, positions=position, contig=["3"] * 50 + ["4"] * 40)
 
 
-@pytest.mark.parametrize("num_blocks", [1, 3, 20])
-def test_sums_are_those_of_all_pairs(linked_cohort: hf.HaplotypeMatrix, num_blocks: int) -> None:
-    edges = np.array([1.0, 30.0, 200.0, 201.5, 900.0, 5000.0])
-    sums = ld_decay_sums(linked_cohort, edges, num_blocks)
-    block = np.repeat(np.arange(num_blocks), np.diff(site_blocks(90, num_blocks)))
-    r2, pairs = np.zeros_like(sums.sum_r2), np.zeros_like(sums.num_pairs)
-    for i, j, distance, value in pair_table(linked_cohort):
-        if 1 <= distance < 5000:
-            k = np.searchsorted(edges, distance, side="right") - 1
-            r2[block[i], block[j], k] += value
-            pairs[block[i], block[j], k] += 1
-    assert np.array_equal(sums.num_pairs, pairs)
-    np.testing.assert_allclose(sums.sum_r2, r2, atol=1e-9)
-    with np.errstate(invalid="ignore"):
-        np.testing.assert_allclose(sums.curve(), r2.sum((0, 1)) / pairs.sum((0, 1)), rtol=1e-9)
-
-
-def test_resampling_weighs_pairs_of_blocks(linked_cohort: hf.HaplotypeMatrix) -> None:
-    edges = np.array([1.0, 300.0, 5000.0])
-    sums = ld_decay_sums(linked_cohort, edges, 4)
-    weights = np.array([2, 0, 1, 3])
-    block = np.repeat(np.arange(4), np.diff(site_blocks(90, 4)))
-    total, count = np.zeros(2), np.zeros(2)
-    for i, j, distance, value in pair_table(linked_cohort):
-        if distance >= 1:
-            a, b, k = block[i], block[j], int(distance >= 300)
-            w = weights[a] if a == b else weights[a] * weights[b]
-            total[k] += w * value
-            count[k] += w
-    np.testing.assert_allclose(sums.resampled(weights[None])[0], total / count, rtol=1e-9)
-
-
 def test_edges_cover_every_distance(linked_cohort: hf.HaplotypeMatrix) -> None:
     edges = ld_distance_edges(linked_cohort.sites)
     distances = [d for _, _, d, _ in pair_table(linked_cohort)]
@@ -75,7 +44,7 @@ def test_edges_cover_every_distance(linked_cohort: hf.HaplotypeMatrix) -> None:
     assert (np.diff(edges) > 0).all()
     assert len(edges) <= 51
     assert np.array_equal(edges, edges.round())
-    counted = ld_decay_sums(linked_cohort, edges).num_pairs.sum()
+    counted = ld_decay(linked_cohort, edges).num_pairs.sum()
     assert counted == sum(d >= 1 for d in distances)
 
 
@@ -95,12 +64,107 @@ def test_blocks_are_even() -> None:
     assert np.diff(many).min() > 150
 
 
-def test_blocks_cut_at_words(rng: np.random.Generator) -> None:
-    x = rng.integers(0, 2, (30, 530), dtype=np.uint8)
-    x[:, ::3] = x[:, :1]
-    cohort = hf.HaplotypeMatrix.from_dense(x, positions=np.arange(1, 531) * 3, contig=["1"] * 300 + ["2"] * 230)
-    edges = np.array([1.0, 50.0, 400.0, 2000.0])
-    assert site_blocks(530, 2).tolist() == [0, 256, 530]
-    sums, whole = ld_decay_sums(cohort, edges, 2), hf.kernels.ld_decay(cohort, edges)
-    assert np.array_equal(sums.num_pairs.sum((0, 1)), whole.num_pairs)
-    np.testing.assert_allclose(sums.curve(), whole.mean_r2, rtol=1e-9)
+@pytest.mark.parametrize(
+    ("num_sites", "size", "cells"),
+    [
+        *[(0, 0, 1), (1, 1, 1), (200, 1, 200), (201, 2, 101), (805, 5, 161), (4096, 21, 196)],
+        *[(4097, 32, 129), (10_000, 64, 157), (65_535, 352, 187)],
+    ],
+)
+def test_cells_are_even(num_sites: int, size: int, cells: int) -> None:
+    ends = cell_ends(num_sites)
+    assert len(ends) == cells
+    assert ends[0] == size
+    assert ends[-1] == num_sites
+    assert (np.diff(ends)[:-1] == size).all()
+
+
+@pytest.mark.parametrize("ends", [[90], [30, 50, 90], [45, 90], [3, 20, 21, 22, 55, 90]])
+def test_cells_are_the_means_of_their_pairs(linked_cohort: hf.HaplotypeMatrix, ends: list[int]) -> None:
+    """Cells of one site, and cells across the contigs, whose pairs do not count."""
+    x = linked_cohort.to_dense()
+    x[0, [7, 60]], x[0, 20] = 1, 0
+    sites = linked_cohort.sites
+    varying = hf.HaplotypeMatrix.from_dense(x, positions=sites.position, contig=sites.contig)
+    found = ld_cells(varying, np.array(ends))
+    cell = np.searchsorted(ends, np.arange(90), side="right")
+    values: dict[tuple[int, int], list[float]] = {}
+    for i, j, _, r2 in pair_table(varying):
+        values.setdefault((cell[i], cell[j]), []).append(r2)
+    expected = np.full((len(ends), len(ends)), np.nan)
+    for (a, b), some in values.items():
+        expected[a, b] = expected[b, a] = np.mean(some)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    with pytest.raises(ValueError, match="expected at most 4096 sites, found 4097"):
+        ld_cells(hf.HaplotypeMatrix.from_dense(np.eye(2, 4097, dtype=np.uint8)), np.array([4097]))
+
+
+def test_r2_of_pairs(linked_cohort: hf.HaplotypeMatrix) -> None:
+    pairs = np.array([(0, 1), (1, 0), (3, 3), (7, 8), (89, 40)])
+    matrix = ld_matrix(linked_cohort)
+    np.testing.assert_allclose(r2_of_pairs(linked_cohort, pairs), matrix[*pairs.T], rtol=1e-6)
+    assert np.isnan(r2_of_pairs(linked_cohort, pairs)[3])
+    assert r2_of_pairs(linked_cohort, np.empty((0, 2), np.int64)).shape == (0,)
+
+
+def test_every_pair_once_where_there_are_few(linked_cohort: hf.HaplotypeMatrix) -> None:
+    edges = np.array([0.0, 1.0, 30.0, 200.0, 900.0, 5000.0, 6000.0])
+    pairs = sample_site_pairs(linked_cohort.sites, edges, 6 * 4000)
+    sites = linked_cohort.sites
+    everything = {
+        (i, j): int(sites.position[j] - sites.position[i])
+        for i in range(90)
+        for j in range(i + 1, 90)
+        if sites.contig[i] == sites.contig[j]
+    }
+    assert len(pairs.index) == len(everything)
+    assert {(int(i), int(j)) for i, j in pairs.index} == set(everything)
+    distance = np.array([everything[int(i), int(j)] for i, j in pairs.index])
+    assert np.array_equal(np.searchsorted(edges, distance, side="right") - 1, pairs.bin)
+    assert pairs.complete.all()
+    found, exact = sampled_ld_decay(linked_cohort, edges, 6 * 4000), ld_decay(linked_cohort, edges)
+    np.testing.assert_allclose(found.mean_r2, exact.mean_r2, rtol=1e-12)
+    assert np.array_equal(found.num_pairs, exact.num_pairs)
+    assert np.array_equal(found.standard_error, np.where(exact.num_pairs > 0, 0, np.nan), equal_nan=True)
+
+
+def test_sampled_pairs_depend_on_positions_and_seed_only(
+    linked_cohort: hf.HaplotypeMatrix, rng: np.random.Generator
+) -> None:
+    edges = np.array([1.0, 30.0, 200.0, 900.0])
+    pairs = sample_site_pairs(linked_cohort.sites, edges, 300, seed=4)
+    assert pairs.num_drawn.tolist() == [min(100, n) for n in pairs.num_possible]
+    assert np.array_equal(pairs.index, sample_site_pairs(linked_cohort.sites, edges, 300, seed=4).index)
+    assert not np.array_equal(pairs.index, sample_site_pairs(linked_cohort.sites, edges, 300, seed=5).index)
+    distance = np.diff(linked_cohort.sites.position[pairs.index], axis=1)[:, 0]
+    assert np.array_equal(np.searchsorted(edges, distance, side="right") - 1, pairs.bin)
+    assert (linked_cohort.sites.contig[pairs.index[:, 0]] == linked_cohort.sites.contig[pairs.index[:, 1]]).all()
+    for one, text in (([1.0], "two or more"), ([2.0, 1.0], "ascending"), ([-1.0, 1.0], "from 0 up")):
+        with pytest.raises(ValueError, match=f"edges_bp: .*{text}"):
+            sample_site_pairs(linked_cohort.sites, np.array(one), 300)
+    with pytest.raises(ValueError, match="num_pairs: expected at least one per bin, 3, found 2"):
+        sample_site_pairs(linked_cohort.sites, edges, 2)
+    assert len(sample_site_pairs(hf.Sites([]), edges, 300).index) == 0
+
+
+def test_pairs_of_a_bin_are_equally_likely() -> None:
+    """All 190 pairs of 20 sites in one bin with more pairs than draws: 94,500 draws fit a uniform distribution."""
+    sites = hf.Sites(np.arange(1, 21))
+    drawn = np.concatenate([sample_site_pairs(sites, np.array([1.0, 50.0]), 189, seed).index for seed in range(500)])
+    counts = np.bincount(drawn[:, 0] * 20 + drawn[:, 1], minlength=400).reshape(20, 20)[np.triu_indices(20, 1)]
+    assert counts.sum() == 94_500
+    expected = 94_500 / 190
+    chi_square = ((counts - expected) ** 2 / expected).sum()
+    assert chi_square < 189 + 5 * np.sqrt(2 * 189)
+
+
+def test_standard_error_is_that_of_the_mean(linked_cohort: hf.HaplotypeMatrix) -> None:
+    """Over 300 seeds the errors, in units of the standard error, have mean 0 and variance 1."""
+    edges = np.array([1.0, 500.0, 3000.0])
+    exact = ld_decay(linked_cohort, edges).mean_r2
+    off = []
+    for seed in range(300):
+        found = sampled_ld_decay(linked_cohort, edges, 400, seed)
+        off.append((found.mean_r2 - exact) / found.standard_error)
+    assert np.abs(np.mean(off)) < 4 / np.sqrt(600)
+    assert np.var(off) == pytest.approx(1, abs=0.25)

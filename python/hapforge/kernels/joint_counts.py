@@ -200,7 +200,7 @@ def ld_decay(
     sum_r2, num_pairs = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1, dtype=np.int64)
     if (bins := _Bins.of(m, packed.num_sites, chosen, edges, max_pairs)) is not None:
         sum_r2[bins.filled], num_pairs[bins.filled] = _backend.core.ld_decay(
-            words, len(chosen), *bins.arguments, backend, budget
+            words, len(chosen), bins.position, bins.contig_end, bins.openers, bins.edges, backend, budget
         )
     with np.errstate(invalid="ignore"):
         decay = LDDecay(edges, sum_r2 / num_pairs, num_pairs)
@@ -268,7 +268,7 @@ def ld_moments(
         raise ValueError("cell_end: expected every end of a block among them")
     backend = _backend.resolve("joint_counts", backend)
     budget = _backend.get_threads(threads)
-    chosen, words = _polymorphic([first, second], budget)
+    chosen, (words_a, words_b) = _polymorphic([first, second], budget)
     blocks, cells = (np.searchsorted(chosen, end) for end in ends.values())
     found = LDMoments(
         np.zeros((len(blocks), len(blocks), len(edges) - 1, 5)),
@@ -278,7 +278,17 @@ def ld_moments(
     )
     if (bins := _Bins.of(a, first.num_sites, chosen, edges, None)) is not None:
         moments, num_pairs, found.cell_sums[:], found.cell_pairs[:] = _backend.core.compare_ld(
-            *words, len(chosen), *bins.arguments, blocks, cells, backend, budget
+            words_a,
+            words_b,
+            len(chosen),
+            bins.position,
+            bins.contig_end,
+            bins.openers,
+            bins.edges,
+            blocks,
+            cells,
+            backend,
+            budget,
         )
         found.moments[:, :, bins.filled], found.num_pairs[:, :, bins.filled] = moments, num_pairs
     return found
@@ -309,7 +319,10 @@ def _polymorphic(cohorts: list[Packed], budget: int) -> tuple[NDArray[np.intp], 
 class _Bins(NamedTuple):
     """What the compiled functions take of the pairs, and which bins they fill."""
 
-    arguments: tuple[NDArray[np.int64], ...]  # position, contig_end, first_index, edges
+    position: NDArray[np.int64]
+    contig_end: NDArray[np.int64]
+    openers: NDArray[np.int64]
+    edges: NDArray[np.int64]
     filled: NDArray[np.bool_]
 
     @classmethod
@@ -323,7 +336,7 @@ class _Bins(NamedTuple):
             return None
         position, contig_end = _site_order(m, num_sites, chosen)
         openers = _openers(position, contig_end, int(whole[0]), int(whole[-1]), max_pairs)
-        return cls((position, contig_end, openers, whole), np.diff(bin_of_edge) > 0)
+        return cls(position, contig_end, openers, whole, np.diff(bin_of_edge) > 0)
 
 
 def _site_order(m: Any, num_sites: int, chosen: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -17,7 +17,7 @@ from hapforge.metrics.embedded import adversarial_accuracy_embedded
 from hapforge.metrics.embedding_distances import EmbeddingDistances, NearestInEmbedding, embedding_distances
 from hapforge.metrics.entropy import EntropyError, entropy_error
 from hapforge.metrics.kmers import MotifFit, compare_motif_counts
-from hapforge.metrics.ld import DecayComparison, compare_ld_decay
+from hapforge.metrics.ld import LDCells, LDComparison, compare_ld, compare_sampled_ld
 from hapforge.metrics.minimum_distance import MinimumDistances, minimum_distances
 from hapforge.metrics.mixing import MixedAccuracy, mixed_accuracy
 from hapforge.metrics.nearest_neighbour_test import NearestNeighbourTest, nearest_neighbour_test
@@ -33,10 +33,11 @@ __all__ = [
     "AdversarialAccuracy",
     "AlleleFrequencyFit",
     "ClosestPairs",
-    "DecayComparison",
     "EmbeddingDistances",
     "EntropyError",
     "IndicatorError",
+    "LDCells",
+    "LDComparison",
     "MinimumDistances",
     "MixedAccuracy",
     "MotifFit",
@@ -59,9 +60,10 @@ __all__ = [
     "compare_frequency_bins",
     "compare_frequency_quantiles",
     "compare_grouped_differences",
-    "compare_ld_decay",
+    "compare_ld",
     "compare_motif_counts",
     "compare_pairwise_differences",
+    "compare_sampled_ld",
     "compare_site_frequency_spectra",
     "compare_three_point",
     "embedding_distances",

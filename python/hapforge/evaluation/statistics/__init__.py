@@ -11,7 +11,7 @@ from hapforge.evaluation.statistics.embedded_accuracy import EmbeddedAccuracy
 from hapforge.evaluation.statistics.generation_errors import GenerationErrors
 from hapforge.evaluation.statistics.haplotype_structure import Haplotypes
 from hapforge.evaluation.statistics.kmers import HaplotypeMotifs
-from hapforge.evaluation.statistics.ld import LinkageDisequilibrium
+from hapforge.evaluation.statistics.ld import LinkageDisequilibrium, SampledLinkageDisequilibrium
 from hapforge.evaluation.statistics.minimum_distance import MinimumDistance
 from hapforge.evaluation.statistics.nearest_distance import NearestDistance
 from hapforge.evaluation.statistics.nearest_neighbours import Chains, NeighbourTest
@@ -30,6 +30,7 @@ STATISTICS: dict[str, type[Statistic]] = {
     for statistic in (
         AlleleFrequency,
         LinkageDisequilibrium,
+        SampledLinkageDisequilibrium,
         ThreePoint,
         HaplotypeMotifs,
         Pairwise,
