@@ -175,7 +175,7 @@ class SampledLinkageDisequilibrium(Statistic):
     opt_in = True
     scores = {
         f"{name}_sampled": text._replace(
-            heading=f"{text.heading}, sampled", reading=f"{text.reading}, from sampled pairs", rule=None
+            heading=f"{text.heading}, sampled", reading=f"{text.reading}, from sampled pairs", rule=None, always=False
         )
         for name, text in (("ld_decay_r", _DECAY_R), ("ld_score", _SCORE))
     }
