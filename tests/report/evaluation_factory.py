@@ -15,11 +15,14 @@ from hapforge.report.figures.by_label import LabelScores
 from hapforge.report.figures.chains import NeighbourChains
 from hapforge.report.figures.closest_pairs import ClosestDistances, ClosestSet
 from hapforge.report.figures.haplotype_structure import HaplotypeStructure
+from hapforge.report.figures.kmers import MotifDensities
 from hapforge.report.figures.ld import LDCorrelation, LDDecayCurves, LDMatrices
 from hapforge.report.figures.minimum_distance import MinimumDistances
 from hapforge.report.figures.mixing import MixedAccuracies
 from hapforge.report.figures.pairwise import PairwiseDifferences
 from hapforge.report.figures.pca import CombinedPCA, PairPCAs, PrincipalComponents
+from hapforge.report.figures.site_frequency import FixedSiteList, FixedSites, FrequencyQuantiles, SiteFrequencySpectra
+from hapforge.report.figures.three_point import ThreePointDensities
 
 SETS = ["RBM", "WGAN <65k> & friends", "Markov, a rather long name that does not fit on an axis"]
 CONTROLS = ["real half", "holdout", "Bernoulli"]
@@ -158,6 +161,39 @@ def make_evaluation(
         )
         for name in names
     }
+    class_edges = np.array([1, 2, 4, 8, 16, 32, 64, 101])
+    folded = num_sites / (1 + np.arange(7.0))
+    unfolded = num_sites * np.exp(-np.linspace(0, 5, 50))
+    spectra = SiteFrequencySpectra(
+        200,
+        class_edges,
+        folded,
+        {name: folded * (1 - 3 * noise[name]) for name in names},
+        np.linspace(0, 1, 51),
+        unfolded,
+        {name: unfolded * (1 + 2 * noise[name]) for name in names},
+    )
+    at_least = np.geomspace(1e-4, 0.5, 20)
+    lost = {name: np.maximum(0, np.round(300 * noise[name] - 20 * np.arange(20))).astype(np.int64) for name in names}
+    listed = FixedSiteList(np.array([3, 8]), ["1", "2"], np.array([100, 200]), np.array([0.01, 0.99]))
+    evenly = np.linspace(0.1, 1, 101)
+    quantiles = FrequencyQuantiles(
+        dict.fromkeys(names, evenly), {name: evenly ** (1 + noise[name]) for name in names}, dict.fromkeys(names, 400)
+    )
+
+    def grid(name: str, cells: int, width: float) -> np.ndarray:
+        row, column = np.mgrid[:cells, :cells]
+        height = np.exp(-((row - column) ** 2) / (cells * (width + noise[name])) ** 2)
+        return np.round(50 * height - 10).clip(0).astype(np.int64)
+
+    motifs = MotifDensities(
+        num_haplotypes, {"4": 1000.0, "8": 500.0}, {k: {name: grid(name, 20, 0.02) for name in names} for k in "48"}
+    )
+    three_point = ThreePointDensities(
+        {"1": 8000, "random": 8000},
+        {"1": 0.05, "random": 0.01},
+        {name: {kind: grid(name, 21, 0.05) for kind in ("1", "random")} for name in sets[:3]},
+    )
 
     def score(value: float, width: float = 0.012) -> Score:
         return Score(value, value - width, value + width, num_haplotypes, "mean over 10 seeded subsamples at equal n")
@@ -242,6 +278,11 @@ def make_evaluation(
         headlines={name: f"Set {i} in one sentence." for i, name in enumerate(sets)},
         curves={
             "allele_frequencies": AlleleFrequencies(real, frequencies),
+            "site_frequency_spectra": spectra,
+            "fixed_sites": FixedSites(at_least, lost, dict.fromkeys(names, listed)),
+            "frequency_quantiles": quantiles,
+            "three_point": three_point,
+            "motifs": motifs,
             "pairwise_differences": pairwise,
             "combined_components": CombinedPCA(explained[:2], cells, cells, density(cloud(0, 1)), densities),
             "principal_components": PairPCAs(components),
@@ -269,4 +310,7 @@ def few_curves(data: EvaluationData, names: list[str]) -> dict:
     found["ld_correlation"] = LDCorrelation(pairs.edges, {name: pairs.counts[name] for name in names})
     beside = {name: found["ld_decay"].real_beside[name] for name in names}
     found["ld_decay"] = dataclasses.replace(found["ld_decay"], real_beside=beside)
+    grids = found["motifs"].grids
+    few = {k: {name: sets[name] for name in names} for k, sets in grids.items()}
+    found["motifs"] = dataclasses.replace(found["motifs"], grids=few)
     return found

@@ -20,6 +20,7 @@ from report.payloads import PAYLOADS
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 
 NUM_FIGURES = len(build(make_evaluation()))
+TALL = 30_000  # pixels: a window that every figure is in
 VISIBLE = "(e => e.getClientRects().length > 0)"
 
 
@@ -58,7 +59,7 @@ def test_every_figure_is_drawn_without_a_word_on_the_console(browser, report):
 
 
 def test_figures_follow_the_scheme_also_when_it_changes(browser, report):
-    browser.emulate(scheme="dark", height=9000)
+    browser.emulate(scheme="dark", height=TALL)
     browser.open(report)
     bar = "getComputedStyle(document.querySelector('#adversarial-accuracy .bars path')).fill"
     text = "getComputedStyle(document.querySelector('#ld-decay .xtitle')).fill"
@@ -66,7 +67,7 @@ def test_figures_follow_the_scheme_also_when_it_changes(browser, report):
     for scheme in ("dark", "light"):
         if scheme == "light":
             browser.evaluate("document.documentElement.removeAttribute('data-drawn')")
-        browser.emulate(scheme=scheme, height=9000)
+        browser.emulate(scheme=scheme, height=TALL)
         browser.wait("document.documentElement.hasAttribute('data-drawn')")
         colours = palette(scheme)
         assert browser.evaluate(f"[{bar}, {text}, {back}]") == [_rgb(colours[k]) for k in ("set0", "ink", "paper")]
@@ -89,7 +90,7 @@ def test_no_sideways_scrolling(browser, report, width):
 
 
 def test_a_curve_is_hidden_and_shown_from_the_keyboard(browser, report):
-    browser.emulate(height=9000)
+    browser.emulate(height=TALL)
     browser.open(report)
     curves = "#ld-decay .scatterlayer .trace"
     assert browser.count(curves) == 7
