@@ -12,10 +12,10 @@ from hapforge.report.figures._base import Figure, Panel, Series, Style, in_order
 _EVEN = Style("even mix", "real", "dot")
 _SIZES = np.arange(2.0, 6.0)
 _PANELS = (
-    ("Synthetic, then synthetic (SS, SSS, …)", "S", "S"),
-    ("Synthetic, then real (ST, STT, …)", "S", "T"),
-    ("Real, then real (TT, TTT, …)", "T", "T"),
-    ("Real, then synthetic (TS, TSS, …)", "T", "S"),
+    ("SS, SSS, …", "S", "S"),
+    ("ST, STT, …", "S", "T"),
+    ("TT, TTT, …", "T", "T"),
+    ("TS, TSS, …", "T", "S"),
 )
 
 
