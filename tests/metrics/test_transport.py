@@ -128,7 +128,7 @@ def test_converged_pot_on_real_components(shared_data: Path) -> None:
     synthetic = hf.read(shared_data / "805_SNP_GAN_AG_20000epochs.hapt.zip")
     both = np.concatenate([real.words, synthetic.words])
     points = pca(hf.HaplotypeMatrix(both, real.sites), 2).coordinates
-    x, y = points[:5000:17][:300], points[5008::16][:300]
+    x, y = points[:5008:16][:300], points[5008::16][:300]
     cost = scaled(x, y)
     plan, log = ot.bregman.sinkhorn_log(
         ot.unif(300), ot.unif(300), cost, 1e-3, numItermax=200_000, stopThr=1e-9, log=True
