@@ -63,14 +63,15 @@ def linkage_disequilibrium(
         rows = [matrix[i, i + 1 :] for matrix in matrices]
         for total, row in zip(sums, rows, strict=True):
             total += np.bincount(bins, row[inside], minlength=len(pairs))
-        x, y = rows
+        together = chromosome[i + 1 :] == chromosome[i]
+        x, y = (row[together] for row in rows)
         products += (len(x), x.sum(), y.sum(), x @ x, y @ y, x @ y)
     x, y = (sums / np.where(pairs > 0, pairs, np.nan))[:, pairs > 0]
     n, sx, sy, sxx, syy, sxy = products
     return {
         "ld_decay_r": float(np.corrcoef(x, y)[0, 1]),
         "ld_score": float(1 - ((x - y) ** 2).sum() / (x**2).sum()),
-        "ld_pairs_r": (n * sxy - sx * sy) / np.sqrt((n * sxx - sx * sx) * (n * syy - sy * sy)),
+        "ld_r2_r": (n * sxy - sx * sy) / np.sqrt((n * sxx - sx * sx) * (n * syy - sy * sy)),
     }
 
 
