@@ -21,7 +21,7 @@ import pytest
 from hapforge.errors import MissingDependencyError
 from hapforge.report.data import EvaluationData, Score, ScoreText, Verdict
 from hapforge.report.figures import Figure, Panel, Series, Style, build, shown
-from hapforge.report.html import decimals, number, render, script_json
+from hapforge.report.html import decimals, number, plot, render, script_json
 from report.evaluation_factory import CONTROLS, GROUPS, SETS, few_curves, make_evaluation
 from report.payloads import PAYLOADS
 
@@ -346,3 +346,39 @@ def test_missing_plotly_is_named(monkeypatch, data):
     monkeypatch.setitem(sys.modules, "plotly.offline", None)
     with pytest.raises(MissingDependencyError, match=r"plotly.*hapforge\[eval\]"):
         render(data)
+
+
+def test_verdicts_stand_first_in_words_and_signs(data, text, page):
+    headings = [words for tag, _, inside in page.elements if tag == "h2" and (words := "".join(inside))]
+    assert headings[:4] == ["Verdicts", "Notes", "What was compared", "Scores"]
+    levels = [" ".join(words.split()) for attrs, words in page.all("td") if "rule" not in (attrs.get("class") or "")]
+    assert any(words.startswith("✓ good 0.4") and words.endswith("so it is") for words in levels)
+    assert {"good", "fair", "poor", "unknown"} == {
+        attrs["class"].split()[1] for attrs, _ in page.all("span") if (attrs.get("class") or "").startswith("level")
+    }
+    assert text.index("Set 0 in one sentence.") < text.index('<table class="verdicts"')
+    words = "so it is"
+    assert text.count(words) == 9  # in the cells
+    assert "Every verdict in words" not in text
+    many = make_evaluation([f"set {i}" for i in range(4)], [], num_sites=20, num_haplotypes=6)
+    text = render(dataclasses.replace(many, curves={}))
+    assert text.index("Every verdict in words") < text.index(words)
+    assert text.count(words) == 12  # below the table
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1.0, 1e4], {"dtick": 1, "exponentformat": "SI"}),
+        ([1e-4, 1.0, np.nan], {"dtick": 1, "exponentformat": "none"}),
+        ([0.002, 0.004], {"tickvals": [0.001, 0.002, 0.005, 0.01, 0.02, 0.05]}),
+        ([2000.0], {"ticktext": ["1,000", "2,000", "5,000", "10,000", "20,000", "50,000"]}),
+        ([], {"tickvals": [1.0, 2.0, 5.0]}),
+    ],
+)
+def test_logarithmic_axes_have_labels_also_below_a_decade(values, expected):
+    style = Style("a", "set0")
+    panel = Panel("", "", "", [Series("line", "a", style, np.array(values), np.array(values))], log_x=True)
+    axis = plot(panel)["layout"]["xaxis"]
+    assert axis["type"] == "log"
+    assert {key: axis.get(key) for key in expected} == expected

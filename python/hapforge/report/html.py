@@ -77,7 +77,7 @@ def render(data: EvaluationData) -> str:
         ],
         pictures={figure.key: _picture(figure) for figure in figures},
         packed={
-            figure.key: Markup(packed([plot(panel, small=figure.layout == "small") for panel in figure.panels]))
+            figure.key: Markup(packed([plot(panel, small=figure.layout == "four") for panel in figure.panels]))
             for figure in figures
         },
         palettes=palettes,
@@ -113,7 +113,7 @@ def plot(panel: Panel, *, small: bool = False) -> dict[str, Any]:
         "zeroline": False,
         "ticks": "outside",
         "ticklen": 4,
-        "nticks": 4 if small else 6,
+        "nticks": 5 if small else 6,
         "showline": True,
     }
     x_axis: dict[str, Any] = {**axis, "title": {"text": _plain(panel.x_label), "standoff": 8}}
@@ -172,14 +172,14 @@ def plot(panel: Panel, *, small: bool = False) -> dict[str, Any]:
 
 
 def _logarithmic(values: NDArray[np.float64]) -> dict[str, Any]:
-    """An axis with a label at every power of ten, or at 1, 2 and 5 where there would be too few."""
+    """An axis with a label at every power of ten, or at 1, 2 and 5 times it where there would be too few."""
     positive = values[np.isfinite(values) & (values > 0)]
-    low, high = (positive.min(), positive.max()) if positive.size else (1.0, 1.0)
-    return {
-        "type": "log",
-        "dtick": 1 if high > 30 * low else "D2",
-        "exponentformat": "SI" if low >= 1 else "none",
-    }
+    low, high = (float(positive.min()), float(positive.max())) if positive.size else (1.0, 1.0)
+    if high > 30 * low:
+        return {"type": "log", "dtick": 1, "exponentformat": "SI" if low >= 1 else "none"}
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [float(f"{digit}e{power}") for power in powers for digit in (1, 2, 5)]
+    return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:,.10g}" for tick in ticks]}
 
 
 def _trace(series: Series) -> dict[str, Any]:

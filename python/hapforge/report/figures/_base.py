@@ -128,17 +128,17 @@ class Figure:
     panels: list[Panel]
 
     @property
-    def layout(self) -> Literal["square", "wide", "grid", "small"]:
+    def layout(self) -> Literal["square", "wide", "three", "four"]:
         """Panels side by side: one that is not stretched, up to two, three, or four."""
         panels = len(self.panels)
         if panels == 1 and self.panels[0].diagonal:
             return "square"
-        return "wide" if panels <= 2 else "grid" if panels in (3, 5, 6) else "small"
+        return "wide" if panels <= 2 else "three" if panels in (3, 5, 6) else "four"
 
     def panel_height_px(self, panel: Panel) -> int:
         if panel.names:
             return 70 + (58 if len(panel.names) <= MAX_TALL_NAMES else 36) * len(panel.names)
-        return {"square": 440, "wide": 340, "grid": 300, "small": 230}[self.layout]
+        return {"square": 440, "wide": 340, "three": 300, "four": 230}[self.layout]
 
     @property
     def legend(self) -> list[Series]:

@@ -30,7 +30,7 @@ def draw(figure: Figure) -> bytes:
         Where matplotlib is not installed.
     """
     panels = figure.panels
-    columns = min({"square": 1, "wide": 2, "grid": 3, "small": 4}[figure.layout], len(panels))
+    columns = min({"square": 1, "wide": 2, "three": 3, "four": 4}[figure.layout], len(panels))
     rows = -(-len(panels) // columns)
     height = max(figure.panel_height_px(panel) for panel in panels) / 100 if columns == 1 else 3.9 - 0.4 * columns
     width = 5.2 if figure.layout == "square" else 8.0 if columns == 1 else 10.0

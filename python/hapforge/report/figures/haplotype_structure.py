@@ -53,7 +53,7 @@ def figures(data: EvaluationData) -> list[Figure]:
         "disequilibrium that is lost, and rows that repeat are too little diversity.",
         f"Up to {len(found.real)} seeded haplotypes of each, from nearest to farthest from the more frequent real "
         f"alleles; the middle {number} of the sites with a real minor allele frequency above 0.05{where}. "
-        "ALT is dark. After Haplostrips (Marnetto and Huerta-Sánchez 2017)."
+        "ALT is coloured. After Haplostrips (Marnetto and Huerta-Sánchez 2017)."
         + (f" {len(names) - len(drawn)} further sets are not drawn." if len(names) > len(drawn) else ""),
         f"Alleles of haplotypes at {number} sites: real, {listed(drawn)}.",
         panels,
