@@ -15,6 +15,7 @@ import hapforge as hf
 from hapforge.cli import main
 from hapforge.cli.evaluate import set_names
 from hapforge.evaluation import EQUAL_N, METRICS, SCORES
+from hapforge.evaluation.statistics import STATISTICS
 
 
 @pytest.fixture
