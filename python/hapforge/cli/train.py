@@ -13,8 +13,14 @@ import typer
 
 from hapforge.cli._common import Force, Quiet, Seed, Threads, check_output, progress, set_threads, stderr
 
-_RUN_KEYS: dict[str, tuple[type, Any]] = {"checkpoint_every": (int, 10), "validation": (float, 0.0)}
-"""Settings of a run rather than of a model: epochs between checkpoints, share of the persons held out."""
+_RUN_KEYS: dict[str, tuple[type, Any]] = {
+    "checkpoint_every": (int, 10),
+    "validation": (float, 0.0),
+    "monitor_every": (int, 0),
+    "monitor_patience": (int, 0),
+}
+"""Settings of a run rather than of a model: epochs between checkpoints, share of the persons held out, epochs between
+evaluations on those (0: none), evaluations without a better one after which training stops (0: never)."""
 
 
 def command(
@@ -63,6 +69,10 @@ def command(
         if not cohort.num_haplotypes or not validation.num_haplotypes:
             share = run_settings["validation"]
             raise ValueError(f"validation: expected persons on both sides, found none at a share of {share}")
+    if run_settings.get("monitor_every") and validation is None:
+        raise ValueError("monitor_every: expected validation=SHARE of the persons beside it, found none")
+    if run_settings.get("monitor_patience") and not run_settings["monitor_every"]:
+        raise ValueError("monitor_patience: expected monitor_every=EPOCHS beside it, found none")
     if _is_trained(kind):
         _train(made, cohort, validation, output, resume, force, run_settings, device, seed, quiet, data)
     else:
@@ -85,6 +95,18 @@ def _train(
     quiet: bool,
     data: Path,
 ) -> None:
+    from hapforge.evaluation.monitor import BEST, Monitor
+
+    monitor = None
+    if run_settings["monitor_every"]:
+        monitor = Monitor(
+            cohort,
+            validation,
+            every=run_settings["monitor_every"],
+            patience=run_settings["monitor_patience"] or None,
+            folder=output,
+            seed=seed,
+        )
     with progress(quiet) as start:
         advance, done, stop = start("epochs", made.config.epochs), 0, False
 
@@ -98,9 +120,12 @@ def _train(
             nonlocal done
             advance(state.epoch - done)
             done = state.epoch
-            if stop:  # between epochs, so that nothing of this one is lost; a second Ctrl-C stops at once
+            enough = monitor is not None and monitor(state)
+            if (
+                stop and not enough
+            ):  # between epochs, so that nothing of this one is lost; a second Ctrl-C stops at once
                 raise KeyboardInterrupt
-            return False
+            return enough
 
         before = signal.signal(signal.SIGINT, on_interrupt)
         try:
@@ -123,6 +148,8 @@ def _train(
             raise
         finally:
             signal.signal(signal.SIGINT, before)
+    if monitor is not None and not quiet:
+        stderr.print(f"{output / BEST}: the best of {len(monitor.history)} evaluations, epoch {monitor.best_epoch}")
 
 
 def _is_trained(kind: Any) -> bool:
@@ -160,8 +187,9 @@ def _settings(kind: Any, preset: str | None, config: Path | None, pairs: list[st
     share = chosen.get("validation", 0.0)
     if not 0 <= share < 1:
         raise ValueError(f"validation: expected a share of the persons, 0 or more and below 1, found {share}")
-    if chosen.get("checkpoint_every", 1) < 1:
-        raise ValueError(f"checkpoint_every: expected 1 or more, found {chosen['checkpoint_every']}")
+    for key, least in (("checkpoint_every", 1), ("monitor_every", 0), ("monitor_patience", 0)):
+        if chosen.get(key, least) < least:
+            raise ValueError(f"{key}: expected {least} or more, found {chosen[key]}")
     return chosen
 
 

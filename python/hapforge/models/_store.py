@@ -20,6 +20,7 @@ FORMAT, FORMAT_VERSION = "hapforge-model", 1
 DESCRIPTION, TENSORS = "model.json", "weights.safetensors"
 RUN_DESCRIPTION = "run.json"
 CHECKPOINT, STATE, LOG = "checkpoint", "state.json", "train.jsonl"
+MONITORED = ("monitor.jsonl", "best", "tensorboard")  # of a callback that evaluates the model (evaluation.Monitor)
 _STRING_FIELDS = ("contig", "id", "ref", "alt")
 
 Tensors = dict[str, NDArray[Any]]
@@ -69,9 +70,10 @@ def remove_run(folder: Path) -> None:
     """Remove a run or model from a folder, where there is one, and nothing else that is in it."""
     if not is_ours(folder):
         return
-    for name in (RUN_DESCRIPTION, DESCRIPTION, TENSORS, LOG):
+    log, *kept = MONITORED
+    for name in (RUN_DESCRIPTION, DESCRIPTION, TENSORS, LOG, log):
         (folder / name).unlink(missing_ok=True)
-    for part in (folder / CHECKPOINT, *folder.glob(f".{CHECKPOINT}.*")):
+    for part in (folder / CHECKPOINT, *(folder / name for name in kept), *folder.glob(f".{CHECKPOINT}.*")):
         shutil.rmtree(part, ignore_errors=True)
 
 

@@ -1,0 +1,223 @@
+"""Evaluation during training: a callback that scores draws, logs them, keeps the best model and knows when to stop."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from hapforge.haplotypes import HaplotypeMatrix, check_seed, seeded_order
+from hapforge.io.atomic import atomic_file
+from hapforge.metrics import adversarial_accuracy, compare_allele_frequencies, compare_ld_decay, pca_overlap
+from hapforge.metrics.allele_frequency import LOW_FREQUENCY
+from hapforge.stats import allele_frequencies
+
+LOG, BEST, TENSORBOARD = "monitor.jsonl", "best", "tensorboard"
+SCORES = ("af_r", "af_r_low", "ld_score", "pca_wasserstein", "aa_truth", "aa_syn")
+MAX_PCA_ROWS = 500
+_TRUTH, _CONTROL = 30 << 20, 31 << 20  # streams
+
+
+class State(Protocol):
+    """What a model tells its callback, as `models` does."""
+
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def num_epochs(self) -> int: ...
+    @property
+    def model(self) -> Any: ...
+
+
+class Monitor:
+    """Callback for ``fit(callback=)`` that evaluates what a model draws while it is trained.
+
+    Every `every` epochs, and after the last one, `n` haplotypes are drawn and scored against as many validation rows:
+    AF r over all sites and those at most at 0.2, LD score, 2D Wasserstein distance on principal components (exact plan,
+    at most 500 rows), AA truth, AA syn. Training is not touched: draws have their own seed, the same every time, and
+    training rows are looked at only as the control: n of them against the same validation rows score what a perfect
+    set would.
+
+    The aggregate is the mean of five qualities from 0 to 1, each 1 where the set is as good as the control:
+
+    - AF: r at most at 0.2 (over all sites where there are none), over the control's
+    - LD: LD score over the control's
+    - PCA: the control's distance over the set's
+    - AA truth, AA syn: 1 - |AA - control| / max(control, 1 - control)
+
+    Qualities are cut off at 0 and 1; one that cannot be computed is 0. Training stops once `patience` evaluations in a
+    row have not raised the best aggregate. That aggregate is what Yelmen et al. 2023 wish for in their discussion:
+    "some aggregate statistics crafted based on multiple summary statistics related to LD, site frequency spectrum,
+    ancestry and overfitting scores".
+
+    With a `folder` (that of the run) there are
+
+    - ``monitor.jsonl``, one line per evaluation: ``epoch``; ``seconds`` it took; ``n`` rows a side; ``seed``;
+      ``scores`` and ``control`` {name: number or null}; ``qualities`` {af, ld, pca, aa_truth, aa_syn}; ``aggregate``;
+      ``best_epoch`` and ``best_aggregate`` so far;
+    - ``best/``, the model of the best epoch, which `models.load` and ``hapforge generate`` take;
+    - ``tensorboard/`` where the package tensorboard is installed.
+
+    A run that is resumed goes on with them: lines of epochs that are trained again are dropped.
+
+    Parameters
+    ----------
+    train, validation : HaplotypeMatrix of the same sites and different persons; at least 4 rows each
+    every : int >= 1, epochs
+    n : int >= 4, haplotypes to draw; fewer where `train` or `validation` have fewer
+    patience : int >= 1, evaluations; None never stops
+    folder : path or None
+    seed : int >= 0
+
+    Attributes
+    ----------
+    history : list of dict, the lines of the log
+    control : {score: float}
+    best_epoch : int, 0 before the first evaluation
+    """
+
+    def __init__(
+        self,
+        train: HaplotypeMatrix,
+        validation: HaplotypeMatrix,
+        *,
+        every: int = 10,
+        n: int = 1000,
+        patience: int | None = None,
+        folder: str | os.PathLike[str] | None = None,
+        seed: int = 0,
+    ) -> None:
+        for name, matrix in (("train", train), ("validation", validation)):
+            if matrix.num_haplotypes < 4:
+                raise ValueError(f"{name}: expected at least 4 haplotypes, found {matrix.num_haplotypes}")
+        if train.num_sites != validation.num_sites:
+            raise ValueError(f"validation: expected {train.num_sites} sites, as in train, found {validation.num_sites}")
+        for name, value, least in (("every", every, 1), ("n", n, 4), ("patience", patience, 1)):
+            if value is not None and value < least:
+                raise ValueError(f"{name}: expected {least} or more, found {value}")
+        self._every, self._patience, self._seed = every, patience, check_seed(seed)
+        self._folder = None if folder is None else Path(folder)
+        self._n = min(n, train.num_haplotypes, validation.num_haplotypes)
+        self._truth = _part(validation, self._n, self._seed, _TRUTH)
+        self.control = self._score(_part(train, self._n, self._seed, _CONTROL))
+        self.history: list[dict[str, Any]] = []
+        self._begun = False
+        self._board: Any = None
+
+    def __call__(self, state: State) -> bool:
+        """Evaluate where it is time to; whether training should stop."""
+        if not self._begun:
+            self._begin(state.epoch)
+        if state.epoch % self._every and state.epoch != state.num_epochs:
+            return False
+        start = time.perf_counter()
+        scores = self._score(state.model.sample(self._n, seed=self._seed))
+        qualities = _qualities(scores, self.control)
+        aggregate = sum(qualities.values()) / len(qualities)
+        best = max((entry["aggregate"] for entry in self.history), default=-math.inf)
+        is_best = aggregate > best
+        entry = {
+            "epoch": state.epoch,
+            "seconds": round(time.perf_counter() - start, 3),
+            "n": self._n,
+            "seed": self._seed,
+            "scores": _plain(scores),
+            "control": _plain(self.control),
+            "qualities": qualities,
+            "aggregate": aggregate,
+            "best_epoch": state.epoch if is_best else self.best_epoch,
+            "best_aggregate": max(aggregate, best),
+        }
+        if self._folder is not None:
+            if is_best:
+                state.model.save(self._folder / BEST, overwrite=True)
+            with open(self._folder / LOG, "a", encoding="utf-8") as handle:
+                handle.write(json.dumps(entry) + "\n")
+            self._draw(entry)
+        self.history.append(entry)
+        return self._exhausted()
+
+    @property
+    def best_epoch(self) -> int:
+        return int(self.history[-1]["best_epoch"]) if self.history else 0
+
+    def _exhausted(self) -> bool:
+        since = sum(entry["epoch"] > self.best_epoch for entry in self.history)
+        return self._patience is not None and since >= self._patience
+
+    def _begin(self, epoch: int) -> None:
+        """Take over what an interrupted run has logged before this epoch; the rest goes."""
+        self._begun = True
+        if self._folder is None:
+            return
+        log = self._folder / LOG
+        if log.exists():
+            lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+            self.history = [entry for line in lines if (entry := json.loads(line))["epoch"] < epoch]
+            with atomic_file(log) as part:
+                part.write_text("".join(json.dumps(entry) + "\n" for entry in self.history), encoding="utf-8")
+        if not self.history:
+            shutil.rmtree(self._folder / BEST, ignore_errors=True)
+            shutil.rmtree(self._folder / TENSORBOARD, ignore_errors=True)
+
+    def _score(self, drawn: HaplotypeMatrix) -> dict[str, float]:
+        """The scores of a set against the validation rows; NaN where one cannot be computed."""
+        truth, seed, n = self._truth, self._seed, self._n
+        found = dict.fromkeys(SCORES, math.nan)
+        p, q = allele_frequencies(truth), allele_frequencies(drawn)
+        for name, highest in (("af_r", 1.0), ("af_r_low", LOW_FREQUENCY)):
+            with suppress(ValueError):  # no such sites, or all at one frequency
+                found[name] = compare_allele_frequencies(p, q, highest=highest, seed=seed).r
+        with suppress(ValueError):  # hardly any site varies
+            found["ld_score"] = compare_ld_decay(truth, drawn, seed=seed).score
+        with suppress(ValueError):  # no two components
+            found["pca_wasserstein"] = pca_overlap(truth, drawn, rows=min(n, MAX_PCA_ROWS), seed=seed).costs[0].exact
+        accuracy = adversarial_accuracy(truth, drawn, seed=seed)
+        return found | {"aa_truth": accuracy.aa_truth, "aa_syn": accuracy.aa_syn}
+
+    def _draw(self, entry: dict[str, Any]) -> None:
+        """The same numbers for TensorBoard, where it is installed."""
+        if self._board is None:
+            try:
+                from tensorboard.summary import Writer
+            except ImportError:
+                return
+            assert self._folder is not None
+            self._board = Writer(str(self._folder / TENSORBOARD))
+        for name, value in {**entry["scores"], "aggregate": entry["aggregate"]}.items():
+            if value is not None:
+                self._board.add_scalar(f"monitor/{name}", value, entry["epoch"])
+        self._board.flush()
+
+
+def _part(cohort: HaplotypeMatrix, n: int, seed: int, stream: int) -> HaplotypeMatrix:
+    """n seeded rows, in their order."""
+    rows = sorted(seeded_order(cohort.num_haplotypes, seed, stream)[:n].tolist())
+    return cohort.select_haplotypes(rows)
+
+
+def _qualities(scores: dict[str, float], control: dict[str, float]) -> dict[str, float]:
+    """Five numbers from 0 to 1, 1 where as good as the control."""
+    af = "af_r_low" if math.isfinite(control["af_r_low"]) else "af_r"
+    found = {
+        "af": _ratio(scores[af], control[af]),
+        "ld": _ratio(scores["ld_score"], control["ld_score"]),
+        "pca": _ratio(control["pca_wasserstein"], scores["pca_wasserstein"]),
+    }
+    for name in ("aa_truth", "aa_syn"):
+        usual = control[name]
+        found[name] = 1 - abs(scores[name] - usual) / max(usual, 1 - usual)
+    return {name: min(1.0, max(0.0, value)) if math.isfinite(value) else 0.0 for name, value in found.items()}
+
+
+def _ratio(value: float, whole: float) -> float:
+    return value / whole if whole > 0 else math.nan
+
+
+def _plain(scores: dict[str, float]) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in scores.items()}
