@@ -62,7 +62,7 @@ def test_validation_holds_out_persons(data: Path, tmp_path: Path) -> None:
         (
             "rbm",
             ["epoch=3"],
-            "--set: rbm knows num_hidden, .*epochs, .*batch_size, .*checkpoint_every, validation, found 'epoch'",
+            "--set: rbm knows num_hidden, .*epochs, .*batch_size, .*checkpoint_every, validation, .*found 'epoch'",
         ),
         ("markov", ["epochs=3"], "--set: markov knows window, found 'epochs'"),
         ("bernoulli", ["x=3"], "--set: bernoulli knows no settings, found 'x'"),
@@ -180,4 +180,34 @@ def test_replacing_a_run_removes_only_the_run(data: Path, tmp_path: Path, model:
 def test_a_share_without_persons_is_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="validation: expected persons on both sides"):
         train.command("rbm", data, tmp_path / "run", settings=[*SMALL, "validation=0.001"], quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_monitor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cohort = hf.datasets.load("ooa").select_sites(range(100)).select_haplotypes(range(200))
+    hf.write(cohort, tmp_path / "data.hapz")
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    settings = [*SMALL, "epochs=6", "validation=0.3", "monitor_every=2", "monitor_patience=1", "learning_rate=0.0001"]
+    train.command("rbm", tmp_path / "data.hapz", run, settings=settings, seed=5)
+    assert re.search(r"run/best: the best of \d evaluations, epoch \d", capsys.readouterr().err.replace("\n", ""))
+    lines = [json.loads(line) for line in (run / "monitor.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == list(range(2, hf.models.load(run).training["epochs_done"] + 1, 2))
+    assert hf.models.load(run / "best").sample(4).num_sites == 100
+    train.command("rbm", tmp_path / "data.hapz", whole, settings=[*SMALL, "epochs=6", "validation=0.3"], quiet=True)
+    assert not (whole / "monitor.jsonl").exists()
+    train.command("markov", tmp_path / "data.hapz", run, force=True, quiet=True)
+    assert sorted(p.name for p in run.iterdir()) == ["model.json", "weights.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["monitor_every=2"], "monitor_every: expected validation=SHARE of the persons beside it, found none"),
+        (["monitor_patience=2"], "monitor_patience: expected monitor_every=EPOCHS beside it, found none"),
+        (["monitor_every=-1"], "monitor_every: expected 0 or more, found -1"),
+    ],
+)
+def test_bad_monitors(data: Path, tmp_path: Path, settings: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        train.command("rbm", data, tmp_path / "run", settings=settings, quiet=True)
     assert not (tmp_path / "run").exists()
