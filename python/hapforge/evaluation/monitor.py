@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from hapforge.haplotypes import HaplotypeMatrix, check_seed, seeded_order
 from hapforge.io.atomic import atomic_file
-from hapforge.metrics import adversarial_accuracy, compare_allele_frequencies, compare_ld_decay, transport_cost
+from hapforge.metrics import adversarial_accuracy, compare_allele_frequencies, compare_ld, transport_cost
 from hapforge.metrics.allele_frequency import LOW_FREQUENCY
 from hapforge.stats import allele_frequencies, randomized_pca
 
@@ -175,7 +175,7 @@ class Monitor:
             with suppress(ValueError):  # no such sites, or all at one frequency
                 found[name] = compare_allele_frequencies(p, q, highest=highest, seed=seed).r
         with suppress(ValueError):  # hardly any site varies
-            found["ld_score"] = compare_ld_decay(truth, drawn, seed=seed).score
+            found["ld_score"] = compare_ld(truth, drawn, seed=seed).score
         points = self._components.project(drawn)[:MAX_PCA_ROWS]
         found["pca_wasserstein"] = transport_cost(self._components.coordinates[:MAX_PCA_ROWS], points).exact
         accuracy = adversarial_accuracy(truth, drawn, seed=seed)
