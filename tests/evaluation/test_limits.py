@@ -99,7 +99,7 @@ import numpy as np
 import hapforge as hf
 from hapforge.evaluation.memory import resident_bytes
 rng = np.random.default_rng(0)
-a, b = (hf.HaplotypeMatrix.from_dense((rng.random((3000, 512)) < 0.3).astype(np.uint8), positions=np.arange(512) + 1)
+a, b = (hf.HaplotypeMatrix.from_dense(rng.integers(0, 2, (3000, 1500), dtype=np.uint8), positions=np.arange(1500) + 1)
         for _ in range(2))
 small = a.select_haplotypes(range(40))
 hf.evaluate(small, small, metrics=sys.argv[2].split(","), controls=["real_half"])  # loads what is imported late
@@ -113,22 +113,22 @@ print(peak, *(name for name, score in scores.items() if score.value != score.val
 
 
 def test_the_peak_stays_below_the_limit() -> None:
-    """Measured: with 100 MiB beyond the cohorts, what needs more is left out, and the peak stays there."""
+    """Measured: with 20 MiB beyond the cohorts, what needs more is left out, and the peak stays there."""
 
     def peak(limit: str) -> tuple[float, set[str]]:
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "HAPFORGE_THREADS": "1"}
-        command = [sys.executable, "-c", PEAK, limit, "embedded_accuracy,adversarial_accuracy"]
+        command = [sys.executable, "-c", PEAK, limit, "generation_errors,adversarial_accuracy"]
         done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
         size, *missing = done.stdout.split()
         return int(size) / 2**20, set(missing)
 
-    least, left_out = peak("100")
+    least, left_out = peak("20")
     most, nothing = peak("none")
     assert nothing == set()
-    assert set(METRICS["embedded_accuracy"]) <= left_out
+    assert set(METRICS["generation_errors"]) <= left_out
     assert not set(METRICS["adversarial_accuracy"]) & left_out
-    assert least < 100
-    assert most > least
+    assert least < 20
+    assert most > 20
 
 
 @pytest.mark.parametrize("name", STATISTICS)
