@@ -64,6 +64,7 @@
         for (const key of figure.querySelectorAll(".key[aria-pressed=false]")) {
           for (const trace of panel.data) if (trace.meta === key.dataset.series) trace.visible = false;
         }
+        if (place.clientWidth < 200) panel.layout.xaxis.nticks = 4; // else labels run into one another
         await Plotly.react(place, panel.data, panel.layout, config);
         await rest();
       }
