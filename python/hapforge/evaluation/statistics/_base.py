@@ -21,7 +21,7 @@ class Statistic:
     """
 
     name: ClassVar[str]
-    heading: ClassVar[str] = "Other scores"
+    heading: ClassVar[str]
     scores: ClassVar[dict[str, ScoreText]]
     curves: ClassVar[dict[str, type]] = {}
     opt_in: ClassVar[bool] = False
