@@ -264,3 +264,24 @@ def test_real_haplotypes_against_plink(shared_data: Path, tmp_path: Path) -> Non
     found = compare_ld(first, other)
     assert found.num_pairs == both.sum()
     assert found.r2_r == pytest.approx(np.corrcoef(x[both], y[both])[0, 1], abs=1e-5)  # plink writes six digits
+
+
+def test_long_regions_say_what_the_correlation_rests_on(
+    pair: tuple[hf.HaplotypeMatrix, hf.HaplotypeMatrix], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hapforge.evaluation.statistics import ld as statistic
+
+    monkeypatch.setattr("hapforge.metrics.ld.MAX_R2_SITES", 60)
+    monkeypatch.setattr(statistic, "MAX_EXACT_SITES", 50)
+    found = hf.evaluate(*pair, metrics=["ld"], controls=["real_half"]).scores["synthetic"]
+    assert found["ld_r2_r"].procedure.startswith("Pearson of r² real and r² syn, all pairs of 60 sites, evenly spaced")
+    assert "sampled uniformly on log distance" in found["ld_decay_r"].procedure
+    exact = compare_ld(*(cohort.select_sites(_spaced(pair, 60)) for cohort in pair))
+    assert found["ld_r2_r"].value == pytest.approx(exact.r2_r, rel=1e-12)
+    assert found["ld_r2_r"].n == exact.num_pairs
+
+
+def _spaced(pair: tuple[hf.HaplotypeMatrix, hf.HaplotypeMatrix], num_sites: int) -> np.ndarray:
+    frequency = np.array([cohort.to_dense().mean(axis=0) for cohort in pair])
+    both = np.flatnonzero(((frequency > 0) & (frequency < 1)).all(axis=0))
+    return both[np.linspace(0, len(both) - 1, num_sites).round().astype(int)]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
+from scipy.stats import t as scipy_t
 from scipy.stats import wasserstein_distance
 
 import hapforge as hf
@@ -22,7 +23,7 @@ from hapforge.metrics import (
     nearest_chains,
     nearest_neighbour_test,
 )
-from hapforge.metrics._intervals import halves_interval, share_interval, wilson
+from hapforge.metrics._intervals import correlation_interval, halves_interval, share_interval, wilson
 from hapforge.metrics.chains import PATTERNS, chain_labels
 from hapforge.metrics.closest_pairs import list_closest
 from hapforge.metrics.mixing import levels
@@ -361,10 +362,20 @@ def test_share_interval() -> None:
 
 
 def test_halves_interval() -> None:
-    low, high = halves_interval(np.array([0.5, 0.01]), [[0.4, 0.0], [0.6, 0.02]], (0.0, 1.0))
-    assert (low[0], high[0]) == pytest.approx((0.5 - 1.96 * 0.1, 0.5 + 1.96 * 0.1), abs=1e-4)
+    halves = [[0.4, 0.0], [0.6, 0.02]] * 5
+    low, high = halves_interval(np.array([0.5, 0.01]), halves, (0.0, 1.0))
+    half = scipy_t.ppf(0.975, 9) * np.std([0.4, 0.6] * 5, ddof=1)
+    assert (low[0], high[0]) == pytest.approx((0.5 - half, 0.5 + half), rel=2e-3)
     assert low[1] == 0
-    assert np.isnan(halves_interval(0.5, [], (0, 1))).all()
+    for too_few in ([], [0.4]):
+        assert np.isnan(halves_interval(0.5, too_few, (0, 1))).all()
+
+
+def test_correlations_near_one_have_a_narrow_interval() -> None:
+    many = np.array([1.0] * 100 + [0.9999] * 900)
+    low, high = correlation_interval(0.99995, many, 20)
+    assert 0.9998 < low < 0.99995 < high <= 1
+    assert correlation_interval(0.5, np.array([0.4, 0.6] * 500), 20) == pytest.approx((0.29, 0.66), abs=0.02)
 
 
 # real data

@@ -108,6 +108,7 @@ def command(
         if path.resolve() in {target.resolve() for target in outputs}:
             raise ValueError(f"{path}: expected an input that is no output, found it among those of -o {output}")
     set_threads(threads)
+    os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")  # it would import torch, a second, and use none of it
 
     log: list[str] = []
     handler = _Lines(log)

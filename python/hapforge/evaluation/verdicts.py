@@ -30,7 +30,7 @@ SHARES = {
 """Rules of headlines for counts, as shares of the rows or sites."""
 NOWHERE = (math.nan, math.nan)
 AS = {REAL_HALF: "real haplotypes", HOLDOUT: "held-out haplotypes"}
-COPIES = ("nearer_than_real", "closest_pairs", "identical_to_real", "privacy_score")
+COPIES = ("nearer_than_real", "identical_to_real", "privacy_score")
 NEEDED = ("aa_truth", "aa_syn", "af_r_low", "ld_score", "pca_wasserstein")
 """What must be good before a set is called as good as real haplotypes."""
 

@@ -55,15 +55,17 @@ def combine(value: float, parts: list[tuple[float, float, Interval]]) -> Interva
 
 
 def halves_interval(value: Any, halves: Sequence[Any], limits: Interval) -> tuple[Any, Any]:
-    """value -+ 1.96 standard deviations of what seeded halves of the rows give, within limits; NaN without halves.
+    """value -+ t standard deviations of what seeded halves of the rows give, within limits; NaN without two halves.
 
-    A half drawn without replacement varies about the whole as the whole does about the truth (Politis, Romano and Wolf
-    1999, chapter 2; the delete-half jackknife). Values may be arrays, the halves a sequence of them.
+    t is Student's with one degree of freedom less than there are halves (expanded about the normal point). A half drawn
+    without replacement varies about the whole as the whole does about the truth (Politis, Romano and Wolf 1999,
+    chapter 2; the delete-half jackknife). Values may be arrays, the halves a sequence of them.
     """
-    if not len(halves):
+    if (freedom := len(halves) - 1) < 1:
         nowhere = np.full(np.shape(value), np.nan)[()]
         return nowhere, nowhere
-    half = Z * np.std(halves, axis=0)
+    t = Z + (Z**3 + Z) / (4 * freedom) + (5 * Z**5 + 16 * Z**3 + 3 * Z) / (96 * freedom**2)
+    half = t * np.std(halves, axis=0, ddof=1)
     return np.clip(value - half, *limits), np.clip(value + half, *limits)
 
 
@@ -87,8 +89,10 @@ def bootstrap_interval(value: float, resampled: NDArray[np.float64], num_blocks:
 
 
 def correlation_interval(r: float, resampled: NDArray[np.float64], num_blocks: int) -> Interval:
-    """`bootstrap_interval` of a correlation, on Fisher's scale artanh r."""
+    """`bootstrap_interval` of a correlation, on Fisher's scale artanh r; as it is where one of them is perfect."""
     most = 1 - 1e-12
-    z = math.atanh(max(-most, min(most, r)))
-    low, high = bootstrap_interval(z, np.arctanh(np.clip(resampled, -most, most)), num_blocks)
+    if abs(r) > most or (np.abs(resampled) > most).any():
+        low, high = bootstrap_interval(r, resampled, num_blocks)
+        return float(np.maximum(-1.0, low)), float(np.minimum(1.0, high))
+    low, high = bootstrap_interval(math.atanh(r), np.arctanh(resampled), num_blocks)
     return math.tanh(low), math.tanh(high)

@@ -37,7 +37,7 @@ class NearestChains:
     Attributes
     ----------
     frequency : {pattern: share of all 2n chains of its size}; those of one size add up to 1, 2**-size each is ideal
-    interval : {pattern: 95 % interval}, value -+ 1.96 standard deviations over 20 seeded halves of the rows: chains
+    interval : {pattern: 95 % interval}, from the spread over 10 seeded halves of the rows: chains
         run into the same few rows, so that they are worth less than 2n independent ones
     error : float, greatest |frequency - 2**-size| over all 60 patterns
     error_interval : the same for it

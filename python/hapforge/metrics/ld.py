@@ -65,6 +65,7 @@ class LDComparison:
     edges_bp : float64 (num_bins + 1,)
     real, synthetic : float64 (num_bins,), mean r² per bin, NaN without pairs
     num_bins, num_sites, num_pairs : int, bins with pairs, and sites and pairs of sites they rest on
+    r2_sites, r2_pairs : int, sites and pairs of sites that r2_r rests on
     cells : LDCells, where they were asked for
     """
 
@@ -80,6 +81,8 @@ class LDComparison:
     num_bins: int
     num_sites: int
     num_pairs: int
+    r2_sites: int
+    r2_pairs: int
     cells: LDCells | None = None
 
 
@@ -169,6 +172,8 @@ def compare_ld(
         num_bins=num_bins,
         num_sites=num_sites,
         num_pairs=int(sums.num_pairs.sum()),
+        r2_sites=num_sites,
+        r2_pairs=int(sums.num_pairs.sum()),
         cells=found,
     )
 
@@ -249,6 +254,8 @@ def compare_sampled_ld(
         num_bins=found,
         num_sites=real.num_sites,
         num_pairs=int(drawn.sum()),
+        r2_sites=some.r2_sites,
+        r2_pairs=some.r2_pairs,
     )
 
 

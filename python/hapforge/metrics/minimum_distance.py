@@ -24,7 +24,7 @@ class MinimumDistances:
     ----------
     within : float, Wasserstein-1 distance in sites of d_SS from d_TT
     between : float, the same of d_ST from d_TT
-    within_interval, between_interval : 95 % intervals, value -+ 1.96 standard deviations over 20 seeded halves of the
+    within_interval, between_interval : 95 % intervals, from the spread over 10 seeded halves of the
         rows; NaN below 4 rows
     tt, ts, st, ss : int64 (num_sites + 1,), how many rows of all subsamples have their closest neighbour at each
         distance; first letter the row (T truth, S synthetic), second letter where the neighbour is

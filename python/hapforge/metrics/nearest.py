@@ -13,7 +13,7 @@ from hapforge import kernels
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 
 LIST_LENGTH = 16
-NUM_HALVES = 20  # subsamples behind an interval
+NUM_HALVES = 10  # subsamples behind an interval
 _HALVES = 11 << 20  # stream
 
 Rows = NDArray[np.int64] | None  # None: all
@@ -162,7 +162,7 @@ def rows_at(num_rows: int, n: int, seed: int, stream: int) -> Rows:
 
 
 def halves_of(n: int, seed: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """20 seeded halves, rounded down and ascending, of the n rows of two sets, each drawn without replacement."""
+    """10 seeded halves, rounded down and ascending, of the n rows of two sets, each drawn without replacement."""
     for h in range(NUM_HALVES):
         first, second = (np.sort(seeded_order(n, seed, _HALVES + 2 * h + one)[: n // 2]) for one in (0, 1))
         yield first, second

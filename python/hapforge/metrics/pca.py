@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hapforge._backend import get_threads
 from hapforge.haplotypes import HaplotypeMatrix, Samples, seeded_order
 from hapforge.metrics._sites import check_same_sites
 from hapforge.metrics.transport import TransportCost, transport_cost
@@ -83,7 +85,7 @@ def pca_overlap(
             (first, second), (real, synthetic), _STREAMS, _PERSON_STREAMS, strict=True
         )
     ]
-    costs, sizes = [], []
+    pairs, sizes = [], []
     for pair in range(num_components // 2):
         most = max(len(first), len(second)) if rows is None else min(rows, MAX_ROWS_LATER if pair else rows)
         if rows is not None:
@@ -92,8 +94,10 @@ def pca_overlap(
         for cloud, (order, rank) in zip((first, second), orders, strict=True):
             chosen = order[:most]
             clouds.append(cloud[chosen[np.argsort(rank[chosen], kind="stable")], 2 * pair : 2 * pair + 2])
-        costs.append(transport_cost(*clouds))
+        pairs.append(clouds)
         sizes.append(min(len(first), len(second), most))
+    with ThreadPoolExecutor(min(len(pairs), get_threads(None))) as pool:
+        costs = list(pool.map(transport_cost, *zip(*pairs, strict=True)))
     return PCAOverlap(costs, sizes, first, second, found.explained)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,26 +135,37 @@ def entropic_plan_cost(
         error = float(np.linalg.norm(missed)) / n
         if error <= _TOLERANCE:
             break
-        direction = _newton_direction(plan.astype(np.float32), columns, missed, error * math.sqrt(m))
+        direction = _newton_direction(_sparse(plan), columns, missed, error * math.sqrt(m))
         reach = float(direction.max() - direction.min())
         g += regularisation * direction * (1.0 if reach < 0.7 else 1.3 * math.log1p(reach) / reach)
     return float(np.vdot(plan, cost)) / n, error
 
 
+def _sparse(plan: NDArray[np.float64]) -> Any:
+    """The plan in float32 without the entries, nine in ten, that no direction depends on (Schmitzer 2019)."""
+    from scipy.sparse import csr_array
+
+    kept = plan > 1e-8
+    rows = np.concatenate([[0], np.cumsum(np.count_nonzero(kept, axis=1))])
+    where = np.flatnonzero(kept)
+    values = plan.ravel()[where].astype(np.float32)
+    return csr_array((values, (where % plan.shape[1]).astype(np.int32), rows.astype(np.int32)), shape=plan.shape)
+
+
 def _newton_direction(
-    plan: NDArray[np.float32], columns: NDArray[np.float64], missed: NDArray[np.float64], error: float
+    plan: Any, columns: NDArray[np.float64], missed: NDArray[np.float64], error: float
 ) -> NDArray[np.float64]:
     """An approximate solution d of (diag(columns) - plan^T plan) d = missed, rows of `plan` of sum 1, scaled by n."""
     diagonal, left = columns.astype(np.float32), missed.astype(np.float32)
     diagonal = np.maximum(diagonal, np.float32(1e-12))
+    turned = plan.T.tocsr()
     found = np.zeros_like(left)
     scaled = left / diagonal
     along = scaled
     size = first = float(left @ scaled)
     wanted = first * min(0.1, max(error, 1e-3)) ** 2
     for _ in range(_MAX_CG):
-        # einsum: BLAS threads that meet hundreds of times stall on a busy machine, and its sums depend on their number
-        image = diagonal * along - np.einsum("i,ij->j", np.einsum("ij,j->i", plan, along), plan)
+        image = diagonal * along - turned @ (plan @ along)
         curvature = float(along @ image)
         if curvature <= 1e-6 * float(along @ (diagonal * along)):  # flat but for rounding
             break

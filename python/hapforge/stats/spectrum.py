@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,12 +62,17 @@ def singular_values(matrix: HaplotypeMatrix) -> NDArray[np.float64]:
             f"matrix: expected 1 to {MAX_VALUES} singular values, found {min(n, num_sites)} ({n} rows x {num_sites} "
             "sites)"
         )
+    return _singular_values(matrix, np.float64)
+
+
+def _singular_values(matrix: HaplotypeMatrix, precision: type[np.floating[Any]]) -> NDArray[np.float64]:
+    n, num_sites = matrix.shape
     if num_sites <= n:
-        gram = kernels.joint_counts(matrix).astype(np.float64)
+        gram = kernels.joint_counts(matrix)
     else:
         carried = np.bitwise_count(matrix.words).sum(axis=1, dtype=np.int64)
         gram = (carried[:, None] + carried - kernels.pairwise_hamming(matrix)) / 2
-    return np.sqrt(np.maximum(np.linalg.eigvalsh(gram)[::-1], 0.0))
+    return np.sqrt(np.maximum(np.linalg.eigvalsh(gram.astype(precision))[::-1].astype(np.float64), 0.0))
 
 
 def rows_of_spectrum(n: int, num_sites: int) -> int:
@@ -75,7 +81,7 @@ def rows_of_spectrum(n: int, num_sites: int) -> int:
 
 
 def spectrum(matrix: HaplotypeMatrix, n: int, *, seed: int = 0) -> Spectrum:
-    """Singular values of n seeded rows, and of 4 random halves of their persons.
+    """Singular values of n seeded rows, and, in single precision, of 4 random halves of their persons.
 
     Parameters
     ----------
@@ -104,5 +110,5 @@ def spectrum(matrix: HaplotypeMatrix, n: int, *, seed: int = 0) -> Spectrum:
             kept = np.zeros(len(persons), bool)
             kept[seeded_order(len(persons), seed, _HALVES + h)[: len(persons) // 2]] = True
             rows = np.flatnonzero(kept[person])
-            halves.append((len(rows), singular_values(matrix.select_haplotypes(rows))))
+            halves.append((len(rows), _singular_values(matrix.select_haplotypes(rows), np.float32)))
     return Spectrum(singular_values(matrix), halves, n)

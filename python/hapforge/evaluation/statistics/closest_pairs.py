@@ -11,7 +11,7 @@ from hapforge.evaluation.cohorts import Column, Run, score
 from hapforge.evaluation.controls import HOLDOUT
 from hapforge.evaluation.statistics._base import Statistic
 from hapforge.metrics.closest_pairs import QUANTILES, SHARE, closest_over, list_closest
-from hapforge.report.data import Rule, Score, ScoreText
+from hapforge.report.data import Score, ScoreText
 from hapforge.report.figures.closest_pairs import ClosestDistances, ClosestSet
 
 _SHARES = np.geomspace(1e-4, 0.1, 40)  # of the rows, on the curve
@@ -23,14 +23,9 @@ class ClosestPairs(Statistic):
     scores = {
         "closest_pairs": ScoreText(
             "closest pairs",
-            "share of synthetic haplotypes nearer to a training one than all but 1 % of real ones are; 0.01: harmless",
+            "share of synthetic haplotypes nearer to a training one than all but 1 % of real ones are; 0.01: harmless; "
+            "more: near copies, or too little variety",
             "lower",
-            Rule(
-                0.02,
-                0.1,
-                "",
-                "closer to training haplotypes than other real ones are: near copies, or too little variety",
-            ),
             twice=False,
         )
     }

@@ -45,9 +45,14 @@ def _texts(found: LDComparison, pairs: str, end: str = "") -> dict[str, Score]:
     """The scores of a comparison over `pairs`, by their names with an ending."""
     text = f"{pairs}; Yelmen et al. 2021, 2023"
     bins = f"{found.num_bins} distance bins, {text}"
+    if found.r2_sites < found.num_sites:
+        text = (
+            f"all pairs of {found.r2_sites} sites, evenly spaced among the {found.num_sites} that vary in both; "
+            "interval: block bootstrap over sites; Yelmen et al. 2021"
+        )
     return {
         f"ld_r2_r{end}": score(
-            found.r2_r, found.num_pairs, f"Pearson of r² real and r² syn, {text}", found.r2_r_interval
+            found.r2_r, found.r2_pairs, f"Pearson of r² real and r² syn, {text}", found.r2_r_interval
         ),
         f"ld_decay_r{end}": score(found.decay_r, found.num_sites, f"Pearson over {bins}", found.decay_r_interval),
         f"ld_score{end}": score(
@@ -65,7 +70,6 @@ def _sampled_text(found: LDComparison) -> str:
 
 class LinkageDisequilibrium(Statistic):
     name = "ld"
-    heading = "Linkage disequilibrium"
     heading = "Linkage disequilibrium"
     scores = {
         "ld_r2_r": _R2_R,

@@ -54,7 +54,7 @@ class MinimumDistance(Statistic):
         how = "exact" if repeats == 1 else f"mean over {repeats} seeded subsamples"
         text = (
             f"Wasserstein-1 in sites, n = {found.n} on each side, {how}{' of a real half and of the set' * bool(end)}; "
-            "interval: 20 seeded halves of the rows; Yelmen et al. 2021"
+            "interval: 10 seeded halves of the rows; Yelmen et al. 2021"
         )
         return {
             "min_distance_within" + end: score(

@@ -118,7 +118,7 @@ class Chains(Statistic):
     @staticmethod
     def _scores(found: NearestChains, how: str, end: str) -> dict[str, Score]:
         text = (
-            f"Hamming, ties drawn, from each of 2 x {found.n} rows, {how}; interval: 20 seeded halves of the rows; "
+            f"Hamming, ties drawn, from each of 2 x {found.n} rows, {how}; interval: 10 seeded halves of the rows; "
             "Yelmen et al. 2023, table 1"
         )
         scores = {
