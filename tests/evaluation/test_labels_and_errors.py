@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import hapforge as hf
+from hapforge.evaluation.controls import person_halves
 from hapforge.evaluation.output import json_schema
 from hapforge.metrics import adversarial_accuracy_embedded, entropy_error, indicator_error, spectrum_error
 from hapforge.report.figures.by_label import SCORES
@@ -93,13 +94,20 @@ def test_scores_are_those_of_the_metrics(
     assert (found["entropy_error"].value, found["entropy_error"].low) == (entropy.error, entropy.interval[0])
     accuracy = hf.metrics.adversarial_accuracy(real, mixed_up, seed=2)
     assert found["aai_error"].value == indicator_error(accuracy).error
+    first, second = (real.select_haplotypes(rows) for rows in person_halves(real.samples, 2, 0))
     embedding = pca(real, 10)
     x, y = embedding.coordinates, embedding.project(mixed_up)
     for metric in ("angular", "euclidean"):
         direct = adversarial_accuracy_embedded(x, y, metric=metric, seed=2)
         assert found[f"aa_truth_{metric}"].value == direct.aa_truth
         assert found[f"aa_syn_{metric}"].value == direct.aa_syn
-        assert result.scores["real half"][f"aa_truth_{metric}"].value == pytest.approx(0.5, abs=0.15)
+        # at equal n, and for the control: fitted to one half, so that neither the other half nor a set is part of it
+        half = pca(first, 10)
+        control = adversarial_accuracy_embedded(half.project(first), half.project(second), metric=metric)
+        for end in ("", "_equal_n"):
+            assert result.scores["real half"][f"aa_truth_{metric}{end}"].value == control.aa_truth
+            assert result.scores["real half"][f"aa_syn_{metric}{end}"].value == control.aa_syn
+        assert result.scores["mixed up"][f"aa_truth_{metric}_equal_n"].n == control.n
         assert result.scores["Bernoulli"][f"aa_truth_{metric}"].value > 0.7
 
 
