@@ -351,7 +351,7 @@ a, b = (hf.HaplotypeMatrix.from_dense((rng.random((20_000, 64)) < rng.random(64)
 a = hf.HaplotypeMatrix(a.words, hf.Sites(np.arange(64) + 1))
 b = hf.HaplotypeMatrix(b.words, a.sites)
 base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-E = hf.evaluate(a, b)
+E = hf.evaluate(a, b, controls=["real_half"])
 assert E.scores["synthetic"]["aa_truth"].n == 20_000
 print(base, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

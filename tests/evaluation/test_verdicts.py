@@ -54,6 +54,7 @@ def faulty(real: hf.HaplotypeMatrix, other: hf.HaplotypeMatrix) -> dict[str, hf.
         "Bernoulli noise": Bernoulli().fit(real).sample(n, seed=1),
         "Markov(10)": Markov(window=10).fit(real).sample(n, seed=1),
         "no rare alleles": like(np.where(x.mean(axis=0) < 0.05, 0, y), real),
+        "few rows copied": like(x[np.tile(rng.choice(len(x), 50, replace=False), n // 50)], real),
         "one population": everyone.select_sites(np.arange(2000, 2000 + NUM_SITES)).select_haplotypes(unseen),
     }
 
@@ -76,6 +77,7 @@ def result(cohorts: tuple[hf.HaplotypeMatrix, hf.HaplotypeMatrix]) -> hf.evaluat
         ("copies", "Copies: ", []),
         ("near copies", "Copies: ", []),
         ("clumps", "Mode clumping: nearest neighbours of AGs are AGs (AA syn 0.", ["Rare alleles are lost"]),
+        ("few rows copied", "Copies: ", ["Rare alleles are lost"]),
         ("Bernoulli noise", "Noise: AGs lie scattered", ["LD is not that of real haplotypes"]),
         ("Markov(10)", "Noise: AGs lie scattered", []),
         ("no rare alleles", "Mode clumping: ", ["Rare alleles are lost"]),
@@ -217,3 +219,13 @@ def test_perfect_sets_raise_no_alarm(n: int) -> None:
         found = data.verdicts["synthetic"]
         assert [name for name, verdict in found.items() if verdict.level == "poor"] == [], seed
         assert data.headlines["synthetic"].startswith(("Cannot be told", "No fault", "Close to")), seed
+
+
+def test_a_privacy_score_below_zero_is_not_asked_for() -> None:
+    texts = {"privacy_score": ScoreText("privacy score", "", "lower", Rule(0.01, 0.03, "", "a leak"), twice=False)}
+    scores = {
+        name: {"privacy_score": Score(value, value - 0.005, value + 0.005, 300, "")}
+        for name, value in (("set", -0.004), ("leak", 0.2), ("holdout", -0.33))
+    }
+    found = judge(["set", "leak"], scores, texts, 300)
+    assert [found[name]["privacy_score"].level for name in ("set", "leak")] == ["good", "poor"]

@@ -97,7 +97,7 @@ def test_pairwise_intervals(rng: np.random.Generator) -> None:
         values.append((found.within, found.between))
         spreads.append(
             [
-                (high - v) / 1.96
+                (high - v) / 2.36  # Student's t, 8 groups
                 for v, (_, high) in zip(values[-1], (found.within_interval, found.between_interval), strict=True)
             ]
         )

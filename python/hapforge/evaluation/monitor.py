@@ -50,6 +50,9 @@ class Monitor:
     - PCA: the control's distance over the set's
     - AA truth, AA syn: 1 - |AA - control| / max(control, 1 - control)
 
+    The control is real, so that a model that repeats its training rows has a high aggregate, too: whether it copies is
+    for the privacy score of a whole evaluation to say.
+
     Qualities are cut off at 0 and 1; one that cannot be computed is 0. Training stops once `patience` evaluations in a
     row have not raised the best aggregate. That aggregate is what Yelmen et al. 2023 wish for in their discussion:
     "some aggregate statistics crafted based on multiple summary statistics related to LD, site frequency spectrum,

@@ -8,6 +8,8 @@ from those of both scores (Zou and Donner 2008). With the `Rule(close, far)` of 
 - fair: surely worse, between the two;
 - unknown: too few to tell (the interval holds both no difference and more than `far`), or nothing to compare with.
 
+A privacy score is compared with that of the held-out persons or with 0, whichever is greater.
+
 Below `MIN_HAPLOTYPES` haplotypes a side nothing is judged. A score without an interval is taken as it is.
 """
 
@@ -128,6 +130,8 @@ def _judgements(name: str, scores: Scores, texts: Mapping[str, ScoreText]) -> di
         versus = next((control for control in (REAL_HALF, HOLDOUT) if key in scores.get(control, {})), REAL_HALF)
         control = scores.get(versus, {}).get(key)
         value, interval = (math.nan, NOWHERE) if control is None else (control.value, (control.low, control.high))
+        if key == "privacy_score" and value < 0:  # a control below 0 is chance, not what a set should reach
+            value, interval = 0.0, NOWHERE
         found[key] = weigh(s.value, (s.low, s.high), value, interval, text.rule, versus)
     return found
 
@@ -159,7 +163,8 @@ def headlines(sets: list[str], scores: Scores, texts: Mapping[str, ScoreText], e
 
     High, low and lost mean "poor" by the rule of the score, shares of rows or sites by `SHARES`:
 
-    - copies: any of `COPIES` high, or AA syn low; AA truth not high
+    - copies: any of `COPIES` high (where AA truth is high, and copies are common among real haplotypes, their share
+      does not count), or AA syn low and AA truth not high
     - mode clumping: AA syn high, and AGs no farther from one another (`nearest_distance`) than real haplotypes are;
       "crowding" where AA truth is low
     - overfitting: AA truth low without any of the two
@@ -203,7 +208,11 @@ def _headline(name: str, scores: Scores, texts: Mapping[str, ScoreText], equal_n
     clumped = syn_high and (near is None or usual is None or near.value <= usual.value)
     lost = poor("ld_score")
     said = []
-    copies = [] if truth_high else [key for key in COPIES if poor(key)] + ["aa_syn"] * syn_low
+    copies = [key for key in COPIES if poor(key)]
+    if truth_high and "identical_to_real" in copies and found["identical_to_real"].control > 0.02:
+        copies.remove("identical_to_real")  # a part of the diversity that has many copies by nature
+    if syn_low and (copies or not truth_high):  # scattered rows have real neighbours, too, but no copies
+        copies.append("aa_syn")
     if copies:
         said.append(f"Copies: AGs repeat training haplotypes or nearly so {evidence(*copies)}.")
     if clumped:

@@ -54,16 +54,18 @@ def combine(value: float, parts: list[tuple[float, float, Interval]]) -> Interva
     return value - math.sqrt(below), value + math.sqrt(above)
 
 
-def halves_interval(value: Any, halves: Sequence[Any], limits: Interval) -> tuple[Any, Any]:
+def halves_interval(value: Any, halves: Sequence[Any], limits: Interval, freedom: int | None = None) -> tuple[Any, Any]:
     """value -+ t standard deviations of what seeded halves of the rows give, within limits; NaN without two halves.
 
-    t is Student's with one degree of freedom less than there are halves (expanded about the normal point). A half drawn
+    t is Student's with `freedom`, or one degree of freedom less than there are halves (expanded about the normal point;
+    halves of a few groups have no more freedom than the groups). A half drawn
     without replacement varies about the whole as the whole does about the truth (Politis, Romano and Wolf 1999,
     chapter 2; the delete-half jackknife). Values may be arrays, the halves a sequence of them.
     """
-    if (freedom := len(halves) - 1) < 1:
+    if len(halves) < 2:
         nowhere = np.full(np.shape(value), np.nan)[()]
         return nowhere, nowhere
+    freedom = freedom or len(halves) - 1
     t = Z + (Z**3 + Z) / (4 * freedom) + (5 * Z**5 + 16 * Z**3 + 3 * Z) / (96 * freedom**2)
     half = t * np.std(halves, axis=0, ddof=1)
     return np.clip(value - half, *limits), np.clip(value + half, *limits)

@@ -42,7 +42,7 @@ def adversarial_accuracy_embedded(
 
     References
     ----------
-    Szatkownik et al., generating synthetic genotypes using diffusion models: angular distance between embeddings.
+    Kenneweg et al., creating synthetic genomes using diffusion models, equations 9 and 10.
     """
     if metric not in ("angular", "euclidean"):
         raise ValueError(f"metric: expected 'angular' or 'euclidean', found {metric!r}")

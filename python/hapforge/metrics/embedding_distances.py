@@ -20,7 +20,7 @@ class NearestInEmbedding:
     Attributes
     ----------
     median : float
-    interval : 95 % interval of the median, from order statistics; NaN below 6 points
+    interval : 95 % interval of the median, from order statistics; NaN below 8 points
     least : float, the smallest of all
     """
 

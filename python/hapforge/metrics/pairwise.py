@@ -61,9 +61,9 @@ def compare_grouped_differences(
 ) -> PairwiseComparison:
     """`compare_pairwise_differences` with intervals, from `stats.grouped_differences`, which cost no more pairs.
 
-    The intervals are value -+ 1.96 standard deviations over 100 seeded halves of the groups of persons of each cohort,
-    drawn without replacement (a delete-half jackknife): a bootstrap would fill the distributions with pairs of a row
-    and itself.
+    The intervals are from the spread over 100 seeded halves of the groups of persons of each cohort, drawn without
+    replacement (a delete-half jackknife), with Student's t of one degree of freedom less than groups: a bootstrap would
+    fill the distributions with pairs of a row and itself.
 
     Parameters
     ----------
@@ -98,6 +98,7 @@ def compare_grouped_differences(
         np.array([value.within, value.between]),
         np.abs(shares[0][:, None] - np.stack(shares[1:], axis=1)).sum(axis=2),
         (0.0, float(length)),
+        min(len(tt), len(ss)) - 1,
     )
     return PairwiseComparison(
         value.within, value.between, (float(low[0]), float(high[0])), (float(low[1]), float(high[1]))

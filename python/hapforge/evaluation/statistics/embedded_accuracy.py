@@ -77,7 +77,7 @@ class EmbeddedAccuracy(Statistic):
             how = "exact" if len(rows) == 1 else f"mean over {len(rows)} seeded subsamples"
             text = (
                 f"{metric} distance on PC 1-{len(embedding.components)} of {whose}, strict ties, n = {accuracy.n} on "
-                f"each side, {how}; Szatkownik et al. 2024"
+                f"each side, {how}; after Kenneweg et al., equations 9 and 10"
             )
             found[f"aa_truth_{metric}{end}"] = score(
                 accuracy.aa_truth, accuracy.n, f"share of d_TS > d_TT; {text}", accuracy.aa_truth_interval

@@ -181,7 +181,7 @@ class SampledLinkageDisequilibrium(Statistic):
         f"{name}_sampled": text._replace(
             heading=f"{text.heading}, sampled", reading=f"{text.reading}, from sampled pairs", rule=None, always=False
         )
-        for name, text in (("ld_decay_r", _DECAY_R), ("ld_score", _SCORE))
+        for name, text in (("ld_r2_r", _R2_R), ("ld_decay_r", _DECAY_R), ("ld_score", _SCORE))
     }
 
     def compute(self, column: Column) -> dict[str, Score]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from hapforge.evaluation.cohorts import REPEATS, Column, score
 from hapforge.evaluation.controls import HOLDOUT, person_halves
 from hapforge.evaluation.statistics._base import Statistic
+from hapforge.haplotypes import seeded_order
 from hapforge.metrics.adversarial_accuracy import accuracy_over
 from hapforge.metrics.nearest import LIST_LENGTH, NearestPair, nearest_between, rows_at
 from hapforge.metrics.privacy import privacy_difference, privacy_over
 from hapforge.report.data import Rule, Score, ScoreText
 
-_HALVES_OF_TRAIN = 6 << 20  # stream
+_HALVES_OF_TRAIN = 6 << 20  # streams
+_HALVES_OF_HOLDOUT = 32 << 20, 33 << 20
 
 
 class Privacy(Statistic):
@@ -36,10 +40,18 @@ class Privacy(Statistic):
             own = held.cohort.nearest
             if n < 2:
                 raise ValueError(f"holdout: expected at least 2 haplotypes in each half of the persons, found {n}")
-            truths = [rows_at(real.num_haplotypes, n, self.run.seed, _HALVES_OF_TRAIN + r) for r in range(REPEATS)]
+            seed = self.run.seed
+            truths = [rows_at(real.num_haplotypes, n, seed, _HALVES_OF_TRAIN + r) for r in range(REPEATS)]
+            first, second = (
+                [
+                    np.sort(both[k][seeded_order(len(both[k]), seed, _HALVES_OF_HOLDOUT[k] + r)[:n]])
+                    for r, both in enumerate(halves)
+                ]
+                for k in (0, 1)
+            )
             found = privacy_difference(
-                accuracy_over(column.pair, [(t, b[:n]) for t, (_, b) in zip(truths, halves, strict=True)]),
-                accuracy_over(NearestPair(own, own, own, own), [(a[:n], b[:n]) for a, b in halves]),
+                accuracy_over(column.pair, list(zip(truths, second, strict=True))),
+                accuracy_over(NearestPair(own, own, own, own), list(zip(first, second, strict=True))),
             )
             what = "one half of the held-out persons as a perfect set, the other as the test set"
         else:
