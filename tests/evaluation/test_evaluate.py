@@ -323,6 +323,7 @@ def test_progress(real: hf.HaplotypeMatrix, good: hf.HaplotypeMatrix) -> None:
         ({"real": cohort(10, 2)}, "at least 2 haplotypes in each half"),
         ({"holdout": cohort(10, 120).select_haplotypes(range(40))}, "expected other persons than in real, found 40"),
         ({"seed": -1}, "seed"),
+        ({"synthetic": {"\udcff": cohort(1, 4)}}, "expected names that can be written as UTF-8"),
     ],
 )
 def test_bad_arguments(real: hf.HaplotypeMatrix, good: hf.HaplotypeMatrix, arguments: dict, message: str) -> None:
@@ -359,3 +360,15 @@ print(base, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     before, after = map(int, done.stdout.split())
     assert after - before < 250 * 1024
+
+
+@pytest.mark.parametrize("synthetic", [{3: cohort(1, 4)}, [cohort(1, 4)]])
+def test_names_are_text(real: hf.HaplotypeMatrix, synthetic: object) -> None:
+    with pytest.raises(TypeError, match="synthetic: expected"):
+        hf.evaluate(real, synthetic)
+
+
+def test_too_few_rows_for_an_interval(real: hf.HaplotypeMatrix) -> None:
+    found = hf.evaluate(real, cohort(2, 8), metrics=["pca"], controls=["real_half"]).scores["synthetic"]
+    assert np.isfinite(found["pca_wasserstein"].value)
+    assert all(np.isnan(s.low) and np.isnan(s.high) for s in found.values())

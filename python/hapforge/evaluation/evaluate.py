@@ -68,15 +68,24 @@ def evaluate(
     Raises
     ------
     TypeError
-        Something other than a HaplotypeMatrix.
+        Something other than a HaplotypeMatrix, or names that are not text.
     ValueError
         A max_memory below 1, no common sites (or different numbers where positions are not known), unknown metrics or
-        controls, fewer than 4 real haplotypes of 2 persons, fewer than 2 in another set, the same persons in `real` and
-        `holdout`, a set named as a control.
+        controls, real persons of whom a half has fewer than 2 haplotypes, fewer than 2 in another set, the same persons
+        in `real` and `holdout`, a set named as a control or by text that UTF-8 does not have.
     """
     if max_memory is not None and max_memory < 1:
         raise ValueError(f"max_memory: expected a number of bytes above 0, found {max_memory}")
+    if not isinstance(synthetic, HaplotypeMatrix | Mapping):
+        raise TypeError(f"synthetic: expected a HaplotypeMatrix or {{name: ...}}, found {type(synthetic).__name__}")
     sets = {"synthetic": synthetic} if isinstance(synthetic, HaplotypeMatrix) else dict(synthetic)
+    for name in sets:
+        if not isinstance(name, str):
+            raise TypeError(f"synthetic: expected text as names, found {name!r}")
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"synthetic: expected names that can be written as UTF-8, found {name!r}") from None
     seed = check_seed(seed)
     chosen = _chosen(metrics, controls, sets, holdout)
     given = {"real": real, **sets, **({HOLDOUT: holdout} if holdout is not None else {})}

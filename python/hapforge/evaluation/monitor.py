@@ -98,8 +98,8 @@ class Monitor:
         for name, matrix in (("train", train), ("validation", validation)):
             if matrix.num_haplotypes < 4:
                 raise ValueError(f"{name}: expected at least 4 haplotypes, found {matrix.num_haplotypes}")
-        if train.num_sites != validation.num_sites:
-            raise ValueError(f"validation: expected {train.num_sites} sites, as in train, found {validation.num_sites}")
+        if train.sites != validation.sites:
+            raise ValueError("validation: expected the sites of train, found others (see hapforge.intersect)")
         for name, value, least in (("every", every, 1), ("n", n, 4), ("patience", patience, 1)):
             if value is not None and value < least:
                 raise ValueError(f"{name}: expected {least} or more, found {value}")

@@ -42,12 +42,16 @@ class TransportCost:
     @property
     def entropic_interval(self) -> tuple[float, float]:
         """95 % interval; a cost is at least 0."""
-        return max(0.0, self.entropic - self.margin), self.entropic + self.margin
+        return _around(self.entropic, self.margin)
 
     @property
     def exact_interval(self) -> tuple[float, float]:
         """95 % interval; a cost is at least 0."""
-        return max(0.0, self.exact - self.margin), self.exact + self.margin
+        return _around(self.exact, self.margin)
+
+
+def _around(cost: float, margin: float) -> tuple[float, float]:
+    return float(np.maximum(0.0, cost - margin)), cost + margin
 
 
 def transport_cost(x: Points, y: Points) -> TransportCost:
