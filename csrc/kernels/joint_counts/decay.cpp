@@ -241,7 +241,7 @@ void add_up(const std::array<const Panels*, kCohorts>& panels, const BinnedPairs
 
   // Adds a row of each task to that of its block or cell.
   const auto gather = [&](const auto& rows, std::size_t num_rows, std::size_t length,
-                          std::size_t Task::*where, auto* to) {
+                          std::size_t Task::* where, auto* to) {
     std::fill(to, to + num_rows * length, 0);
     for (std::size_t number = 0; number < tasks.size(); ++number) {
       auto* line = to + tasks[number].*where * length;
