@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import operator
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from hapforge import _core
 from hapforge.errors import MissingBackendError
@@ -33,6 +37,9 @@ _PACK_BLOCK_BYTES = 64 << 20
 _MAX_THREADS = 4096
 
 _threads: int | None = None
+_blas = threading.Lock()
+_blas_users = 0
+_blas_limit: Any = None
 
 core = _core
 """The CPU module."""
@@ -165,6 +172,27 @@ def get_threads(threads: int | None = None) -> int:
     if value := os.environ.get("HAPFORGE_THREADS", ""):
         return _positive(value, "HAPFORGE_THREADS")
     return len(os.sched_getaffinity(0))
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """numpy's linear algebra on one thread, for the whole process, while any thread is in here; also a decorator.
+
+    Its results then do not depend on the number of threads. Decompositions of a thousand columns gain nothing from
+    more, and wait long for them where other processes use the cores.
+    """
+    global _blas_users, _blas_limit
+    with _blas:
+        if _blas_users == 0:
+            _blas_limit = ThreadpoolController().limit(limits=1, user_api="blas")
+        _blas_users += 1
+    try:
+        yield
+    finally:
+        with _blas:
+            _blas_users -= 1
+            if _blas_users == 0:
+                _blas_limit.restore_original_limits()
 
 
 def pack(dense: NDArray[np.uint8], threads: int | None = None) -> Words:

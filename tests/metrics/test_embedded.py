@@ -11,6 +11,7 @@ from hapforge.errors import MissingDependencyError
 from hapforge.haplotypes import seeded_order
 from hapforge.metrics import adversarial_accuracy_embedded
 from hapforge.metrics.embedded import nearest_points, unit_vectors
+from hapforge.metrics.nearest import list_length
 
 
 def brute(real: np.ndarray, syn: np.ndarray, distance) -> tuple[float, ...]:
@@ -85,12 +86,13 @@ def test_embedded_bad_input(rng: np.random.Generator) -> None:
 
 
 @pytest.mark.parametrize("columns", [4, 18])
-def test_subsets_from_one_search(rng: np.random.Generator, columns: int) -> None:
+@pytest.mark.parametrize("n", [2, 40, 80])
+def test_subsets_from_one_search(rng: np.random.Generator, columns: int, n: int) -> None:
     x, y = rng.normal(size=(60, columns)), rng.normal(size=(80, columns))
     x[10:40] = x[10]  # more equal points than a list has places
     inside, across = euclid(x, x), euclid(x, y)
     np.fill_diagonal(inside, np.inf)
-    pair = nearest_points(x, y)
+    pair = nearest_points(x, y, n)
     for size in (2, 3, 10, 59):
         rows, others = rng.permutation(60)[:size], rng.permutation(80)[:size]
         np.testing.assert_allclose(pair.tt(rows, rows), inside[np.ix_(rows, rows)].min(1))
@@ -102,9 +104,13 @@ def test_subsets_from_one_search(rng: np.random.Generator, columns: int) -> None
 def test_distances_are_alike_both_ways(rng: np.random.Generator) -> None:
     """Otherwise ties would be made and broken by rounding."""
     x, y = (unit_vectors(points) for points in rng.normal(size=(2, 200, 10)))
-    pair = nearest_points(x, y)
+    pair = nearest_points(x, y, 200)
     i = pair.ts(None, None).argmin()
     assert pair.ts(None, None)[i] == pair.st(None, None).min()
+
+
+def test_lists_are_as_long_as_subsets_need() -> None:
+    assert [list_length(n, 5000) for n in (5001, 5000, 4999, 4990, 2500, 10)] == [1, 1, 1, 2, 10, 16]
 
 
 def test_missing_scipy_is_said(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hapforge._backend import one_blas_thread
 from hapforge.errors import MissingDependencyError
 from hapforge.evaluation.cohorts import Column, Run, score
 from hapforge.evaluation.controls import DESCRIPTIONS, HOLDOUT, NAMES, model_controls
@@ -25,6 +26,7 @@ EXPECTED = (ValueError, MemoryError, MissingDependencyError)
 _log = logging.getLogger("hapforge.evaluation")
 
 
+@one_blas_thread()
 def evaluate(
     real: HaplotypeMatrix,
     synthetic: HaplotypeMatrix | Mapping[str, HaplotypeMatrix],

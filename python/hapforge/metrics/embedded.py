@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from hapforge._backend import get_threads
 from hapforge.errors import MissingDependencyError
 from hapforge.metrics.adversarial_accuracy import AdversarialAccuracy, Ties, accuracy_over, equal_subsamples
-from hapforge.metrics.nearest import LIST_LENGTH, NearestPair, Rows, Search
+from hapforge.metrics.nearest import ListedDistances, NearestPair, Rows, Search, list_length
 
 Metric = Literal["angular", "euclidean"]
 
@@ -50,16 +50,17 @@ def adversarial_accuracy_embedded(
     if points[0].shape[1] != points[1].shape[1]:
         raise ValueError(f"y: expected {points[0].shape[1]} columns as in x, found {points[1].shape[1]}")
     subsamples = equal_subsamples((len(points[0]), len(points[1])), repeats, seed)
-    return accuracy_over(nearest_points(*points), subsamples, ties)
+    return accuracy_over(nearest_points(points[0], points[1], min(map(len, points))), subsamples, ties)
 
 
-def nearest_points(x: NDArray[np.float64], y: NDArray[np.float64]) -> NearestPair:
+def nearest_points(x: NDArray[np.float64], y: NDArray[np.float64], n: int) -> NearestPair:
     """The four searches between real points x and synthetic points y, float64 (n, d) and (m, d), by |x - y|.
 
-    Searches among unit vectors (`unit_vectors`) compare as their angles do.
+    Searches among unit vectors (`unit_vectors`) compare as their angles do. They serve any subsets, those of n points
+    on each side fastest.
     """
     pairs = ((x, x), (x, y), (y, x), (y, y))
-    return NearestPair(*(search_points(queries, targets) for queries, targets in pairs))
+    return NearestPair(*(search_points(queries, targets, n) for queries, targets in pairs))
 
 
 def unit_vectors(points: NDArray[np.float64], name: str = "points") -> NDArray[np.float64]:
@@ -80,36 +81,24 @@ def _points(values: ArrayLike, name: str, metric: str) -> NDArray[np.float64]:
     return unit_vectors(points, name) if metric == "angular" else points
 
 
-def search_points(queries: NDArray[np.float64], targets: NDArray[np.float64]) -> Search:
-    """Distances of queries to their nearest targets; where both are the same array, to the nearest other one."""
-    return (_ByTree if queries.shape[1] <= _TREE_COLUMNS else _ByProducts)(queries, targets)
+def search_points(queries: NDArray[np.float64], targets: NDArray[np.float64], n: int) -> Search:
+    """Distances of queries to the nearest of some n targets; where both are the same array, to the nearest other."""
+    if queries.shape[1] <= _TREE_COLUMNS:
+        return _ByTree(queries, targets, list_length(n, len(targets)))
+    return _ByProducts(queries, targets)
 
 
-class _ByTree:
-    """Distance of each query to its nearest target, for any subset of both, as `NearestDistances` has it for rows.
+class _ByTree(ListedDistances):
+    """By a k-d tree; its distances are alike for (a, b) and (b, a), and exactly 0 for equal points."""
 
-    A k-d tree lists the nearest targets of each query once; its distances are alike for (a, b) and (b, a), and exactly
-    0 for equal points. Only queries whose whole list is outside a subset are searched again.
-    """
-
-    def __init__(self, queries: NDArray[np.float64], targets: NDArray[np.float64]) -> None:
+    def __init__(self, queries: NDArray[np.float64], targets: NDArray[np.float64], k: int) -> None:
         self._queries, self._targets, self._same = queries, targets, queries is targets
-        k = min(LIST_LENGTH, len(targets) - self._same)
-        self._distance, self._index = self._nearest(np.arange(len(queries)), np.arange(len(targets)), k)
+        count = min(k, len(targets) - self._same)
+        distance, index = self._nearest(np.arange(len(queries)), np.arange(len(targets)), count)
+        super().__init__(index, distance, len(targets))
 
-    def __call__(self, query_rows: Rows = None, target_rows: Rows = None) -> NDArray[np.float64]:
-        if query_rows is None:
-            query_rows = np.arange(len(self._queries))
-        if target_rows is None:
-            return self._distance[query_rows, 0]
-        member = np.zeros(len(self._targets), bool)
-        member[target_rows] = True
-        usable = member[self._index[query_rows]]
-        distance = self._distance[query_rows, usable.argmax(axis=1)]
-        lost = ~usable.any(axis=1)
-        if lost.any():
-            distance[lost] = self._nearest(query_rows[lost], np.flatnonzero(member), 1)[0][:, 0]
-        return distance
+    def _search(self, query_rows: NDArray[np.int64], target_rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        return self._nearest(query_rows, target_rows, 1)[0][:, 0]
 
     def _nearest(
         self, query_rows: NDArray[np.int64], target_rows: NDArray[np.int64], k: int

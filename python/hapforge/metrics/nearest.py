@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -22,34 +24,29 @@ Search = Callable[[Rows, Rows], NDArray[Any]]  # (query rows, target rows) -> di
 Compare = Callable[[Rows, Rows], "Comparison"]  # (truth rows, synthetic rows), equally many
 
 
-class NearestDistances:
-    """Hamming distance of each query to its nearest target, exactly, for any subset of queries and targets.
+class ListedDistances(ABC):
+    """Distance of each query to its nearest target, exactly, for any subset of queries and targets.
 
-    The k nearest targets of each query are listed once (`nearest_among`, `nearest_between`). In a subset of the targets
-    a query's nearest is the first of its list that is in the subset; only queries whose whole list is outside are
-    searched again.
+    The k nearest targets of each query are listed once. In a subset of the targets a query's nearest is the first of
+    its list that is in the subset; only queries whose whole list is outside are searched again.
 
     Parameters
     ----------
-    queries : HaplotypeMatrix
-    targets : HaplotypeMatrix; None means the queries themselves, each without itself
-    found : Neighbours, the k nearest targets of each query; k = 1 is enough where all targets are always taken
+    index, distance : (num_queries, k), the k nearest targets of each query by rising distance; k = 1 is enough where
+        all targets are always taken
+    num_targets : int
     """
 
-    def __init__(self, queries: HaplotypeMatrix, targets: HaplotypeMatrix | None, found: kernels.Neighbours) -> None:
-        self._num_sites = queries.num_sites
-        self._queries = queries.words
-        self._targets = self._queries if targets is None else targets.words
-        self._among_themselves = targets is None
-        self._index, self._distance = found.index, found.distance
+    def __init__(self, index: NDArray[np.int64], distance: NDArray[Any], num_targets: int) -> None:
+        self._index, self._distance, self._num_targets = index, distance, num_targets
 
-    def __call__(self, query_rows: Rows = None, target_rows: Rows = None) -> NDArray[np.uint32]:
-        """Distances uint32 (len(query_rows),) of these queries to their nearest among these targets; None means all."""
+    def __call__(self, query_rows: Rows = None, target_rows: Rows = None) -> NDArray[Any]:
+        """Distances (len(query_rows),) of these queries to their nearest among these targets; None means all."""
         if query_rows is None:
-            query_rows = np.arange(len(self._queries))
+            query_rows = np.arange(len(self._index))
         if target_rows is None:
             return self._distance[query_rows, 0]
-        member = np.zeros(len(self._targets), bool)
+        member = np.zeros(self._num_targets, bool)
         member[target_rows] = True
         usable = member[self._index[query_rows]]
         distance = self._distance[query_rows, usable.argmax(axis=1)]
@@ -57,6 +54,28 @@ class NearestDistances:
         if lost.any():
             distance[lost] = self._search(query_rows[lost], np.flatnonzero(member))
         return distance
+
+    @abstractmethod
+    def _search(self, query_rows: NDArray[np.int64], target_rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Distances of these queries to their nearest among these targets."""
+
+
+class NearestDistances(ListedDistances):
+    """`ListedDistances` by Hamming distance.
+
+    Parameters
+    ----------
+    queries : HaplotypeMatrix
+    targets : HaplotypeMatrix; None means the queries themselves, each without itself
+    found : Neighbours, the k nearest targets of each query (`nearest_among`, `nearest_between`)
+    """
+
+    def __init__(self, queries: HaplotypeMatrix, targets: HaplotypeMatrix | None, found: kernels.Neighbours) -> None:
+        self._num_sites = queries.num_sites
+        self._queries = queries.words
+        self._targets = self._queries if targets is None else targets.words
+        self._among_themselves = targets is None
+        super().__init__(found.index, found.distance, len(self._targets))
 
     @property
     def listed(self) -> kernels.Neighbours:
@@ -150,6 +169,13 @@ class NearestSets:
             -own_less_other[found.b_sets],
             (found.b_distance == 0) & (found.b_sets & 1 > 0),
         )
+
+
+def list_length(n: int, num_targets: int) -> int:
+    """Length at which one in a thousand queries loses its whole list in a random n of the targets; 16 at most."""
+    if n >= num_targets:
+        return 1
+    return min(LIST_LENGTH, math.ceil(math.log(1e-3) / math.log1p(-n / num_targets)))
 
 
 def _closer(own: NDArray[Any], other: NDArray[Any]) -> NDArray[np.int8]:

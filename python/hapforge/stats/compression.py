@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hapforge._backend import get_threads
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 
 LEVEL = 6
@@ -61,8 +63,10 @@ def compressed_size(matrix: HaplotypeMatrix, n: int, *, seed: int = 0) -> Compre
     rows = matrix.words[seeded_order(matrix.num_haplotypes, seed, _ORDER)[:n]]
     octets = np.ascontiguousarray(rows.astype("<u8", copy=False).view(np.uint8)[:, :row_bytes])
     edges = np.linspace(0, n, NUM_GROUPS + 1).astype(np.int64) if n >= 2 * NUM_GROUPS else np.zeros(1, np.int64)
-    groups = [_size(octets[a:b]) for a, b in itertools.pairwise(edges)]
-    return CompressedSize(_size(octets), np.array(groups, np.int64), n)
+    parts = [octets, *(octets[a:b] for a, b in itertools.pairwise(edges))]
+    with ThreadPoolExecutor(get_threads()) as pool:
+        total, *groups = pool.map(_size, parts)
+    return CompressedSize(total, np.array(groups, np.int64), n)
 
 
 def _size(octets: NDArray[np.uint8]) -> int:

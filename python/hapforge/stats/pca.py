@@ -59,6 +59,7 @@ class PCA:
         return _Packed(matrix, self.mean, terms=2).scores(self.components.T)
 
 
+@_backend.one_blas_thread()
 def pca(matrix: HaplotypeMatrix, num_components: int = 2) -> PCA:
     """Principal components of centred, unscaled 0/1 haplotypes, to a residual of 1e-9.
 
@@ -91,6 +92,7 @@ def pca(matrix: HaplotypeMatrix, num_components: int = 2) -> PCA:
     return data.result(found)
 
 
+@_backend.one_blas_thread()
 def randomized_pca(matrix: HaplotypeMatrix, num_components: int = 2, *, passes: int = PASSES, seed: int = 0) -> PCA:
     """Principal components of centred, unscaled 0/1 haplotypes from a few passes over the packed bits.
 

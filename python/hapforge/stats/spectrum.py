@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hapforge import kernels
+from hapforge import _backend, kernels
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 
 MAX_VALUES = 2048
@@ -37,6 +38,7 @@ class Spectrum:
     n: int
 
 
+@_backend.one_blas_thread()
 def singular_values(matrix: HaplotypeMatrix) -> NDArray[np.float64]:
     """Singular values of the 0/1 matrix X (num_haplotypes, num_sites), neither centred nor scaled, falling.
 
@@ -80,6 +82,7 @@ def rows_of_spectrum(n: int, num_sites: int) -> int:
     return n if num_sites <= MAX_VALUES else min(n, MAX_ROWS)
 
 
+@_backend.one_blas_thread()
 def spectrum(matrix: HaplotypeMatrix, n: int, *, seed: int = 0) -> Spectrum:
     """Singular values of n seeded rows, and, in single precision, of 4 random halves of their persons.
 
@@ -109,6 +112,11 @@ def spectrum(matrix: HaplotypeMatrix, n: int, *, seed: int = 0) -> Spectrum:
         for h in range(NUM_HALVES):
             kept = np.zeros(len(persons), bool)
             kept[seeded_order(len(persons), seed, _HALVES + h)[: len(persons) // 2]] = True
-            rows = np.flatnonzero(kept[person])
-            halves.append((len(rows), _singular_values(matrix.select_haplotypes(rows), np.float32)))
-    return Spectrum(singular_values(matrix), halves, n)
+            halves.append(np.flatnonzero(kept[person]))
+
+    def of_half(rows: NDArray[np.int64]) -> tuple[int, NDArray[np.float64]]:
+        return len(rows), _singular_values(matrix.select_haplotypes(rows), np.float32)
+
+    with ThreadPoolExecutor(_backend.get_threads()) as pool:
+        values = pool.submit(singular_values, matrix)
+        return Spectrum(values.result(), list(pool.map(of_half, halves)), n)

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hapforge.evaluation.cohorts import Column, score
+from hapforge.evaluation.cohorts import Column, Run, score
 from hapforge.evaluation.statistics._base import Statistic
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.metrics.adversarial_accuracy import accuracy_over
 from hapforge.metrics.embedded import search_points, unit_vectors
-from hapforge.metrics.nearest import NearestPair, Subsample
+from hapforge.metrics.nearest import NearestPair, Search, Subsample
 from hapforge.report.data import EQUAL_N, Rule, Score, ScoreText
 from hapforge.stats.pca import PCA
 
-METRICS = ("angular", "euclidean")
 WHOLE, HALF = "all real haplotypes", "one half of the real haplotypes"
 Points = dict[str, NDArray[np.float64]]
 
@@ -46,6 +45,10 @@ class EmbeddedAccuracy(Statistic):
         )
     }
 
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self._among_truth: dict[tuple[int, str, int], tuple[NDArray[np.float64], Search]] = {}
+
     def compute(self, column: Column) -> dict[str, Score]:
         if column.is_real_half:
             truth, cohort = column.truth.matrix, column.cohort.matrix
@@ -69,10 +72,15 @@ class EmbeddedAccuracy(Statistic):
     ) -> dict[str, Score]:
         """Truth rows are among those that the embedding was fitted to, the rows of the set are not, in any column."""
         found = {}
-        clouds = [_points(embedding.project(matrix)) for matrix in (truth, cohort)]
-        for metric in METRICS:
-            real, syn = (points[metric] for points in clouds)
-            pair = NearestPair(*(search_points(a, b) for a, b in ((real, real), (real, syn), (syn, real), (syn, syn))))
+        n = truth.num_haplotypes if rows[0][0] is None else len(rows[0][0])
+        for metric, syn in _points(embedding.project(cohort)).items():
+            key = id(truth), metric, n
+            if key not in self._among_truth:
+                real = _points(embedding.project(truth))[metric]
+                self._among_truth[key] = real, search_points(real, real, n)
+            real, tt = self._among_truth[key]
+            ts, st, ss = (search_points(a, b, n) for a, b in ((real, syn), (syn, real), (syn, syn)))
+            pair = NearestPair(tt, ts, st, ss)
             accuracy = accuracy_over(pair, rows)
             how = "exact" if len(rows) == 1 else f"mean over {len(rows)} seeded subsamples"
             text = (

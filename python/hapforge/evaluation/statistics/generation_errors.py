@@ -85,4 +85,4 @@ class GenerationErrors(Statistic):
     def bytes_needed(cls, num_haplotypes: int, num_sites: int) -> int:
         values = min(num_sites, num_haplotypes) if num_sites <= MAX_VALUES else MAX_ROWS
         packed = num_haplotypes * (num_sites // 8 + 8)
-        return max(6 * 8 * values * values, 4 * packed)
+        return max(20 * 8 * values * values, 4 * packed)  # five decompositions at once
