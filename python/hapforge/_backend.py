@@ -11,11 +11,12 @@ from __future__ import annotations
 import operator
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 Words = NDArray[np.uint64]
+_Item = TypeVar("_Item")
+_Found = TypeVar("_Found")
 
 BACKENDS = ("avx512", "avx2", "neon", "scalar", "cuda")
 """Every backend name there is, on any machine."""
@@ -172,6 +175,12 @@ def get_threads(threads: int | None = None) -> int:
     if value := os.environ.get("HAPFORGE_THREADS", ""):
         return _positive(value, "HAPFORGE_THREADS")
     return len(os.sched_getaffinity(0))
+
+
+def map_threads(work: Callable[[_Item], _Found], items: Iterable[_Item], most: int = _MAX_THREADS) -> list[_Found]:
+    """work(item) of every item, in their order, side by side on the thread budget but never more than `most`."""
+    with ThreadPoolExecutor(min(get_threads(), most)) as pool:
+        return list(pool.map(work, items))
 
 
 @contextmanager

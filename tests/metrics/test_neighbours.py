@@ -399,11 +399,12 @@ def test_adversarial_accuracy_is_that_of_scipy_on_real_data(shared_data: Path) -
     untied = np.take_along_axis(pool[:400], order[:, 9:11], axis=1)
     untied = untied[:, 0] < untied[:, 1]
     own = (order[:, :10] < 1252).mean(axis=1)
-    sample = Pool(real, syn).at()
+    both = Pool(real, syn)
+    sample = both.at()
     shares = own_shares(sample, 10).own[sample.place(sample.start_types[:400]), 0]
     assert untied.sum() > 150
     np.testing.assert_allclose(shares[untied], own[untied])
-    whole = neighbour_test_over([sample], 10)
+    whole = neighbour_test_over(both, [(None, None)], 10)
     assert whole.syn > 0.9
     assert whole.real < 0.4
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hapforge._backend import map_threads
 from hapforge.haplotypes import HaplotypeMatrix, philox
 from hapforge.metrics._intervals import Interval, halves_interval
 from hapforge.metrics._sites import check_same_sites
 from hapforge.metrics.adversarial_accuracy import equal_subsamples
-from hapforge.metrics.nearest import halves_of
-from hapforge.metrics.pool import SYN, TRUTH, Pool, PoolSample
+from hapforge.metrics.nearest import Subsample, halves_of
+from hapforge.metrics.pool import SIDE_BY_SIDE, SYN, TRUTH, Pool, PoolSample
 
 LONGEST = 5
 LETTERS = "TS"
@@ -79,18 +80,23 @@ def nearest_chains(
     check_same_sites(real=real, synthetic=synthetic)
     subsamples = equal_subsamples((real.num_haplotypes, synthetic.num_haplotypes), repeats, seed)
     pool = Pool(real, synthetic)
-    return chains_over((pool.at(truth, syn) for truth, syn in subsamples), seed)
+    return chains_over(pool, subsamples, seed)
 
 
-def chains_over(samples: Iterable[PoolSample], seed: int) -> NearestChains:
-    """Mean frequencies of chains over samples of one size; every draw among ties is seeded."""
-    whole, halves = [], []
-    for r, sample in enumerate(samples):
-        whole.append(_frequencies(sample, seed, _TIES + r))
-        n = sample.n
-        if r == 0 and n >= 6:
-            for h, rows in enumerate(halves_of(n, seed)):
-                halves.append(_frequencies(sample.part(*rows), seed, _TIES_OF_HALVES + h))
+def chains_over(pool: Pool, subsamples: Sequence[Subsample], seed: int) -> NearestChains:
+    """Mean frequencies of chains over subsamples of one size; every draw among ties is seeded."""
+    first = pool.at(*subsamples[0])
+    n = first.n
+
+    def of_sample(r: int) -> NDArray[np.float64]:
+        return _frequencies(pool.at(*subsamples[r]) if r else first, seed, _TIES + r)
+
+    def of_half(half: tuple[int, tuple[NDArray[np.int64], NDArray[np.int64]]]) -> NDArray[np.float64]:
+        h, rows = half
+        return _frequencies(first.part(*rows), seed, _TIES_OF_HALVES + h)
+
+    whole = map_threads(of_sample, range(len(subsamples)), SIDE_BY_SIDE)
+    halves = map_threads(of_half, enumerate(halves_of(n, seed)), SIDE_BY_SIDE) if n >= 6 else []
     frequency = np.mean(whole, axis=0)
     low, high = halves_interval(frequency, halves, (0.0, 1.0))
     error_low, error_high = halves_interval(_error(frequency), [_error(found) for found in halves], (0.0, 1.0))

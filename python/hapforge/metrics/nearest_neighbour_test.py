@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hapforge._backend import map_threads
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.metrics._intervals import Interval, share_interval
 from hapforge.metrics._sites import check_same_sites
 from hapforge.metrics.adversarial_accuracy import equal_subsamples
-from hapforge.metrics.pool import SYN, TRUTH, Pool, PoolSample
+from hapforge.metrics.nearest import Subsample
+from hapforge.metrics.pool import SIDE_BY_SIDE, SYN, TRUTH, Pool, PoolSample
 
 K = 10
 _FIRST_WIDTH = 16
@@ -69,15 +71,14 @@ def nearest_neighbour_test(
     check_same_sites(real=real, synthetic=synthetic)
     subsamples = equal_subsamples((real.num_haplotypes, synthetic.num_haplotypes), repeats, seed)
     pool = Pool(real, synthetic)
-    return neighbour_test_over((pool.at(truth, syn) for truth, syn in subsamples), k)
+    return neighbour_test_over(pool, subsamples, k)
 
 
-def neighbour_test_over(samples: Iterable[PoolSample], k: int) -> NearestNeighbourTest:
-    """Mean nearest-neighbour test over samples of one size."""
-    found = []
-    for sample in samples:
-        found.append(_scores(sample, k))
-        n = sample.n
+def neighbour_test_over(pool: Pool, subsamples: Sequence[Subsample], k: int) -> NearestNeighbourTest:
+    """Mean nearest-neighbour test over subsamples of one size."""
+    found = map_threads(lambda rows: _scores(pool.at(*rows), k), subsamples, SIDE_BY_SIDE)
+    truth_rows, _ = subsamples[0]
+    n = len(pool.truth_types) if truth_rows is None else len(truth_rows)
     (real, real_variance), (syn, syn_variance) = np.mean(found, axis=0).tolist()
     return NearestNeighbourTest(
         real, syn, share_interval(real, real_variance, n), share_interval(syn, syn_variance, n), n, k

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hapforge._backend import get_threads
+from hapforge._backend import map_threads
 from hapforge.haplotypes import HaplotypeMatrix, Samples, seeded_order
 from hapforge.metrics._sites import check_same_sites
 from hapforge.metrics.transport import TransportCost, transport_cost
@@ -96,8 +95,7 @@ def pca_overlap(
             clouds.append(cloud[chosen[np.argsort(rank[chosen], kind="stable")], 2 * pair : 2 * pair + 2])
         pairs.append(clouds)
         sizes.append(min(len(first), len(second), most))
-    with ThreadPoolExecutor(min(len(pairs), get_threads(None))) as pool:
-        costs = list(pool.map(transport_cost, *zip(*pairs, strict=True)))
+    costs = map_threads(lambda clouds: transport_cost(*clouds), pairs)
     return PCAOverlap(costs, sizes, first, second, found.explained)
 
 

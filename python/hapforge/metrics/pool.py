@@ -12,6 +12,7 @@ from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.metrics.nearest import Rows
 
 LIST_LENGTH = 32  # at half of the rows 16 of them are left: enough for 10 neighbours and their ties
+SIDE_BY_SIDE = 4  # samples at a time, whatever the number of threads: each has lists of its own
 TRUTH, SYN = 0, 1  # labels of rows, and columns of counts
 
 _FAR = np.int32((1 << 31) - 1)  # beyond every distance

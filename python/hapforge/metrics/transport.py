@@ -79,31 +79,43 @@ def transport_cost(x: Points, y: Points) -> TransportCost:
     MissingDependencyError
         Without POT.
     """
+    cost = _costs(x, y)
+    exact, potentials = _optimal(cost)
+    entropic, error = entropic_plan_cost(cost, REGULARISATION, potentials)
+    margin = math.nan
+    if min(cost.shape) >= 2 * NUM_PARTS:
+        rows, columns = (np.array_split(np.arange(size), NUM_PARTS) for size in cost.shape)
+        parts = [_optimal(cost[np.ix_(a, b)])[0] for a, b in zip(rows, columns, strict=True)]
+        margin = _T_975 * float(np.std(parts, ddof=1)) / math.sqrt(NUM_PARTS)
+    return TransportCost(entropic, exact, error, margin)
+
+
+def optimal_cost(x: Points, y: Points) -> float:
+    """The exact cost of `transport_cost` alone."""
+    return _optimal(_costs(x, y))[0]
+
+
+def _costs(x: Points, y: Points) -> NDArray[np.float64]:
+    """Squared distances over the greatest one."""
     if len(x) == 0 or len(y) == 0:
         raise ValueError(f"points: expected at least one on each side, found {len(x)} and {len(y)}")
-    try:
-        from ot import emd2
-    except ImportError:
-        raise MissingDependencyError("POT", "eval") from None
     cost = np.zeros((len(x), len(y)))
     for a, b in zip(x.T, y.T, strict=True):
         cost += np.subtract.outer(a, b) ** 2
     if (highest := cost.max()) > 0:
         cost /= highest
+    return cost
 
-    def optimal(part: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        masses = (np.full(size, 1 / size) for size in part.shape)
-        value, log = emd2(*masses, np.ascontiguousarray(part), numItermax=10_000_000, log=True)
-        return float(value), log["v"]
 
-    exact, potentials = optimal(cost)
-    entropic, error = entropic_plan_cost(cost, REGULARISATION, potentials)
-    margin = math.nan
-    if min(cost.shape) >= 2 * NUM_PARTS:
-        rows, columns = (np.array_split(np.arange(size), NUM_PARTS) for size in cost.shape)
-        parts = [optimal(cost[np.ix_(a, b)])[0] for a, b in zip(rows, columns, strict=True)]
-        margin = _T_975 * float(np.std(parts, ddof=1)) / math.sqrt(NUM_PARTS)
-    return TransportCost(entropic, exact, error, margin)
+def _optimal(cost: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """Cost of the optimal plan between uniform masses, and the potentials of the columns."""
+    try:
+        from ot import emd2
+    except ImportError:
+        raise MissingDependencyError("POT", "eval") from None
+    masses = (np.full(size, 1 / size) for size in cost.shape)
+    value, log = emd2(*masses, np.ascontiguousarray(cost), numItermax=10_000_000, log=True)
+    return float(value), log["v"]
 
 
 def entropic_plan_cost(

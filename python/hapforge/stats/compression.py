@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gzip
 import itertools
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hapforge._backend import get_threads
+from hapforge._backend import map_threads
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 
 LEVEL = 6
@@ -64,8 +63,7 @@ def compressed_size(matrix: HaplotypeMatrix, n: int, *, seed: int = 0) -> Compre
     octets = np.ascontiguousarray(rows.astype("<u8", copy=False).view(np.uint8)[:, :row_bytes])
     edges = np.linspace(0, n, NUM_GROUPS + 1).astype(np.int64) if n >= 2 * NUM_GROUPS else np.zeros(1, np.int64)
     parts = [octets, *(octets[a:b] for a, b in itertools.pairwise(edges))]
-    with ThreadPoolExecutor(get_threads()) as pool:
-        total, *groups = pool.map(_size, parts)
+    total, *groups = map_threads(_size, parts)
     return CompressedSize(total, np.array(groups, np.int64), n)
 
 

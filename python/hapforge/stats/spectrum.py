@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,9 +113,10 @@ def spectrum(matrix: HaplotypeMatrix, n: int, *, seed: int = 0) -> Spectrum:
             kept[seeded_order(len(persons), seed, _HALVES + h)[: len(persons) // 2]] = True
             halves.append(np.flatnonzero(kept[person]))
 
-    def of_half(rows: NDArray[np.int64]) -> tuple[int, NDArray[np.float64]]:
-        return len(rows), _singular_values(matrix.select_haplotypes(rows), np.float32)
+    def values(part: tuple[HaplotypeMatrix, type[np.floating[Any]]]) -> NDArray[np.float64]:
+        return _singular_values(*part)
 
-    with ThreadPoolExecutor(_backend.get_threads()) as pool:
-        values = pool.submit(singular_values, matrix)
-        return Spectrum(values.result(), list(pool.map(of_half, halves)), n)
+    parts: list[tuple[HaplotypeMatrix, type[np.floating[Any]]]] = [(matrix, np.float64)]
+    parts += ((matrix.select_haplotypes(rows), np.float32) for rows in halves)
+    whole, *of_halves = _backend.map_threads(values, parts)
+    return Spectrum(whole, [(len(rows), found) for rows, found in zip(halves, of_halves, strict=True)], n)

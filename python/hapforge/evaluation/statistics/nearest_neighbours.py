@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from hapforge.evaluation.cohorts import Column, Run, score
 from hapforge.evaluation.statistics._base import Statistic
 from hapforge.metrics.chains import PATTERNS, NearestChains, chains_over
 from hapforge.metrics.nearest_neighbour_test import K, NearestNeighbourTest, neighbour_test_over
-from hapforge.metrics.pool import LIST_LENGTH, PoolSample
+from hapforge.metrics.pool import LIST_LENGTH, SIDE_BY_SIDE
 from hapforge.report.data import EQUAL_N, Rule, Score, ScoreText
 from hapforge.report.figures.chains import NeighbourChains
-
-
-def _samples(column: Column, equal_n: bool) -> Iterator[PoolSample]:
-    """The pool at each subsample of a column, one at a time."""
-    for truth, syn in column.equal_rows if equal_n else column.own_rows:
-        yield column.pool.at(truth, syn)
 
 
 def _how(column: Column, equal_n: bool) -> str:
@@ -28,7 +21,7 @@ def _how(column: Column, equal_n: bool) -> str:
 
 def _bytes(num_haplotypes: int, num_sites: int) -> int:
     words = 2 * num_haplotypes * ((num_sites + 63) // 64) * 8
-    return 3 * words + 2 * num_haplotypes * (LIST_LENGTH + 1) * 8 * 10
+    return 3 * words + SIDE_BY_SIDE * 2 * num_haplotypes * (LIST_LENGTH + 1) * 8 * 10
 
 
 class NeighbourTest(Statistic):
@@ -60,8 +53,8 @@ class NeighbourTest(Statistic):
     }
 
     def compute(self, column: Column) -> dict[str, Score]:
-        own = neighbour_test_over(_samples(column, False), K)
-        equal = own if column.same_n else neighbour_test_over(_samples(column, True), K)
+        own = neighbour_test_over(column.pool, column.own_rows, K)
+        equal = own if column.same_n else neighbour_test_over(column.pool, column.equal_rows, K)
         return self._scores(own, _how(column, False), "") | self._scores(equal, _how(column, True), EQUAL_N)
 
     @staticmethod
@@ -110,8 +103,8 @@ class Chains(Statistic):
         self._found: dict[str, NearestChains] = {}
 
     def compute(self, column: Column) -> dict[str, Score]:
-        own = chains_over(_samples(column, False), self.run.seed)
-        equal = own if column.same_n else chains_over(_samples(column, True), self.run.seed)
+        own = chains_over(column.pool, column.own_rows, self.run.seed)
+        equal = own if column.same_n else chains_over(column.pool, column.equal_rows, self.run.seed)
         self._found[column.name] = equal
         return self._scores(own, _how(column, False), "") | self._scores(equal, _how(column, True), EQUAL_N)
 
