@@ -92,7 +92,7 @@ def render(data: EvaluationData) -> str:
 
 def packed(panels: list[dict[str, Any]]) -> str:
     """Panels as the page reads them: JSON, gzip, base64."""
-    return base64.b64encode(gzip.compress(script_json(panels).encode("ascii"), mtime=0)).decode("ascii")
+    return base64.b64encode(gzip.compress(script_json(panels).encode("ascii"), 6, mtime=0)).decode("ascii")
 
 
 def script_json(value: object) -> str:
