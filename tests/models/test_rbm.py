@@ -12,7 +12,7 @@ from scipy.stats import chi2
 import hapforge as hf
 from hapforge import _backend
 from hapforge.errors import FormatError
-from hapforge.models import rbm
+from hapforge.models import _boltzmann, _machine, _workers, rbm
 from hapforge.models._fixed_point import BITS
 
 TINY = {"num_hidden": 24, "gibbs_steps": 5, "epochs": 6, "batch_size": 100, "num_chains": 50}
@@ -28,9 +28,9 @@ def parameters(model: rbm.RBM) -> list[np.ndarray]:
     return [model.weights, model.visible_bias, model.hidden_bias]
 
 
-def machine_of(weights: np.ndarray, a: np.ndarray, b: np.ndarray) -> rbm._Machine:
+def machine_of(weights: np.ndarray, a: np.ndarray, b: np.ndarray) -> _machine.Machine:
     parts = [np.round(np.asarray(x) * (1 << BITS)).astype(np.int32) for x in (weights, a, b)]
-    return rbm._machine_of(*map(torch.from_numpy, parts))
+    return _machine.machine_of(*map(torch.from_numpy, parts))
 
 
 def states(n: int) -> np.ndarray:
@@ -54,8 +54,8 @@ def tiny_machine() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     )
 
 
-def chi_square(machine: rbm._Machine, expected: np.ndarray, steps: int, n: int) -> float:
-    drawn = machine.chains(n, steps, seed=5).numpy()
+def chi_square(machine: _machine.Machine, expected: np.ndarray, steps: int, n: int) -> float:
+    drawn = _machine.unpacked(machine.chains(n, steps, seed=5), 6).numpy()
     seen = np.bincount(drawn @ (1 << np.arange(6)[::-1]), minlength=64)
     return float(((seen - n * expected) ** 2 / (n * expected)).sum())
 
@@ -90,10 +90,17 @@ def test_a_device_computes_what_the_kernel_does() -> None:
     rng = np.random.default_rng(1)
     parts = [rng.normal(0, s, n).astype(np.float32) for s, n in ((0.5, (70, 45)), (1, 70), (1, 45))]
     parts = [torch.from_numpy(np.round(part * (1 << BITS)).astype(np.int32)) for part in parts]
-    host, device = rbm._machine_of(*parts), rbm._DeviceMachine(*parts)
-    assert isinstance(host, rbm._HostMachine)
+    host, device = _machine.machine_of(*parts), _machine.DeviceMachine(*parts)
+    assert isinstance(host, _machine.HostMachine)
     visible = host.chains(150, 3, seed=7, first_chain=20)
     assert torch.equal(device.chains(150, 3, seed=7, first_chain=20), visible)
+    held = torch.from_numpy(rng.random(70) < 0.5)
+    for more in ({"start": visible}, {"start": visible, "clamp": held}):
+        again = host.chains(150, 2, seed=8, first_chain=5, **more)
+        assert torch.equal(device.chains(150, 2, seed=8, first_chain=5, **more), again)
+        moved = _machine.unpacked(again ^ visible, 70).bool()
+        assert moved[:, held].any() == ("clamp" not in more)
+        assert moved[:, ~held].any()
     assert torch.equal(device.hidden_field(visible), host.hidden_field(visible))
     for found, expected in zip(host.sums(visible), device.sums(visible), strict=True):
         assert torch.equal(found.long(), expected.long())
@@ -131,10 +138,10 @@ def test_gradient_is_that_of_the_exact_likelihood(tiny_machine: tuple) -> None:
     p = exact(weights, a, b)
     v = states(6).astype(float)
     hidden = 1 / (1 + np.exp(-(v @ weights + b)))
-    model = rbm._Moments(*(torch.from_numpy(x) for x in ((v * p[:, None]).T @ hidden, p @ v, p @ hidden)))
-    found_data = rbm._mean([machine_of(*tiny_machine).sums(torch.from_numpy(data))], len(data))
+    model = _machine.Moments(*(torch.from_numpy(x) for x in ((v * p[:, None]).T @ hidden, p @ v, p @ hidden)))
+    found_data = _boltzmann.mean([machine_of(*tiny_machine).sums(_machine.packed(torch.from_numpy(data)))], len(data))
     none_v, none_h = torch.zeros(6, dtype=torch.float64), torch.zeros(4, dtype=torch.float64)
-    gradient = rbm.centred_gradient(found_data, model, none_v, none_h)
+    gradient = _boltzmann.centred_gradient(found_data, model, none_v, none_h)
     # hidden probabilities are read from a table with steps of 2^-10: an error of at most 2^-11 / 4 = 1.2e-4
     for found, which in zip(gradient, range(3), strict=True):
         assert np.abs(found.numpy() - differences(which)).max() < 2e-4
@@ -145,9 +152,11 @@ def test_centred_gradient_is_the_plain_one_of_the_shifted_machine() -> None:
     rng = np.random.default_rng(6)
     mv, mh = rng.random(5), rng.random(3)
     v, h = rng.integers(0, 2, (2, 50, 5)).astype(float), rng.random((2, 50, 3))
-    moments = [rbm._Moments(*map(torch.from_numpy, (v[i].T @ h[i] / 50, v[i].mean(0), h[i].mean(0)))) for i in (0, 1)]
+    moments = [
+        _machine.Moments(*map(torch.from_numpy, (v[i].T @ h[i] / 50, v[i].mean(0), h[i].mean(0)))) for i in (0, 1)
+    ]
     both = ((v[0] - mv).T @ (h[0] - mh) - (v[1] - mv).T @ (h[1] - mh)) / 50
-    found = rbm.centred_gradient(*moments, torch.from_numpy(mv), torch.from_numpy(mh))
+    found = _boltzmann.centred_gradient(*moments, torch.from_numpy(mv), torch.from_numpy(mh))
     # the centres act in units of 2^-16
     assert np.allclose(found.both, both, atol=1e-12)
     assert np.allclose(found.visible, v[0].mean(0) - v[1].mean(0) - both @ mh, atol=1e-4)
@@ -269,30 +278,31 @@ def test_seeds_matter(cohort: hf.HaplotypeMatrix) -> None:
 
 
 def test_first_biases_are_the_frequencies(cohort: hf.HaplotypeMatrix) -> None:
-    data = torch.from_numpy(cohort.to_dense().view(np.int8))
-    with rbm._Workers(torch.device("cpu")) as workers:
-        learner = rbm._Learner(data, rbm.RBMConfig(), 0, workers)
+    with _workers.Workers(torch.device("cpu")) as workers:
+        learner = _boltzmann.BoltzmannLearner(cohort, rbm.RBMConfig(), 0, workers)
     assert np.allclose(1 / (1 + np.exp(-learner.visible_bias.numpy())), cohort.to_dense().mean(0), atol=1e-6)
 
 
 def test_learning_rate_schedule() -> None:
     config = rbm.RBMConfig(learning_rate=2.0, warmup=0.2, hold=0.5, final_rate=0.01)
-    rates = [rbm._rate(config, x) for x in (0, 0.1, 0.2, 0.5, 0.75, 1)]
+    rates = [_boltzmann.learning_rate(config, x) for x in (0, 0.1, 0.2, 0.5, 0.75, 1)]
     assert rates == pytest.approx([0.2, 1.1, 2, 2, 0.2, 0.02])
-    assert rbm._rate(rbm.RBMConfig(learning_rate=2.0, warmup=0, hold=1, final_rate=0.01), 1) == 2
+    assert _boltzmann.learning_rate(rbm.RBMConfig(learning_rate=2.0, warmup=0, hold=1, final_rate=0.01), 1) == 2
 
 
 def test_early_chains_are_short(cohort: hf.HaplotypeMatrix, monkeypatch: pytest.MonkeyPatch) -> None:
     """400 rows in batches of 100, 6 epochs: 24 updates, half of them early."""
     steps = []
-    chains = rbm._HostMachine.chains
+    chains = _machine.HostMachine.chains
 
-    def recorded(self: rbm._HostMachine, n: int, k: int, seed: int, first_chain: int = 0) -> torch.Tensor:
+    def recorded(
+        self: _machine.HostMachine, n: int, k: int, seed: int, *, first_chain: int = 0, **more: object
+    ) -> torch.Tensor:
         if first_chain == 0:
             steps.append(k)
-        return chains(self, n, k, seed, first_chain)
+        return chains(self, n, k, seed, first_chain=first_chain, **more)
 
-    monkeypatch.setattr(rbm._HostMachine, "chains", recorded)
+    monkeypatch.setattr(_machine.HostMachine, "chains", recorded)
     model = fit(cohort, gibbs_steps=5, early_gibbs_steps=2, early_share=0.5)
     assert steps == [2] * 12 + [5] * 12
     steps.clear()

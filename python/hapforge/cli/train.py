@@ -213,7 +213,7 @@ _WORDS = {int: "a whole number", float: "a number", str: "text"}
 
 def _settings_of(run: Path) -> dict[str, Any]:
     """The settings that a run was started with."""
-    from hapforge.models._training import read_run
+    from hapforge.models._run import read_run
 
     record = read_run(run)
     return {**record["config"], **{key: record["notes"][key] for key in _RUN_KEYS if key in record["notes"]}}

@@ -1,31 +1,22 @@
-"""What training needs whatever the model: seed streams, a run folder with checkpoints and a log. Knows no model.
-
-A run folder holds
-
-- ``run.json``: what is trained on what (model, config, seed, SHA-256 of the data);
-- ``checkpoint/``: ``state.json`` and ``state.safetensors`` after some epoch, replaced as a whole;
-- ``train.jsonl``: a line per epoch;
-- ``model.json`` and ``weights.safetensors`` once training has ended (the checkpoint then goes).
-"""
+"""Training whatever the model: epochs, run folder, log, resumption, interruption. Knows no model."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import json
+import math
 import os
-import shutil
-from collections.abc import Mapping
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self
 
-from hapforge.errors import FormatError
-from hapforge.io.atomic import atomic_file, atomic_folder, sha256_file
+from hapforge.haplotypes import HaplotypeMatrix, check_seed
 from hapforge.models import _store
-from hapforge.models._model import Model
-
-RUN_FORMAT, RUN_FORMAT_VERSION = "hapforge-run", 1
-_TENSORS = "state.safetensors"
+from hapforge.models._model import Model, check_data
+from hapforge.models._run import Run
 
 
 @dataclass(frozen=True)
@@ -48,119 +39,161 @@ class TrainingState:
     model: Model
 
 
+class Diverged(ValueError):
+    """Training does not converge; the loop adds where the last good checkpoint is."""
+
+
+class Learner(Protocol):
+    """What is trained: the parameters, what else changes with them, and how an epoch changes it all.
+
+    The same state, seed and epoch give the same next state, on any number of threads.
+    """
+
+    def tensors(self) -> _store.Tensors:
+        """All that changes with training: a checkpoint."""
+
+    def restore(self, tensors: _store.Tensors) -> None:
+        """Take what `tensors` gave."""
+
+    def epoch(self, epoch: int) -> dict[str, float]:
+        """Train for one epoch, the first is 1; what to log. `Diverged` where nothing good can come any more."""
+
+    def snapshot(self) -> _store.Tensors:
+        """The tensors of the model as it is now."""
+
+    def looked_at(self) -> dict[str, float]:
+        """What to log with a checkpoint, because it takes time."""
+
+
+class TrainedModel(Model):
+    """A model that is trained by epochs; `config.epochs` of them.
+
+    A subclass gives `_learner`, which checks what is its own to check and holds what training needs while it is open.
+    """
+
+    def fit(
+        self,
+        H: HaplotypeMatrix,
+        *,
+        seed: int = 0,
+        validation: HaplotypeMatrix | None = None,
+        callback: Callable[[TrainingState], Any] | None = None,
+        device: str = "auto",
+        run: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        overwrite: bool = False,
+        checkpoint_every: int = 10,
+        notes: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Train.
+
+        Parameters
+        ----------
+        H : the training cohort
+        seed : int in [0, 2**64)
+        validation : a cohort with the same sites, by person apart from H; what the model says of it is logged beside
+            what it says of training rows (overfitting shows as a growing gap); it never touches the weights
+        callback : called with a `TrainingState` after every epoch; a truthy answer ends training there
+        device : "auto" (CUDA where there is one), "cpu", "cuda"
+        run : folder for checkpoints, log and, at the end, the model; None keeps everything in memory
+        resume : whether to go on from the checkpoint in `run`; the result is that of an uninterrupted run
+        overwrite : whether a run or model that is in `run` is replaced
+        checkpoint_every : int, epochs
+        notes : plain values that ``run.json`` keeps as they are (where the data came from ...)
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            Nothing to fit, a bad argument, a run folder of something else; training that diverges, with the model as
+            it was an epoch before, and the last checkpoint left in `run`.
+        """
+        check_data(H)
+        seed = check_seed(seed)
+        if checkpoint_every < 1:
+            raise ValueError(f"checkpoint_every: expected 1 or more, found {checkpoint_every}")
+        if validation is not None and validation.num_sites != H.num_sites:
+            raise ValueError(f"validation: expected {H.num_sites} sites, as in H, found {validation.num_sites}")
+        if resume and run is None:
+            raise ValueError("resume: expected a run folder to resume from, found run=None")
+        record = {
+            "model": self.name,
+            "seed": seed,
+            "data_sha256": H.sha256(),
+            "config": dataclasses.asdict(self.config),
+        }
+        folder = None if run is None else Run(run, record, notes or {}, resume=resume, overwrite=overwrite)
+        with self._learner(H, seed, validation, device) as learner:
+            self._describe_training(H, seed)
+            _train(self, learner, self.config.epochs, folder, resume, checkpoint_every, callback)
+        if folder is not None:
+            folder.finish(self)
+        return self
+
+    @abstractmethod
+    def _learner(
+        self, H: HaplotypeMatrix, seed: int, validation: HaplotypeMatrix | None, device: str
+    ) -> AbstractContextManager[Learner]:
+        """The learner at its start."""
+
+
+def _train(
+    model: Model,
+    learner: Learner,
+    epochs: int,
+    folder: Run | None,
+    resume: bool,
+    checkpoint_every: int,
+    callback: Callable[[TrainingState], Any] | None,
+) -> None:
+    first_epoch, seconds = 0, 0.0
+    if folder is not None and resume:
+        tensors, state = folder.load_checkpoint()
+        first_epoch, seconds = int(state["epoch"]), float(state["seconds"])
+        learner.restore(tensors)
+    elif folder is not None:
+        folder.start(learner.tensors())
+    model._restore(learner.snapshot())
+    epoch, checked = first_epoch, first_epoch
+
+    def save_checkpoint() -> None:
+        nonlocal checked
+        if folder is not None and checked != epoch:
+            folder.save_checkpoint(learner.tensors(), {"epoch": epoch, "seconds": seconds})
+            checked = epoch
+
+    for epoch in range(first_epoch + 1, epochs + 1):
+        start = time.perf_counter()
+        try:
+            metrics = learner.epoch(epoch)
+            if bad := [name for name, value in metrics.items() if not math.isfinite(value)]:
+                raise Diverged(f"{bad[0]}: expected a finite number in epoch {epoch}, found {metrics[bad[0]]}")
+        except Diverged as error:
+            kept = "" if folder is None else f"; {folder.folder} keeps the checkpoint of epoch {checked}"
+            raise ValueError(f"{error}{kept}") from None
+        model._restore(learner.snapshot())
+        seconds += time.perf_counter() - start
+        if folder is not None:
+            due = epoch % checkpoint_every == 0
+            if due:
+                metrics |= learner.looked_at()
+            folder.log({"epoch": epoch, "seconds": round(seconds, 3), **metrics})
+            if due:
+                save_checkpoint()
+        try:
+            if callback is not None and callback(TrainingState(epoch, epochs, seconds, metrics, model)):
+                break
+        except KeyboardInterrupt:
+            save_checkpoint()
+            raise
+    save_checkpoint()
+    model.training |= {"epochs_done": epoch, "seconds": round(seconds, 3)}
+
+
 def stream_seed(seed: int, *path: int | str) -> int:
     """A 64-bit seed for one purpose: SHA-256 of the seed and the path (a name, an epoch, a step ...)."""
     text = "/".join(str(part) for part in (seed, *path))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
-
-
-class Run:
-    """A run folder.
-
-    Parameters
-    ----------
-    folder : path; made by `start` where it is not there
-    record : dict, what is trained on what; a resumed run must have the same
-    notes : more to write down, which a resumed run need not share
-    resume : whether to go on from the checkpoint in the folder
-    overwrite : whether `start` removes a run or model that is in the folder (and nothing else in it)
-
-    Raises
-    ------
-    ValueError
-        Resuming a run with another record (the message says what differs) or one that has ended; starting one in a
-        folder that holds something else, or without `overwrite` anything.
-    FormatError
-        Resuming where there is no run.
-    """
-
-    def __init__(
-        self,
-        folder: str | os.PathLike[str],
-        record: dict[str, Any],
-        notes: Mapping[str, Any],
-        *,
-        resume: bool,
-        overwrite: bool,
-    ) -> None:
-        self.folder = Path(folder)
-        self._record = {"format": RUN_FORMAT, "format_version": RUN_FORMAT_VERSION, **record, "notes": dict(notes)}
-        if resume:
-            self._check_same(read_run(self.folder), record)
-            if (self.folder / _store.DESCRIPTION).exists():
-                raise ValueError(f"{self.folder}: expected an interrupted run, found one that has ended")
-            for left in self.folder.glob(f".{_store.CHECKPOINT}.*"):  # by one that was killed
-                shutil.rmtree(left, ignore_errors=True)
-            return
-        empty = not self.folder.exists() or (self.folder.is_dir() and not any(self.folder.iterdir()))
-        if not empty and not (overwrite and _store.is_ours(self.folder)):
-            what = "a run folder or nothing there" if overwrite else "a new or empty folder for a run"
-            raise ValueError(f"{self.folder}: expected {what}, found something else")
-
-    def start(self, tensors: _store.Tensors) -> None:
-        """Begin: the old run goes, the first checkpoint is written, and last what makes the folder a run."""
-        _store.remove_run(self.folder)
-        self.folder.mkdir(exist_ok=True)
-        self.save_checkpoint(tensors, {"epoch": 0, "seconds": 0.0})
-        with atomic_file(self.folder / _store.RUN_DESCRIPTION) as part:
-            part.write_text(json.dumps(self._record, indent=2) + "\n", encoding="utf-8")
-
-    def _check_same(self, before: dict[str, Any], now: dict[str, Any]) -> None:
-        def flat(record: dict[str, Any]) -> dict[str, Any]:
-            return {**{k: v for k, v in record.items() if k != "config"}, **record.get("config", {})}
-
-        old, new = flat(before), flat(now)
-        for key in new:
-            if old.get(key) != new[key]:
-                raise ValueError(
-                    f"{self.folder}: expected to resume with the same {key}, {old.get(key)!r}, found {new[key]!r}"
-                )
-
-    def save_checkpoint(self, tensors: _store.Tensors, state: dict[str, Any]) -> None:
-        """Replace the checkpoint, whole or not at all."""
-        with atomic_folder(self.folder / _store.CHECKPOINT) as part:
-            _store.write_tensors(part / _TENSORS, tensors)
-            described = {**state, "sha256": sha256_file(part / _TENSORS)}
-            (part / _store.STATE).write_text(json.dumps(described) + "\n", encoding="utf-8")
-
-    def load_checkpoint(self) -> tuple[_store.Tensors, dict[str, Any]]:
-        """Tensors and state of the checkpoint; log lines of later epochs are dropped."""
-        folder = self.folder / _store.CHECKPOINT
-        if not (folder / _store.STATE).is_file():
-            raise FormatError(self.folder, "a checkpoint to resume from", "none")
-        state = _store.read_json(folder / _store.STATE)
-        tensors = _store.read_tensors(folder / _TENSORS, str(state.get("sha256")))
-        log = self.folder / _store.LOG
-        if log.exists():
-            lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
-            with atomic_file(log) as part:
-                kept = (line for line in lines if json.loads(line)["epoch"] <= state["epoch"])
-                part.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-        return tensors, state
-
-    def log(self, entry: dict[str, Any]) -> None:
-        """Append one line of JSON."""
-        with open(self.folder / _store.LOG, "a", encoding="utf-8") as handle:
-            handle.write(json.dumps(entry) + "\n")
-
-    def finish(self, model: Model) -> None:
-        """Save the model; the checkpoint has served."""
-        model.save(self.folder)
-        shutil.rmtree(self.folder / _store.CHECKPOINT, ignore_errors=True)
-
-
-def read_run(folder: Path) -> dict[str, Any]:
-    """The record of a run folder.
-
-    Raises
-    ------
-    FormatError
-        No run in the folder.
-    """
-    path = folder / _store.RUN_DESCRIPTION
-    if not path.is_file():
-        raise FormatError(folder, "a run folder", f"no {_store.RUN_DESCRIPTION}")
-    record = _store.read_json(path)
-    if record.pop("format", None) != RUN_FORMAT or record.pop("format_version", None) != RUN_FORMAT_VERSION:
-        raise FormatError(path, f"{RUN_FORMAT!r} version {RUN_FORMAT_VERSION}", "another")
-    return record
