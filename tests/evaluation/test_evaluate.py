@@ -208,7 +208,7 @@ def test_json_keeps_to_its_schema(result: hf.evaluation.Evaluation, tmp_path: Pa
     jsonschema.Draft202012Validator(json_schema()).validate(payload)
     assert payload["sha256"] == payload_sha256(payload)
     assert payload["scores"]["good"]["aa_truth"]["value"] == result.scores["good"]["aa_truth"].value
-    assert payload["scores"]["good"]["ties_truth"]["low"] is None
+    assert payload["scores"]["good"]["repeated_rows"]["low"] is None
     assert payload["provenance"]["seed"] == 4
     assert payload["provenance"]["inputs"]["good"]["haplotypes"] == 100
     assert set(payload["provenance"]["inputs"]) == {"real", "good", "bad", "holdout"}

@@ -13,8 +13,6 @@ WITHOUT = {
     "fixed_sites_maf": "an extreme, which no resample reaches beyond",
     "identical_to_real": "a count over all rows",
     "repeated_rows": "a count over all rows",
-    "ties_truth": "says how many rows the strict rule leaves out of AA truth, which has an interval",
-    "ties_syn": "as ties_truth",
     "nearest_distance": "grows as rows are left out: no subsample varies as the whole does",
 }
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.metrics._intervals import Interval, combine, wilson
 from hapforge.metrics._sites import check_same_sites
-from hapforge.metrics.nearest import Compare, Comparison, NearestSets, Subsample, rows_at
+from hapforge.metrics.design_effect import Dependence
+from hapforge.metrics.nearest import Compare, Linked, NearestSets, Subsample, rows_at
 
 Ties = Literal["strict", "half"]
 
@@ -29,8 +30,10 @@ class AdversarialAccuracy:
     ties_truth, ties_syn : float, shares of rows whose nearest real and nearest synthetic neighbour are equally far
     n : int, rows on each side
     identical : float, share of synthetic rows that are identical to a real one among these n
-    aa_truth_interval, aa_syn_interval, aats_interval : 95 % intervals (low, high): Wilson over the n per-row
-        indicators, for the mean combined from both; never a bootstrap of rows, whose duplicates are at distance 0
+    aa_truth_interval, aa_syn_interval, aats_interval, ties_truth_interval, ties_syn_interval : 95 % intervals (low,
+        high): Wilson over the per-row indicators, at as many independent ones as they are worth (`design_effect`); for
+        the mean combined from both. Never a bootstrap of rows, whose duplicates are at distance 0. Of embeddings in
+        more than 16 dimensions, whose search says distances only, indicators are taken as independent: too narrow.
     """
 
     aa_truth: float
@@ -43,6 +46,8 @@ class AdversarialAccuracy:
     aa_truth_interval: Interval
     aa_syn_interval: Interval
     aats_interval: Interval
+    ties_truth_interval: Interval
+    ties_syn_interval: Interval
 
 
 def adversarial_accuracy(
@@ -100,13 +105,14 @@ def accuracy_over(compare: Compare, subsamples: Sequence[Subsample], ties: Ties 
     """Mean adversarial accuracy over subsamples (truth rows, synthetic rows) of one common size."""
     if ties not in ("strict", "half"):
         raise ValueError(f"ties: expected 'strict' or 'half', found {ties!r}")
-    results = [_accuracy(compare(t, s), ties) for t, s in subsamples]
-    n = len(results[0][0])
+    found = [compare(truth, syn) for truth, syn in subsamples]
+    n = len(found[0].truth)
     truth, syn, ties_truth, ties_syn, identical = np.mean(
-        [[part.mean() for part in result] for result in results], axis=0
+        [[part.mean() for part in (*_indicators(c.truth, c.syn, ties), c.identical)] for c in found], axis=0
     ).tolist()
+    effects = [_design_effects(c.linked, ties) for c in found if c.linked is not None]
+    worth = (n / np.mean(effects, axis=0)).tolist() if effects else [n] * 5
     aats = (truth + syn) / 2
-    truth_interval, syn_interval = wilson(truth, n), wilson(syn, n)
     return AdversarialAccuracy(
         aa_truth=truth,
         aa_syn=syn,
@@ -115,20 +121,25 @@ def accuracy_over(compare: Compare, subsamples: Sequence[Subsample], ties: Ties 
         ties_syn=ties_syn,
         n=n,
         identical=identical,
-        aa_truth_interval=truth_interval,
-        aa_syn_interval=syn_interval,
-        aats_interval=combine(aats, [(0.5, truth, truth_interval), (0.5, syn, syn_interval)]),
+        aa_truth_interval=wilson(truth, worth[0]),
+        aa_syn_interval=wilson(syn, worth[1]),
+        aats_interval=combine(aats, [(0.5, share, wilson(share, worth[4])) for share in (truth, syn)]),
+        ties_truth_interval=wilson(ties_truth, worth[2]),
+        ties_syn_interval=wilson(ties_syn, worth[3]),
     )
 
 
-def _accuracy(found: Comparison, ties: Ties) -> tuple[NDArray[np.float64], ...]:
-    """Per-row indicators of the two parts, of their ties, and of synthetic rows at distance 0 of a real one."""
+def _indicators(truth: NDArray[np.int8], syn: NDArray[np.int8], ties: Ties) -> tuple[NDArray[np.float64], ...]:
+    """Per-row indicators of the two parts, and of their ties."""
     weight = 0.5 if ties == "half" else 0.0
-    tied_truth, tied_syn = found.truth == 0, found.syn == 0
-    return (
-        (found.truth > 0) + weight * tied_truth,
-        (found.syn > 0) + weight * tied_syn,
-        tied_truth.astype(np.float64),
-        tied_syn.astype(np.float64),
-        found.identical.astype(np.float64),
-    )
+    tied = [(part == 0).astype(np.float64) for part in (truth, syn)]
+    return (truth > 0) + weight * tied[0], (syn > 0) + weight * tied[1], *tied
+
+
+def _design_effects(linked: Linked, ties: Ties) -> list[float]:
+    """Design effects of the two parts, of their ties, and of the mean of the two parts."""
+    m = len(linked.truth)
+    truth_rows, syn_rows = slice(0, m), slice(m, 2 * m)
+    among = Dependence(linked)
+    parts = list(zip([truth_rows, syn_rows] * 2, _indicators(linked.truth, linked.syn, ties), strict=True))
+    return [*(among.design_effect(part) for part in parts), among.design_effect(*parts[:2])]

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from hapforge._backend import get_threads
 from hapforge.errors import MissingDependencyError
 from hapforge.metrics.adversarial_accuracy import AdversarialAccuracy, Ties, accuracy_over, equal_subsamples
-from hapforge.metrics.nearest import ListedDistances, NearestPair, Rows, Search, list_length
+from hapforge.metrics.nearest import ListedDistances, Nearest, NearestPair, Rows, Search, list_length
 
 Metric = Literal["angular", "euclidean"]
 
@@ -97,8 +97,9 @@ class _ByTree(ListedDistances):
         distance, index = self._nearest(np.arange(len(queries)), np.arange(len(targets)), count)
         super().__init__(index, distance, len(targets))
 
-    def _search(self, query_rows: NDArray[np.int64], target_rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        return self._nearest(query_rows, target_rows, 1)[0][:, 0]
+    def _search(self, query_rows: NDArray[np.int64], target_rows: NDArray[np.int64]) -> Nearest:
+        distance, index = self._nearest(query_rows, target_rows, 1)
+        return distance[:, 0], index[:, 0]
 
     def _nearest(
         self, query_rows: NDArray[np.int64], target_rows: NDArray[np.int64], k: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,10 +17,13 @@ from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 LIST_LENGTH = 16
 NUM_HALVES = 10  # subsamples behind an interval
 _HALVES = 11 << 20  # stream
+_MAX_LINKED = 2048  # rows of each set whose neighbours are looked up for an interval
+_LINKED = 34 << 20  # streams
 
 Rows = NDArray[np.int64] | None  # None: all
 Subsample = tuple[Rows, Rows]  # truth rows, synthetic rows
 Search = Callable[[Rows, Rows], NDArray[Any]]  # (query rows, target rows) -> distances to the nearest target
+Nearest = tuple[NDArray[Any], NDArray[np.int64]]  # of every query: distance, target
 Compare = Callable[[Rows, Rows], "Comparison"]  # (truth rows, synthetic rows), equally many
 
 
@@ -42,22 +45,28 @@ class ListedDistances(ABC):
 
     def __call__(self, query_rows: Rows = None, target_rows: Rows = None) -> NDArray[Any]:
         """Distances (len(query_rows),) of these queries to their nearest among these targets; None means all."""
+        return self.nearest(query_rows, target_rows)[0]
+
+    def nearest(self, query_rows: Rows = None, target_rows: Rows = None) -> Nearest:
+        """The same distances, and the target at each, the first listed of those equally near."""
         if query_rows is None:
             query_rows = np.arange(len(self._index))
         if target_rows is None:
-            return self._distance[query_rows, 0]
+            return self._distance[query_rows, 0], self._index[query_rows, 0]
         member = np.zeros(self._num_targets, bool)
         member[target_rows] = True
-        usable = member[self._index[query_rows]]
-        distance = self._distance[query_rows, usable.argmax(axis=1)]
+        listed = self._index[query_rows]
+        usable = member[listed]
+        every, first = np.arange(len(query_rows)), usable.argmax(axis=1)
+        distance, index = self._distance[query_rows, first], listed[every, first]
         lost = ~usable.any(axis=1)
         if lost.any():
-            distance[lost] = self._search(query_rows[lost], np.flatnonzero(member))
-        return distance
+            distance[lost], index[lost] = self._search(query_rows[lost], np.flatnonzero(member))
+        return distance, index
 
     @abstractmethod
-    def _search(self, query_rows: NDArray[np.int64], target_rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Distances of these queries to their nearest among these targets."""
+    def _search(self, query_rows: NDArray[np.int64], target_rows: NDArray[np.int64]) -> Nearest:
+        """Distances of these queries to their nearest among these targets, and which these are."""
 
 
 class NearestDistances(ListedDistances):
@@ -82,7 +91,7 @@ class NearestDistances(ListedDistances):
         """The k nearest of all targets to every query."""
         return kernels.Neighbours(self._index, self._distance)
 
-    def _search(self, query_rows: NDArray[np.int64], target_rows: NDArray[np.int64]) -> NDArray[np.uint32]:
+    def _search(self, query_rows: NDArray[np.int64], target_rows: NDArray[np.int64]) -> Nearest:
         # Two neighbours, so that a query that is itself among the targets can be passed over. If it is not in the
         # list though it is a target, both entries are at distance 0, as it is itself: the first is right.
         k = min(2, len(target_rows))
@@ -97,7 +106,26 @@ class NearestDistances(ListedDistances):
             if k == 1 and itself.any():
                 raise ValueError("target_rows: expected at least one other haplotype for every query, found none")
             column[itself] = 1
-        return found.distance[np.arange(len(query_rows)), column]
+        every = np.arange(len(query_rows))
+        return found.distance[every, column], target_rows[found.index[every, column]]
+
+
+class Linked(NamedTuple):
+    """Who is whose nearest neighbour in two sets of m rows, or in a sample of m rows of each that is taken alone.
+
+    Attributes
+    ----------
+    truth, syn : int8 (m,), as in `Comparison`
+    own, other : int64 (2m,), of each row, truth first, the nearest other row of its own set and of the other set, as
+        places among all of them; the first of those equally near
+    repeated : bool (2m,), whether another row is identical
+    """
+
+    truth: NDArray[np.int8]
+    syn: NDArray[np.int8]
+    own: NDArray[np.int64]
+    other: NDArray[np.int64]
+    repeated: NDArray[np.bool_]
 
 
 class Comparison(NamedTuple):
@@ -108,11 +136,13 @@ class Comparison(NamedTuple):
     truth, syn : int8 (n,), of each truth or synthetic row: 1 where its own set has the nearest other row, -1 where the
         other set has, 0 where both are equally far
     identical : bool (n,), synthetic rows that are identical to a truth row
+    linked : Linked, of these rows or a sample of them; None where the search says distances only
     """
 
     truth: NDArray[np.int8]
     syn: NDArray[np.int8]
     identical: NDArray[np.bool_]
+    linked: Linked | None
 
 
 def nearest_among(rows: HaplotypeMatrix, k: int) -> NearestDistances:
@@ -142,13 +172,26 @@ class NearestPair:
     ss: Search
 
     def __call__(self, truth_rows: Rows = None, syn_rows: Rows = None) -> Comparison:
-        tt, ts = self.tt(truth_rows, truth_rows), self.ts(truth_rows, syn_rows)
-        st, ss = self.st(syn_rows, truth_rows), self.ss(syn_rows, syn_rows)
-        return Comparison(_closer(tt, ts), _closer(ss, st), st == 0)
+        asked: list[tuple[Search, Rows, Rows]] = [(self.tt, truth_rows, truth_rows), (self.ts, truth_rows, syn_rows)]
+        asked += [(self.st, syn_rows, truth_rows), (self.ss, syn_rows, syn_rows)]
+        distances: list[NDArray[Any]] = []
+        places = []
+        for search, queries, targets in asked:
+            if isinstance(search, ListedDistances):
+                distance, index = search.nearest(queries, targets)
+                places.append(_place(index, targets))
+            else:
+                distance = search(queries, targets)
+            distances.append(distance)
+        tt, ts, st, ss = distances
+        linked = _linked(distances, places) if len(places) == len(asked) else None
+        return Comparison(_closer(tt, ts), _closer(ss, st), st == 0, linked)
 
 
 class NearestSets:
-    """The same comparison of two cohorts by `kernels.nearest_set`, which is faster and finds no distances.
+    """The same comparison of two cohorts by `kernels.nearest_set`, which is faster and finds no neighbours.
+
+    Who is whose neighbour is looked up in a sample of at most 2048 rows of each set.
 
     Parameters
     ----------
@@ -168,7 +211,17 @@ class NearestSets:
             own_less_other[found.a_sets],
             -own_less_other[found.b_sets],
             (found.b_distance == 0) & (found.b_sets & 1 > 0),
+            self._sample(truth, syn),
         )
+
+    def _sample(self, truth: NDArray[np.uint64], syn: NDArray[np.uint64]) -> Linked:
+        parts = [
+            words[np.sort(seeded_order(len(words), 0, _LINKED + which)[:_MAX_LINKED])]
+            for which, words in enumerate((truth, syn))
+        ]
+        found = kernels.joint_nearest_neighbours(*((words, self._num_sites) for words in parts))
+        four = found.aa, found.ab, found.ba, found.bb
+        return _linked([part.distance[:, 0] for part in four], [part.index[:, 0] for part in four])
 
 
 def list_length(n: int, num_targets: int) -> int:
@@ -180,6 +233,28 @@ def list_length(n: int, num_targets: int) -> int:
 
 def _closer(own: NDArray[Any], other: NDArray[Any]) -> NDArray[np.int8]:
     return (own < other).astype(np.int8) - (own > other)
+
+
+def _place(rows: NDArray[np.int64], among: Rows) -> NDArray[np.int64]:
+    """Where each of these rows stands in a subset, in the order of the subset."""
+    if among is None:
+        return rows
+    place = np.empty(int(among.max()) + 1, np.int64)
+    place[among] = np.arange(len(among))
+    return place[rows]
+
+
+def _linked(distances: Sequence[NDArray[Any]], places: Sequence[NDArray[np.int64]]) -> Linked:
+    """From the nearest rows of m truth and m synthetic ones: TT, TS, ST, SS."""
+    (tt, ts, st, ss), (in_tt, in_ts, in_st, in_ss) = distances, places
+    m = len(tt)
+    return Linked(
+        truth=_closer(tt, ts),
+        syn=_closer(ss, st),
+        own=np.concatenate([in_tt, in_ss + m]),
+        other=np.concatenate([in_ts + m, in_st]),
+        repeated=np.concatenate([np.minimum(tt, ts), np.minimum(ss, st)]) == 0,
+    )
 
 
 def rows_at(num_rows: int, n: int, seed: int, stream: int) -> Rows:

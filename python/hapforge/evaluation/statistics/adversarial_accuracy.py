@@ -91,20 +91,23 @@ class AdversarialAccuracy(Statistic):
 
     @classmethod
     def bytes_needed(cls, num_haplotypes: int, num_sites: int) -> int:
-        return 2 * num_haplotypes * (num_sites // 4 + 16 * 12 + 80)
+        return 2 * num_haplotypes * (num_sites // 4 + 16 * 12 + 500)
 
 
 def _scores(found: Accuracy, repeats: int, end: str) -> dict[str, Score]:
     how = "exact" if repeats == 1 else f"mean over {repeats} seeded subsamples"
     if end:
         how += " of a real half and of the set"
-    text = f"Hamming, strict ties, n = {found.n} on each side, {how}; Yelmen et al. 2021, 2023"
+    text = (
+        f"Hamming, strict ties, n = {found.n} on each side, {how}; interval: Wilson at as many rows as they are worth, "
+        "neighbours being shared; Yelmen et al. 2021, 2023"
+    )
     values = {
         "aa_truth": (found.aa_truth, "share of d_TS > d_TT", found.aa_truth_interval),
         "aa_syn": (found.aa_syn, "share of d_ST > d_SS", found.aa_syn_interval),
         "aats": (found.aats, "(AA_truth + AA_syn) / 2", found.aats_interval),
-        "ties_truth": (found.ties_truth, "share of d_TS = d_TT", (np.nan, np.nan)),
-        "ties_syn": (found.ties_syn, "share of d_ST = d_SS", (np.nan, np.nan)),
+        "ties_truth": (found.ties_truth, "share of d_TS = d_TT", found.ties_truth_interval),
+        "ties_syn": (found.ties_syn, "share of d_ST = d_SS", found.ties_syn_interval),
         "identical_to_real": (found.identical * found.n, "rows with d_ST = 0", (np.nan, np.nan)),
     }
     return {
