@@ -216,6 +216,34 @@ def test_collapsed_draws_are_scored(cohorts: tuple) -> None:
     assert 0 <= monitor.history[0]["aggregate"] < 0.4
 
 
+def test_validation_rows_all_alike_have_quality_zero(cohorts: tuple) -> None:
+    """Nothing varies: no correlation, no LD, no components; only the accuracies can be told, and all rows are tied."""
+    train, validation = cohorts
+    alike = hf.HaplotypeMatrix(np.zeros_like(validation.words), validation.sites)
+    monitor = Monitor(train, alike, every=1, n=60)
+    assert math.isnan(monitor.control["pca_wasserstein"])
+    monitor(Epoch(1, Playback(train)))
+    entry = monitor.history[0]
+    assert entry["scores"]["pca_wasserstein"] is None
+    assert [entry["qualities"][name] for name in ("af", "ld", "pca")] == [0, 0, 0]
+    assert entry["aggregate"] == pytest.approx((entry["qualities"]["aa_truth"] + entry["qualities"]["aa_syn"]) / 5)
+
+
+def test_one_site(cohorts: tuple) -> None:
+    """A single component, no pair for LD, and no line through one frequency."""
+    train, validation = (
+        cohort.select_sites([int(np.argmin(np.abs(hf.stats.allele_frequencies(cohorts[1]) - 0.4)))])
+        for cohort in cohorts
+    )
+    monitor = Monitor(train, validation, every=1, n=60)
+    monitor(Epoch(1, Playback(train)))
+    entry = monitor.history[0]
+    assert (entry["qualities"]["af"], entry["qualities"]["ld"]) == (0, 0)
+    shares = [cohort.to_dense()[:, 0] for cohort in (monitor._truth, train.select_haplotypes(np.arange(60)))]
+    # of rows at 0 and 1, as far apart as can be, those in excess move by the whole length
+    assert entry["scores"]["pca_wasserstein"] == pytest.approx(abs(shares[0].mean() - shares[1].mean()))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

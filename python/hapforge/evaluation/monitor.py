@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 from hapforge.haplotypes import HaplotypeMatrix, check_seed, seeded_order
 from hapforge.io.atomic import atomic_file
-from hapforge.metrics import adversarial_accuracy, compare_allele_frequencies, compare_ld, transport_cost
+from hapforge.metrics import adversarial_accuracy, compare_allele_frequencies, compare_ld
 from hapforge.metrics.allele_frequency import LOW_FREQUENCY
+from hapforge.metrics.transport import optimal_cost
 from hapforge.stats import allele_frequencies, randomized_pca
 
 LOG, BEST, TENSORBOARD = "monitor.jsonl", "best", "tensorboard"
@@ -39,9 +40,9 @@ class Monitor:
 
     Every `every` epochs, and after the last one, `n` haplotypes are drawn and scored against as many validation rows:
     AF r over all sites and those at most at 0.2, LD score, 2D Wasserstein distance on the first two principal
-    components of the validation rows (exact plan, at most 500 rows), AA truth, AA syn. Training is not touched: draws
-    have their own seed, the same every time, and training rows are looked at only as the control: n of them against
-    the same validation rows score what a perfect set would.
+    components of the validation rows (exact plan, at most 500 rows; a single site has one component), AA truth, AA
+    syn. Training is not touched: draws have their own seed, the same every time, and training rows are looked at only
+    as the control: n of them against the same validation rows score what a perfect set would.
 
     The aggregate is the mean of five qualities from 0 to 1, each 1 where the set is as good as the control:
 
@@ -107,7 +108,9 @@ class Monitor:
         self._folder = None if folder is None else Path(folder)
         self._n = min(n, train.num_haplotypes, validation.num_haplotypes)
         self._truth = _part(validation, self._n, self._seed, _TRUTH)
-        self._components = randomized_pca(self._truth, 2)
+        varying = allele_frequencies(self._truth) % 1 > 0
+        # with rows all alike there are no components, and nothing can be said of the structure
+        self._components = randomized_pca(self._truth, min(2, train.num_sites)) if varying.any() else None
         self.control = self._score(_part(train, self._n, self._seed, _CONTROL))
         self.history: list[dict[str, Any]] = []
         self._begun = False
@@ -179,8 +182,9 @@ class Monitor:
                 found[name] = compare_allele_frequencies(p, q, highest=highest, seed=seed).r
         with suppress(ValueError):  # hardly any site varies
             found["ld_score"] = compare_ld(truth, drawn, seed=seed).score
-        points = self._components.project(drawn)[:MAX_PCA_ROWS]
-        found["pca_wasserstein"] = transport_cost(self._components.coordinates[:MAX_PCA_ROWS], points).exact
+        if self._components is not None:
+            points = self._components.project(drawn)[:MAX_PCA_ROWS]
+            found["pca_wasserstein"] = optimal_cost(self._components.coordinates[:MAX_PCA_ROWS], points)
         accuracy = adversarial_accuracy(truth, drawn, seed=seed)
         return found | {"aa_truth": accuracy.aa_truth, "aa_syn": accuracy.aa_syn}
 
