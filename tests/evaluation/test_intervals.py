@@ -9,7 +9,6 @@ import hapforge as hf
 from hapforge.evaluation import EQUAL_N, SCORES
 
 WITHOUT = {
-    "fixed_sites": "a count over all sites",
     "fixed_sites_maf": "an extreme, which no resample reaches beyond",
     "identical_to_real": "a count over all rows",
     "repeated_rows": "a count over all rows",

@@ -92,6 +92,13 @@ def weigh(
     return Judgement(level, value, control, gap > 0, meaning, versus)
 
 
+def _share_interval(count: Score) -> Interval:
+    """Of a count over its n; one without an interval is of that many independent rows."""
+    if math.isfinite(count.low):
+        return count.low / count.n, count.high / count.n
+    return wilson(count.value / count.n, count.n)
+
+
 def _known(interval: Interval, value: float) -> Interval:
     return interval if math.isfinite(interval[0]) and math.isfinite(interval[1]) else (value, value)
 
@@ -188,7 +195,7 @@ def _headline(name: str, scores: Scores, texts: Mapping[str, ScoreText], equal_n
         both = [scores.get(column, {}).get(key + EQUAL_N) for column in (name, REAL_HALF)]
         shares = [s.value / s.n for s in both if s is not None and math.isfinite(s.value) and s.n]
         if len(shares) == 2:
-            intervals = [wilson(share, s.n) for share, s in zip(shares, both, strict=True) if s is not None]
+            intervals = [_share_interval(s) for s in both if s is not None]
             judged = weigh(shares[0], intervals[0], shares[1], intervals[1], rule)
             if judged.level in ("fair", "poor"):
                 found[key] = judged

@@ -20,6 +20,7 @@ from hapforge.metrics.allele_frequency import (
     compare_frequency_quantiles,
     compare_site_frequency_spectra,
     newly_fixed,
+    newly_fixed_interval,
 )
 from hapforge.report.data import Rule, Score, ScoreText
 from hapforge.report.figures.allele_frequency import AlleleFrequencies
@@ -148,7 +149,10 @@ class AlleleFrequency(Statistic):
         fixed = newly_fixed(p, q)
         maf = np.minimum(p, 1 - p)[fixed]
         scores["fixed_sites"] = score(
-            len(fixed), len(p), "sites at frequency 0 or 1 in the set but not in the real one"
+            len(fixed),
+            len(p),
+            "sites at frequency 0 or 1 in the set, not in the real one; interval: Wilson, block bootstrap over sites",
+            newly_fixed_interval(fixed, len(p), seed=self.run.seed),
         )
         scores["fixed_sites_maf"] = score(
             float(maf.max()) if len(maf) else 0.0,
