@@ -15,6 +15,7 @@ from hapforge.metrics.nearest import ListedDistances, Nearest, NearestPair, Rows
 Metric = Literal["angular", "euclidean"]
 
 _TREE_COLUMNS = 16
+_LEAF = 64  # points that are compared one by one
 _BLOCK_ROWS = 1024
 
 
@@ -46,9 +47,11 @@ def adversarial_accuracy_embedded(
     """
     if metric not in ("angular", "euclidean"):
         raise ValueError(f"metric: expected 'angular' or 'euclidean', found {metric!r}")
-    points = [_points(values, name, metric) for name, values in (("x", x), ("y", y))]
+    points = [checked_points(values, name) for name, values in (("x", x), ("y", y))]
     if points[0].shape[1] != points[1].shape[1]:
         raise ValueError(f"y: expected {points[0].shape[1]} columns as in x, found {points[1].shape[1]}")
+    if metric == "angular":
+        points = [unit_vectors(cloud, name) for cloud, name in zip(points, "xy", strict=True)]
     subsamples = equal_subsamples((len(points[0]), len(points[1])), repeats, seed)
     return accuracy_over(nearest_points(points[0], points[1], min(map(len, points))), subsamples, ties)
 
@@ -71,14 +74,17 @@ def unit_vectors(points: NDArray[np.float64], name: str = "points") -> NDArray[n
     return points / length
 
 
-def _points(values: ArrayLike, name: str, metric: str) -> NDArray[np.float64]:
+def checked_points(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    """Points as float64 (n, d); ValueError for other than a floating-point matrix of finite values with a row."""
     points = np.asarray(values)
-    if points.ndim != 2 or points.dtype.kind != "f":
-        raise ValueError(f"{name}: expected a floating-point matrix (n, d), found {points.dtype} {points.shape}")
+    if points.ndim != 2 or points.dtype.kind != "f" or len(points) == 0:
+        raise ValueError(
+            f"{name}: expected a floating-point matrix of points (n, d), found {points.dtype} {points.shape}"
+        )
     points = points.astype(np.float64)
     if not np.isfinite(points).all():
         raise ValueError(f"{name}: expected finite values, found others")
-    return unit_vectors(points, name) if metric == "angular" else points
+    return points
 
 
 def search_points(queries: NDArray[np.float64], targets: NDArray[np.float64], n: int) -> Search:
@@ -110,7 +116,7 @@ class _ByTree(ListedDistances):
         except ImportError:
             raise MissingDependencyError("scipy", "eval") from None
         # without balancing: a median among many equal points is slow to find
-        tree = KDTree(self._targets[target_rows], balanced_tree=False)
+        tree = KDTree(self._targets[target_rows], leafsize=_LEAF, balanced_tree=False)
         count = min(k + self._same, len(target_rows))
         distance, index = tree.query(self._queries[query_rows], k=np.arange(1, count + 1), workers=get_threads(None))
         index = target_rows[index]

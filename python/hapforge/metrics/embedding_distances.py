@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hapforge.metrics._intervals import Interval, Z
+from hapforge.metrics.embedded import checked_points
 
 _BLOCK_VALUES = 1 << 21  # distances at a time: 16 MiB
 
@@ -70,7 +71,7 @@ def embedding_distances(real: ArrayLike, synthetic: ArrayLike) -> EmbeddingDista
     synthetic and real data points", which show that no synthetic point matches a real one; how they are summed up the
     paper does not say.
     """
-    x, y = (_points(values, name) for name, values in (("real", real), ("synthetic", synthetic)))
+    x, y = (checked_points(values, name) for name, values in (("real", real), ("synthetic", synthetic)))
     if x.shape[1] != y.shape[1]:
         raise ValueError(f"synthetic: expected {x.shape[1]} columns as in real, found {y.shape[1]}")
     units = [points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-300) for points in (x, y)]
@@ -99,15 +100,3 @@ def _summary(distances: NDArray[np.float64]) -> NearestInEmbedding:
     low, high = math.floor(m / 2 - half) - 1, math.ceil(m / 2 + half)
     interval = (math.nan, math.nan) if low < 0 or high >= m else (float(ordered[low]), float(ordered[high]))
     return NearestInEmbedding(float(np.median(ordered)), interval, float(ordered[0]))
-
-
-def _points(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    points = np.asarray(values)
-    if points.ndim != 2 or points.dtype.kind != "f" or len(points) == 0:
-        raise ValueError(
-            f"{name}: expected a floating-point matrix of points (n, d), found {points.dtype} {points.shape}"
-        )
-    points = points.astype(np.float64)
-    if not np.isfinite(points).all():
-        raise ValueError(f"{name}: expected finite values, found others")
-    return points

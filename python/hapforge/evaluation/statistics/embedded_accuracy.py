@@ -58,8 +58,12 @@ class EmbeddedAccuracy(Statistic):
             real = self.run.real
             own = self._scores(real.components, real.matrix, column.cohort.matrix, column.own_rows, WHOLE, "")
         half = next(c.truth for c in self.run.columns if c.is_real_half)
-        truth, cohort = self.run.thinned_truth.matrix, column.thinned.matrix
-        return own | self._scores(half.components, truth, cohort, [(None, None)], HALF, EQUAL_N)
+        cohort = column.cohort.matrix
+        rows: list[Subsample] = [(None, syn) for _, syn in column.equal_rows]
+        if column.is_real_half:  # of one split only: one half is what the components are of
+            cohort, rows = column.thinned.matrix, [(None, None)]
+        truth = self.run.thinned_truth.matrix
+        return own | self._scores(half.components, truth, cohort, rows, HALF, EQUAL_N)
 
     def _scores(
         self,
@@ -84,8 +88,9 @@ class EmbeddedAccuracy(Statistic):
             accuracy = accuracy_over(pair, rows)
             how = "exact" if len(rows) == 1 else f"mean over {len(rows)} seeded subsamples"
             text = (
-                f"{metric} distance on PC 1-{len(embedding.components)} of {whose}, strict ties, n = {accuracy.n} on "
-                f"each side, {how}; after Kenneweg et al., equations 9 and 10"
+                f"{metric} distance on PC 1-{len(embedding.components)} of {whose}, strict ties ("
+                f"{accuracy.ties_truth:.2g} of the real and {accuracy.ties_syn:.2g} of the other rows), n = "
+                f"{accuracy.n} on each side, {how}; after Kenneweg et al., equations 9 and 10"
             )
             found[f"aa_truth_{metric}{end}"] = score(
                 accuracy.aa_truth, accuracy.n, f"share of d_TS > d_TT; {text}", accuracy.aa_truth_interval
