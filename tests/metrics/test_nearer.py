@@ -8,7 +8,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import ks_2samp
 
 import hapforge as hf
-from hapforge.metrics.nearer import nearer_share
+from hapforge.metrics import nearer_share
 
 
 def matrix(x: np.ndarray) -> hf.HaplotypeMatrix:

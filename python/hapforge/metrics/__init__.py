@@ -20,6 +20,7 @@ from hapforge.metrics.kmers import MotifFit, compare_motif_counts
 from hapforge.metrics.ld import LDCells, LDComparison, compare_ld, compare_sampled_ld
 from hapforge.metrics.minimum_distance import MinimumDistances, minimum_distances
 from hapforge.metrics.mixing import MixedAccuracy, mixed_accuracy
+from hapforge.metrics.nearer import NearerShare, nearer_share
 from hapforge.metrics.nearest_neighbour_test import NearestNeighbourTest, nearest_neighbour_test
 from hapforge.metrics.pairwise import PairwiseComparison, compare_grouped_differences, compare_pairwise_differences
 from hapforge.metrics.pca import PCAOverlap, pca_overlap
@@ -41,6 +42,7 @@ __all__ = [
     "MinimumDistances",
     "MixedAccuracy",
     "MotifFit",
+    "NearerShare",
     "NearestChains",
     "NearestInEmbedding",
     "NearestNeighbourTest",
@@ -71,6 +73,7 @@ __all__ = [
     "indicator_error",
     "minimum_distances",
     "mixed_accuracy",
+    "nearer_share",
     "nearest_chains",
     "nearest_neighbour_test",
     "pca_overlap",

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.metrics._intervals import Interval, wilson
-from hapforge.metrics._sites import check_same_sites
-from hapforge.metrics.nearest import NearestDistances, nearest_among, nearest_between
+from hapforge.metrics.nearest import NearestDistances, distances_to_train
 
 SHARE = 0.01  # of the reference rows lie at or below the limit: what a harmless set scores
 QUANTILES = (0.0, 0.001, 0.01, 0.05)
@@ -89,11 +88,7 @@ def closest_pairs(
     2021, holdout-based empirical assessment of mixed-type synthetic data. That a small distance alone proves no
     harm, and a large one no safety: Yao et al. 2025, the DCR delusion.
     """
-    given = {"train": train, "synthetic": synthetic} | ({} if holdout is None else {"holdout": holdout})
-    check_same_sites(**given)
-    to_train = nearest_between(train, synthetic, 1)[1]()
-    reference = nearest_among(train, 1)() if holdout is None else nearest_between(train, holdout, 1)[1]()
-    return closest_over([(to_train, reference)])
+    return closest_over([distances_to_train(train, synthetic, holdout)])
 
 
 def closest_over(samples: Sequence[tuple[NDArray[np.uint32], NDArray[np.uint32]]]) -> ClosestPairs:

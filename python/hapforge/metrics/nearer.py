@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.metrics._intervals import Interval
-from hapforge.metrics._sites import check_same_sites
-from hapforge.metrics.nearest import nearest_among, nearest_between
+from hapforge.metrics.nearest import distances_to_train
 
 _DEVIATION = math.sqrt(math.log(2 / 0.05) / 2)  # 97.5 % of sqrt(n) D+ lie below
 
@@ -62,11 +61,7 @@ def nearer_share(
     ----------
     Smirnov 1939; Massart 1990, the tight constant in the Dvoretzky-Kiefer-Wolfowitz inequality (the interval).
     """
-    given = {"train": train, "synthetic": synthetic} | ({} if holdout is None else {"holdout": holdout})
-    check_same_sites(**given)
-    to_train = nearest_between(train, synthetic, 1)[1]()
-    reference = nearest_among(train, 1)() if holdout is None else nearest_between(train, holdout, 1)[1]()
-    return nearer_over([(to_train, reference)])
+    return nearer_over([distances_to_train(train, synthetic, holdout)])
 
 
 def nearer_over(samples: Sequence[tuple[NDArray[np.uint32], NDArray[np.uint32]]]) -> NearerShare:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hapforge import kernels
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
+from hapforge.metrics._sites import check_same_sites
 
 LIST_LENGTH = 16
 NUM_HALVES = 10  # subsamples behind an interval
@@ -160,6 +161,17 @@ def nearest_between(a: HaplotypeMatrix, b: HaplotypeMatrix, k: int) -> tuple[Nea
         raise ValueError(f"a, b: expected at least one haplotype each, found {fewest}")
     ab, ba = kernels.mutual_nearest_neighbours(a, b, k=min(k, fewest))
     return NearestDistances(a, b, ab), NearestDistances(b, a, ba)
+
+
+def distances_to_train(
+    train: HaplotypeMatrix, synthetic: HaplotypeMatrix, holdout: HaplotypeMatrix | None
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Minimum distances to the training rows, of synthetic rows and of the reference: held-out rows to them, or, where
+    there is no holdout, every training row to the others."""
+    given = {"train": train, "synthetic": synthetic} | ({} if holdout is None else {"holdout": holdout})
+    check_same_sites(**given)
+    to_train = nearest_between(train, synthetic, 1)[1]()
+    return to_train, nearest_among(train, 1)() if holdout is None else nearest_between(train, holdout, 1)[1]()
 
 
 @dataclass(frozen=True)
