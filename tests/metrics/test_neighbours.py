@@ -23,7 +23,7 @@ from hapforge.metrics import (
     nearest_chains,
     nearest_neighbour_test,
 )
-from hapforge.metrics._intervals import correlation_interval, halves_interval, share_interval, wilson
+from hapforge.metrics._intervals import correlation_interval, halves_interval, share_interval, student, wilson
 from hapforge.metrics.chains import PATTERNS, chain_labels
 from hapforge.metrics.closest_pairs import list_closest
 from hapforge.metrics.mixing import levels
@@ -361,11 +361,16 @@ def test_share_interval() -> None:
     assert share_interval(0.5, 0.0, 40) == wilson(0.5, 40)
 
 
+@pytest.mark.parametrize("freedom", [*range(1, 12), 30, 31, 1000, 1001])
+def test_student(freedom: int) -> None:
+    assert student(freedom) == pytest.approx(scipy_t.ppf(0.975, freedom), rel=1e-10)
+
+
 def test_halves_interval() -> None:
     halves = [[0.4, 0.0], [0.6, 0.02]] * 5
     low, high = halves_interval(np.array([0.5, 0.01]), halves, (0.0, 1.0))
     half = scipy_t.ppf(0.975, 9) * np.std([0.4, 0.6] * 5, ddof=1)
-    assert (low[0], high[0]) == pytest.approx((0.5 - half, 0.5 + half), rel=2e-3)
+    assert (low[0], high[0]) == pytest.approx((0.5 - half, 0.5 + half))
     assert low[1] == 0
     for too_few in ([], [0.4]):
         assert np.isnan(halves_interval(0.5, too_few, (0, 1))).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -54,20 +55,42 @@ def combine(value: float, parts: list[tuple[float, float, Interval]]) -> Interva
     return value - math.sqrt(below), value + math.sqrt(above)
 
 
+@cache
+def student(freedom: int) -> float:
+    """97.5 % point t of Student's distribution with `freedom` >= 1 degrees of freedom.
+
+    Bisection on the angle atan(t / sqrt(freedom)) of the finite sums for P(|T| < t) (Abramowitz and Stegun 1964,
+    26.7.3 and 26.7.4).
+    """
+    low, high = 0.0, math.pi / 2
+    for _ in range(60):
+        angle = (low + high) / 2
+        low, high = (angle, high) if _student_inside(angle, freedom) < 0.95 else (low, angle)
+    return math.sqrt(freedom) * math.tan(low)
+
+
+def _student_inside(angle: float, freedom: int) -> float:
+    """P(|T| < sqrt(freedom) tan angle)."""
+    sine, cosine = math.sin(angle), math.cos(angle)
+    term, total = (cosine, 0.0) if freedom % 2 else (1.0, 0.0)
+    for k in range(1 + freedom % 2, freedom, 2):
+        total += term
+        term *= k / (k + 1) * cosine * cosine
+    return 2 / math.pi * (angle + sine * total) if freedom % 2 else sine * total
+
+
 def halves_interval(value: Any, halves: Sequence[Any], limits: Interval, freedom: int | None = None) -> tuple[Any, Any]:
     """value -+ t standard deviations of what seeded halves of the rows give, within limits; NaN without two halves.
 
-    t is Student's with `freedom`, or one degree of freedom less than there are halves (expanded about the normal point;
-    halves of a few groups have no more freedom than the groups). A half drawn
-    without replacement varies about the whole as the whole does about the truth (Politis, Romano and Wolf 1999,
-    chapter 2; the delete-half jackknife). Values may be arrays, the halves a sequence of them.
+    t is Student's with `freedom`, or one degree of freedom less than there are halves (halves of a few groups have no
+    more freedom than the groups). A half drawn without replacement varies about the whole as the whole does about the
+    truth (Politis, Romano and Wolf 1999, chapter 2; the delete-half jackknife). Values may be arrays, the halves a
+    sequence of them.
     """
     if len(halves) < 2:
         nowhere = np.full(np.shape(value), np.nan)[()]
         return nowhere, nowhere
-    freedom = freedom or len(halves) - 1
-    t = Z + (Z**3 + Z) / (4 * freedom) + (5 * Z**5 + 16 * Z**3 + 3 * Z) / (96 * freedom**2)
-    half = t * np.std(halves, axis=0, ddof=1)
+    half = student(freedom or len(halves) - 1) * np.std(halves, axis=0, ddof=1)
     return np.clip(value - half, *limits), np.clip(value + half, *limits)
 
 

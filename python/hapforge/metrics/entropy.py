@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hapforge.haplotypes import HaplotypeMatrix
-from hapforge.metrics._intervals import Interval
+from hapforge.metrics._intervals import Interval, student
 from hapforge.metrics._sites import check_same_sites
 from hapforge.stats.compression import CompressedSize, compressed_size
-
-_T9 = 2.2621571628540993  # 97.5 % point of Student's t with 9 degrees of freedom
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def compare_sizes(real: CompressedSize, synthetic: CompressedSize) -> EntropyErr
     if num_groups == 0:
         return EntropyError(error, ratio, (math.nan, math.nan), real.n)
     spread = np.log(synthetic.groups / real.groups).std(ddof=1)
-    factor = math.exp(_T9 * float(spread) / math.sqrt(num_groups))
+    factor = math.exp(student(num_groups - 1) * float(spread) / math.sqrt(num_groups))
     ends = [(ratio / factor - 1) ** 2, (ratio * factor - 1) ** 2]
     low = 0.0 if ratio / factor <= 1 <= ratio * factor else min(ends)
     return EntropyError(error, ratio, (low, max(ends)), real.n)

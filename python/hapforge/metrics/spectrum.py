@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge.haplotypes import HaplotypeMatrix
-from hapforge.metrics._intervals import Interval
+from hapforge.metrics._intervals import Interval, student
 from hapforge.metrics._sites import check_same_sites
 from hapforge.stats.spectrum import Spectrum, spectrum
-
-_T3 = 3.182446305284263  # 97.5 % point of Student's t with 3 degrees of freedom
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def compare_spectra(real: Spectrum, synthetic: Spectrum) -> SpectrumError:
         halves.append(_mean_square(a[:shared], b[:shared]) * scale)
     if len(halves) < 2:
         return SpectrumError(error, (math.nan, math.nan), n, num_values)
-    width = _T3 * float(np.std(halves, ddof=1))
+    width = student(len(halves) - 1) * float(np.std(halves, ddof=1))
     return SpectrumError(error, (max(0.0, error - width), error + width), n, num_values)
 
 
