@@ -4,7 +4,7 @@
 // every 31 steps, before 255 can be passed.
 #include <arm_neon.h>
 
-#include "kernels/joint_counts/isa.h"
+#include "kernels/joint_counts/portable.h"
 
 namespace hapforge::joint_counts {
 namespace {
@@ -55,10 +55,6 @@ void counts(const Tile& t) noexcept {
   }
 }
 
-double scaled_d(const Run& run, std::size_t j) noexcept {
-  return run.n * static_cast<std::int32_t>(run.n11[j]) - run.carriers * run.partner_carriers[j];
-}
-
 void add_squares(const Run& run, double* sums) noexcept {
   const float64x2_t n = vdupq_n_f64(run.n);
   const float64x2_t own = vdupq_n_f64(run.carriers);
@@ -76,38 +72,15 @@ void add_squares(const Run& run, double* sums) noexcept {
   double own_sums[8];
   for (std::size_t v = 0; v < 4; ++v) vst1q_f64(own_sums + 2 * v, sum[v]);
   for (std::size_t lane = 0; j + lane < run.length; ++lane) {
-    const double d = scaled_d(run, j + lane);
+    const double d = portable::scaled_d(run, j + lane);
     own_sums[lane] += d * d * run.partner_weight[j + lane];
   }
   for (std::size_t lane = 0; lane < 8; ++lane) sums[lane] += run.weight * own_sums[lane];
 }
 
-void add_moments(const Run& a, const Run& b, double* sums) noexcept {
-  double own_sums[kMoments][8] = {};
-  for (std::size_t j = 0; j < a.length; ++j) {
-    const double d_a = scaled_d(a, j);
-    const double d_b = scaled_d(b, j);
-    const double x = d_a * d_a * a.partner_weight[j];
-    const double y = d_b * d_b * b.partner_weight[j];
-    own_sums[0][j % 8] += x;
-    own_sums[1][j % 8] += y;
-    own_sums[2][j % 8] += x * x;
-    own_sums[3][j % 8] += y * y;
-    own_sums[4][j % 8] += x * y;
-  }
-  add_weighted(a, b, own_sums, sums);
-}
-
-template <bool kSquared>
-void scale(const Run& run, float* out) noexcept {
-  for (std::size_t j = 0; j < run.length; ++j) {
-    const double d = scaled_d(run, j);
-    out[j] = static_cast<float>((kSquared ? d * d : d) * (run.weight * run.partner_weight[j]));
-  }
-}
-
 }  // namespace
 
-const Kernels neon_kernels{counts, add_squares, add_moments, scale<false>, scale<true>};
+const Kernels neon_kernels{counts, add_squares, portable::add_moments, portable::scale<false>,
+                           portable::scale<true>};
 
 }  // namespace hapforge::joint_counts

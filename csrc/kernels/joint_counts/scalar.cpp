@@ -1,7 +1,7 @@
 // joint_counts on plain 64-bit words, eight sites side by side. The x86-64 baseline has no popcnt
 // instruction, so bits are counted within bytes (Hacker's Delight, section 5-1), and the byte sums,
 // at most 8 a word, are added up every 31 words, before 255 can be passed.
-#include "kernels/joint_counts/isa.h"
+#include "kernels/joint_counts/portable.h"
 
 namespace hapforge::joint_counts {
 namespace {
@@ -39,15 +39,11 @@ void counts(const Tile& t) noexcept {
   }
 }
 
-double scaled_d(const Run& run, std::size_t j) noexcept {
-  return run.n * static_cast<std::int32_t>(run.n11[j]) - run.carriers * run.partner_carriers[j];
-}
-
 void add_squares(const Run& run, double* sums) noexcept {
   double own_sums[8] = {};
   std::size_t j = 0;
   const auto add = [&](std::size_t lane) {
-    const double d = scaled_d(run, j + lane);
+    const double d = portable::scaled_d(run, j + lane);
     own_sums[lane] += d * d * run.partner_weight[j + lane];
   };
   for (; j + 8 <= run.length; j += 8) {
@@ -57,32 +53,9 @@ void add_squares(const Run& run, double* sums) noexcept {
   for (std::size_t lane = 0; lane < 8; ++lane) sums[lane] += run.weight * own_sums[lane];
 }
 
-void add_moments(const Run& a, const Run& b, double* sums) noexcept {
-  double own_sums[kMoments][8] = {};
-  for (std::size_t j = 0; j < a.length; ++j) {
-    const double d_a = scaled_d(a, j);
-    const double d_b = scaled_d(b, j);
-    const double x = d_a * d_a * a.partner_weight[j];
-    const double y = d_b * d_b * b.partner_weight[j];
-    own_sums[0][j % 8] += x;
-    own_sums[1][j % 8] += y;
-    own_sums[2][j % 8] += x * x;
-    own_sums[3][j % 8] += y * y;
-    own_sums[4][j % 8] += x * y;
-  }
-  add_weighted(a, b, own_sums, sums);
-}
-
-template <bool kSquared>
-void scale(const Run& run, float* out) noexcept {
-  for (std::size_t j = 0; j < run.length; ++j) {
-    const double d = scaled_d(run, j);
-    out[j] = static_cast<float>((kSquared ? d * d : d) * (run.weight * run.partner_weight[j]));
-  }
-}
-
 }  // namespace
 
-const Kernels scalar_kernels{counts, add_squares, add_moments, scale<false>, scale<true>};
+const Kernels scalar_kernels{counts, add_squares, portable::add_moments, portable::scale<false>,
+                             portable::scale<true>};
 
 }  // namespace hapforge::joint_counts
