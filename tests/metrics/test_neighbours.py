@@ -64,13 +64,13 @@ def test_surroundings_are_complete_below_the_horizon(rng: np.random.Generator, n
         found = sample.around(sample.types, width)
         for i, query in enumerate(sample.types):
             distance = np.count_nonzero(dense[sample.types] != dense[query], axis=1)
-            listed = sample.counts[found.index[i]].sum(axis=1) > 0
-            assert found.index[i, 0] == query
+            listed = sample.counts[found.types[i]].sum(axis=1) > 0
+            assert found.types[i, 0] == query
             assert (np.diff(found.distance[i]) >= 0).all()
             near = found.distance[i] < found.horizon[i]
-            inside = set(found.index[i][near & listed].tolist())
+            inside = set(found.types[i][near & listed].tolist())
             assert inside == set(sample.types[distance < found.horizon[i]].tolist())
-            for j, d in zip(found.index[i][listed], found.distance[i][listed], strict=True):
+            for j, d in zip(found.types[i][listed], found.distance[i][listed], strict=True):
                 assert np.count_nonzero(dense[j] != dense[query]) == d
     assert (found.horizon > num_sites).all()
 

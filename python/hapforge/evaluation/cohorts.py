@@ -147,7 +147,7 @@ class Column:
     @property
     def same_n(self) -> bool:
         """Whether both kinds of subsamples are the same: the real half, where no set is smaller."""
-        return self.is_real_half and len(self.own_rows[0][0]) == self._run.equal_n  # type: ignore[arg-type]
+        return self.is_real_half and self._run.half_n == self._run.equal_n
 
     @cached_property
     def thinned(self) -> Cohort:
@@ -178,6 +178,7 @@ class Run:
     real : Cohort, the whole real cohort
     columns : sets, then real half, then the other controls
     sets, controls : their names
+    half_n : int, haplotypes of each side in the scores of the real half
     equal_n : int, haplotypes of each side in the scores at equal n
     thinned_truth : Cohort, that many haplotypes of one half of the real persons
     holdout : Column or None
@@ -204,10 +205,11 @@ class Run:
         others = {**{name: matched[name] for name in sets}, **models}
         if HOLDOUT in matched:
             others[HOLDOUT] = matched[HOLDOUT]
+        self.half_n = half_n
         self.equal_n = min(half_n, *(m.num_haplotypes for m in others.values()))
         self.columns = [self._set_column(name, Cohort(m), halves) for name, m in others.items()]
         self.holdout = next((column for column in self.columns if column.name == HOLDOUT), None)
-        self.columns.insert(len(sets), self._half_column(halves, half_n))
+        self.columns.insert(len(sets), self._half_column(halves))
         self.controls = [column.name for column in self.columns if column.name not in sets]
         self.scores: dict[str, dict[str, Score]] = {column.name: {} for column in self.columns}
         notes.append(
@@ -227,8 +229,8 @@ class Run:
         own = equal_subsamples((self.real.matrix.num_haplotypes, n), REPEATS, self.seed)
         return Column(name, self.real, cohort, own, equal, self)
 
-    def _half_column(self, halves: list[tuple[Rows, Rows]], half_n: int) -> Column:
-        own: list[Subsample] = [(a[:half_n], b[:half_n]) for a, b in halves]
+    def _half_column(self, halves: list[tuple[Rows, Rows]]) -> Column:
+        own: list[Subsample] = [(a[: self.half_n], b[: self.half_n]) for a, b in halves]
         equal = [(self._thin(a, _THIN_TRUTH + r), self._thin(b, _THIN_SET + r)) for r, (a, b) in enumerate(halves)]
         first, second = (self.real.part(rows) for rows in halves[0])
         self.thinned_truth = first if len(halves[0][0]) == self.equal_n else self.real.part(equal[0][0])

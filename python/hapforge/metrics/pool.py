@@ -24,12 +24,12 @@ class Surroundings(NamedTuple):
 
     Attributes
     ----------
-    index : int32 (n, width), types; those that fill a row up have no rows
+    types : int32 (n, width); those that fill a row up have no rows
     distance : int32 (n, width), sites that differ
     horizon : int32 (n,): all types at less than this distance are listed, of those at it perhaps not all
     """
 
-    index: NDArray[np.int32]  # type: ignore[assignment]  # takes the place of tuple.index
+    types: NDArray[np.int32]
     distance: NDArray[np.int32]
     horizon: NDArray[np.int32]
 
