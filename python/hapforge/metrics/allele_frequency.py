@@ -232,7 +232,7 @@ class QuantileComparison:
 def compare_frequency_quantiles(
     real: NDArray[np.float64], synthetic: NDArray[np.float64], *, lowest: float = QUANTILE_LOWEST, seed: int = 0
 ) -> QuantileComparison:
-    """Distribution of ALT frequencies against distribution, over the sites with frequency >= `lowest` in both.
+    """Distribution of ALT frequencies against distribution, over the sites with ALT frequency >= `lowest` in both.
 
     W = mean_k |p_(k) - q_(k)| over the sorted frequencies, exact as both have the same number of sites. It does not ask
     which site has which frequency: two sites that change places leave it as it is. Interval: value -+ 1.96 standard
@@ -251,7 +251,8 @@ def compare_frequency_quantiles(
 
     References
     ----------
-    Yelmen et al. 2021, supplementary figure 19 b-d: quantiles after removing alleles below 0.1 from all datasets.
+    Yelmen et al. 2021, supplementary figure 19 b-d: quantiles after "removing alleles below 0.1 frequency from all
+    datasets", the sites of its LD curves (`compare_ld` with min_frequency = 0.1) but that fixed ones stay.
     """
     _check_lengths(real, synthetic)
     kept = (real >= lowest) & (synthetic >= lowest)

@@ -87,8 +87,8 @@ class LDComparison:
 
 
 def vary(frequency: NDArray[np.float64], lowest: float = 0.0) -> NDArray[np.bool_]:
-    """Where a site is not fixed and its minor allele at least as frequent as `lowest`, bool (num_sites,)."""
-    return (frequency > 0) & (frequency < 1) & (np.minimum(frequency, 1 - frequency) >= lowest)
+    """Where a site is not fixed and its ALT allele at least as frequent as `lowest`, bool (num_sites,)."""
+    return (frequency > 0) & (frequency < 1) & (frequency >= lowest)
 
 
 def compare_ld(
@@ -102,7 +102,7 @@ def compare_ld(
 ) -> LDComparison:
     """Correlation of r² over all pairs of sites, correlation of LD decay curves, and the LD score.
 
-    Sites fixed in either cohort, or with a minor allele rarer than `min_frequency` in either, are removed from both
+    Sites fixed in either cohort, or with an ALT allele rarer than `min_frequency` in either, are removed from both
     first. All pairs of the remaining sites of a contig count, also those at one position or beyond the bins, in one
     pass that forms no matrix. The diagonal (a site with itself) does not count; with it, and each pair twice, figures
     are higher: 0.946 instead of 0.924 on the published GAN file of 805 SNPs, which fits the 0.95 of Yelmen et al. 2021.
@@ -114,7 +114,10 @@ def compare_ld(
     Parameters
     ----------
     real, synthetic : HaplotypeMatrix with the same sites
-    min_frequency : float in [0, 0.5]; 0.1 for supplementary figure 19 of Yelmen et al. 2021
+    min_frequency : float in [0, 1); 0.1 for supplementary figure 19 of Yelmen et al. 2021, "removing sites that are
+        fixed in at least one dataset and removing alleles below 0.1 frequency from all datasets". Frequencies there are
+        those of the allele coded 1 (where the minor one is meant it says MAF), and the quantiles of the same figure
+        (`compare_frequency_quantiles`) rest on the same sites.
     edges_bp : float64, bin edges; default `stats.ld_distance_edges` of the sites (up to 50 bins)
     cells : whether to give the means of r² over a grid of up to 200 x 200 cells of sites, for a picture: up to 200
         sites one pair of sites each, beyond exact means over the pairs between two runs of consecutive sites
@@ -264,8 +267,8 @@ def _prepared(
 ) -> tuple[HaplotypeMatrix, HaplotypeMatrix, NDArray[np.float64]]:
     """The cohorts at the sites that are compared, and the edges of the bins."""
     check_same_sites(real=real, synthetic=synthetic)
-    if not 0 <= min_frequency <= 0.5:
-        raise ValueError(f"min_frequency: expected 0 to 0.5, found {min_frequency}")
+    if not 0 <= min_frequency < 1:
+        raise ValueError(f"min_frequency: expected 0 or more and less than 1, found {min_frequency}")
     if edges_bp is None:
         edges_bp = ld_distance_edges(real.sites)
     kept = np.logical_and(*(vary(allele_frequencies(cohort), min_frequency) for cohort in (real, synthetic)))

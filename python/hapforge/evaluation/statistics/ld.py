@@ -76,10 +76,10 @@ class LinkageDisequilibrium(Statistic):
         "ld_decay_r": _DECAY_R,
         "ld_score": _SCORE,
         "ld_decay_r_common": ScoreText(
-            "LD decay r, common", "the same without sites of minor allele frequency below 0.1 in either set", "higher"
+            "LD decay r, common", "the same without sites of ALT frequency below 0.1 in either set", "higher"
         ),
         "ld_score_common": ScoreText(
-            "LD score, common", "the same without sites of minor allele frequency below 0.1 in either set", "higher"
+            "LD score, common", "the same without sites of ALT frequency below 0.1 in either set", "higher"
         ),
     }
     curves = {"ld_decay": LDDecayCurves, "ld_matrices": LDMatrices, "ld_correlation": LDCorrelation}
@@ -105,7 +105,7 @@ class LinkageDisequilibrium(Statistic):
             found = compare_ld(real, synthetic, min_frequency=lowest, edges_bp=self._edges, cells=cells, seed=seed)
             text = f"all pairs of the {found.num_sites} sites that vary in both; interval: block bootstrap over sites"
         if lowest:
-            text = text.replace("that vary in both", f"of minor allele frequency >= {lowest:g} in both")
+            text = text.replace("that vary in both", f"of ALT frequency >= {lowest:g} in both")
         return found, text
 
     def compute(self, column: Column) -> dict[str, Score]:

@@ -20,7 +20,7 @@ class LDDecayCurves:
 
     `real` is over all sites that vary in the real set; a set's curve in `sets` and the real one in `real_beside` under
     the same name are over the sites that vary in both, and are what the scores compare. The two that end in `_common`
-    leave out the sites with a minor allele below 0.1 (in the real set, in either).
+    leave out the sites with an ALT frequency below 0.1 (in the real set, in either).
     """
 
     edges_bp: NDArray[np.float64]
@@ -168,7 +168,7 @@ def _common_decay(data: EvaluationData, ld: LDDecayCurves) -> Figure:
         "Decay between common sites",
         "The same without rare variants, whose r² is low whatever the model: what differs here is not a matter of "
         "lost rare sites.",
-        "As above, without the sites whose minor allele is rarer than 0.1 in the real cohort (real curve) or in either "
+        "As above, without the sites whose ALT allele is rarer than 0.1 in the real cohort (real curve) or in either "
         "(a set's).",
         "Mean r² between common sites against distance for the real cohort and "
         f"{listed(in_order(data, ld.sets_common))}.",
