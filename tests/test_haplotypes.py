@@ -101,6 +101,7 @@ def test_defaults() -> None:
         ({"positions": [1, 2]}, "expected 3, found 2"),
         ({"positions": [2, 1, 3]}, "found 1 after 2 at site 1"),
         ({"positions": [0, 1, 3]}, "found 0 at site 0"),
+        ({"positions": [1, 2, 2**62]}, r"expected less than 2\*\*62, found 4611686018427387904 at site 2"),
         ({"positions": [1.0, 2.0, 3.0]}, "integers"),
         ({"contig": ["1", "2", "1"]}, "'1' in two"),
         ({"positions": [1, 5, 5], "ref": "A", "alt": "C"}, "1:5 A>C again at site 2"),

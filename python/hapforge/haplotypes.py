@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from hapforge import _backend
 
 UNKNOWN_ALLELE = "."
+POSITION_LIMIT = 1 << 62  # positions and distances between them stay below; the sum of two fits int64
 _STR = np.dtypes.StringDType()
 
 
@@ -56,7 +57,7 @@ class Sites:
 
     Parameters
     ----------
-    position : int64 (num_sites,), 1-based base pairs, or None for 1..num_sites, flagged as unknown
+    position : int64 (num_sites,), 1-based base pairs below 2**62, or None for 1..num_sites, flagged as unknown
     num_sites : int, needed where `position` is None
     contig : str or (num_sites,) str; one block per contig
     id : (num_sites,) str; may repeat or be "."
@@ -69,7 +70,7 @@ class Sites:
     Raises
     ------
     ValueError
-        Positions below 1 or decreasing within a contig, a contig in two blocks, two records alike in
+        Positions below 1, 2**62 and above, or decreasing within a contig, a contig in two blocks, two records alike in
         (position, ref, alt) with known alleles, wrong lengths.
     """
 
@@ -114,6 +115,8 @@ class Sites:
             return
         if (low := int(position.min())) < 1:
             raise ValueError(f"positions: expected 1 or more, found {low} at site {int(position.argmin())}")
+        if (high := int(position.max())) >= POSITION_LIMIT:
+            raise ValueError(f"positions: expected less than 2**62, found {high} at site {int(position.argmax())}")
         new_contig = self.contig[1:] != self.contig[:-1]
         starts = np.concatenate([[0], np.flatnonzero(new_contig) + 1])
         if (again := _first_duplicate(self.contig[starts])) is not None:

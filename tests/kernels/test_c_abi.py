@@ -360,6 +360,14 @@ def test_gibbs_refuses_what_it_cannot_draw(monkeypatch):
             refused(c_functions.VALUE, **{name: large})
 
 
+def test_ld_decay_at_the_farthest_positions():
+    words, num_sites, position, _, _ = cases("ld_decay")[0][0]
+    far = np.where(np.arange(num_sites) >= num_sites - 2, 2**62, position)
+    edges = np.array([0, 2**61, 2**62], np.int64)
+    _, num_pairs = c_functions.ld_decay(words, num_sites, far, None, edges)
+    assert num_pairs.tolist() == [(num_sites - 2) * (num_sites - 3) // 2 + 1, 2 * (num_sites - 2)]
+
+
 def test_ld_refuses_what_it_cannot_use():
     words, num_sites, position, _, edges = cases("ld_decay")[0][0]
     for statistic in (-1, 4):

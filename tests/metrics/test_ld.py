@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,27 @@ def test_against_numpy(
         (found.score, found.score_interval),
     ):
         assert low < value < high or len(real) < 3  # two bins correlate perfectly
+
+
+@pytest.mark.parametrize("compare", [compare_ld, compare_sampled_ld])
+@pytest.mark.parametrize("last", [2**62 - 1, 2**61 + 7])
+def test_the_farthest_positions(
+    pair: tuple[hf.HaplotypeMatrix, hf.HaplotypeMatrix], compare: Callable[..., LDComparison], last: int
+) -> None:
+    """Sites at either end of the range: every pair in a bin, those between the ends in the last one."""
+    x, y = (m.to_dense()[:, 20:40] for m in pair)
+    position = np.r_[1:11, last - 9 : last + 1]
+    real, synthetic = (hf.HaplotypeMatrix.from_dense(v, positions=position) for v in (x, y))
+    found = compare(real, synthetic)
+    _, _, distance, r2, _ = pairs_of(real, synthetic)
+    assert len(found.real) == len(found.edges_bp) - 1
+    assert found.real[np.isfinite(found.real)][-1] == pytest.approx(r2[distance > 10].mean())
+    assert found.num_pairs == len(r2)
+    inner = compare(real, synthetic, edges_bp=np.array([1.0, 5.0, 20.0]))
+    for k, (low, high) in enumerate([(1, 5), (5, 20)]):
+        assert inner.real[k] == pytest.approx(r2[(distance >= low) & (distance < high)].mean())
+    beyond = compare(real, synthetic, edges_bp=np.array([1.0, 20.0, 1e30]))
+    assert beyond.real[1] == pytest.approx(r2[distance >= 20].mean())
 
 
 def test_a_perfect_set(pair: tuple[hf.HaplotypeMatrix, hf.HaplotypeMatrix]) -> None:

@@ -57,12 +57,14 @@ void bin_starts(const BinnedPairs& in, std::size_t site, const std::int64_t* bef
   const std::int64_t end = in.contig_end[site];
   std::int64_t at = static_cast<std::int64_t>(site) + 1;
   for (std::size_t b = 0; b <= in.num_bins; ++b) {
-    const std::int64_t position = in.position[site] + in.edges[b];
+    const auto nearer = [&](std::int64_t position) {  // a sum could overflow
+      return position - in.position[site] < in.edges[b];
+    };
     if (before == nullptr) {
-      at = std::lower_bound(in.position + at, in.position + end, position) - in.position;
+      at = std::partition_point(in.position + at, in.position + end, nearer) - in.position;
     } else {
       at = std::max(at, before[b]);
-      while (at < end && in.position[at] < position) ++at;
+      while (at < end && nearer(in.position[at])) ++at;
     }
     starts[b] = at;
   }

@@ -22,12 +22,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hapforge import _backend
-from hapforge.haplotypes import HaplotypeMatrix
+from hapforge.haplotypes import POSITION_LIMIT, HaplotypeMatrix
 from hapforge.kernels._inputs import Packed, as_packed, index_table, refuse_large, site_index
 
 _STATISTICS = ("r2", "r", "D", "D_prime")
 _SUBSAMPLE_SEED = 0
-_FARTHEST = 2.0**61  # no two positions are as far apart
 
 
 class _Curve(NamedTuple):
@@ -331,7 +330,7 @@ class _Bins(NamedTuple):
     ) -> _Bins | None:
         """Of the chosen sites of m; None where no distance is in a bin."""
         # Distances are whole, so [a, b) is [ceil(a), ceil(b)); bins between two whole numbers are empty.
-        whole, bin_of_edge = np.unique(np.ceil(edges.clip(max=_FARTHEST)).astype(np.int64), return_inverse=True)
+        whole, bin_of_edge = np.unique(np.ceil(edges.clip(max=POSITION_LIMIT)).astype(np.int64), return_inverse=True)
         if len(whole) < 2:
             return None
         position, contig_end = _site_order(m, num_sites, chosen)

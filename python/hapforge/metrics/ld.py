@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hapforge.haplotypes import HaplotypeMatrix, philox
+from hapforge.haplotypes import POSITION_LIMIT, HaplotypeMatrix, philox
 from hapforge.kernels.joint_counts import ld_moments
 from hapforge.metrics._intervals import (
     NUM_RESAMPLES,
@@ -33,7 +33,6 @@ from hapforge.stats.ld import (
 
 COMMON_FREQUENCY = 0.1
 MAX_R2_SITES = 20_000  # of the correlation of r² where pairs are sampled
-_BEYOND = 2.0**61  # no two positions are as far apart
 _CURVES = 0x1DC  # stream of the resampled curves
 
 
@@ -140,9 +139,7 @@ def compare_ld(
     block_end = site_blocks(num_sites)[1:]
     if by_pass:
         block_end = np.unique(ends[np.searchsorted(ends, block_end)])
-    # One bin more on either side, for pairs at one position and beyond the last edge.
-    outer = np.unique(np.concatenate([[0.0], edges_bp, [_BEYOND]]))
-    inner = slice(int(np.searchsorted(outer, edges_bp[0])), int(np.searchsorted(outer, edges_bp[-1])))
+    outer, inner = _with_outer_bins(edges_bp)
     sums = ld_moments(real, synthetic, outer, block_end, ends if by_pass else block_end)
     table = np.concatenate([sums.num_pairs[..., None], sums.moments], axis=-1)
     num_blocks = len(block_end)
@@ -215,8 +212,7 @@ def compare_sampled_ld(
     Yelmen et al. 2023, "Summary statistics" (LD of the 65,535 SNPs, figure 5c).
     """
     real, synthetic, edges_bp = _prepared(real, synthetic, min_frequency, edges_bp)
-    outer = np.unique(np.concatenate([[0.0], edges_bp, [_BEYOND]]))
-    inner = slice(int(np.searchsorted(outer, edges_bp[0])), int(np.searchsorted(outer, edges_bp[-1])))
+    outer, inner = _with_outer_bins(edges_bp)
     pairs = sample_site_pairs(real.sites, outer, num_pairs, seed)
     x, y = (r2_of_pairs(cohort, pairs.index) for cohort in (real, synthetic))
     drawn, complete = pairs.num_drawn, pairs.complete
@@ -273,6 +269,12 @@ def _prepared(
         edges_bp = ld_distance_edges(real.sites)
     kept = np.logical_and(*(vary(allele_frequencies(cohort), min_frequency) for cohort in (real, synthetic)))
     return real.select_sites(kept), synthetic.select_sites(kept), np.asarray(edges_bp, dtype=np.float64)
+
+
+def _with_outer_bins(edges_bp: NDArray[np.float64]) -> tuple[NDArray[np.float64], slice]:
+    """Edges with a bin more on either side, for pairs at one position and beyond the last edge; bins of those given."""
+    outer = np.unique(np.concatenate([[0.0], edges_bp, [max(POSITION_LIMIT, edges_bp[-1])]]))
+    return outer, slice(int(np.searchsorted(outer, edges_bp[0])), int(np.searchsorted(outer, edges_bp[-1])))
 
 
 def _enough_bins(curve: NDArray[np.float64], num_sites: int) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hapforge.haplotypes import HaplotypeMatrix, Sites, philox
+from hapforge.haplotypes import POSITION_LIMIT, HaplotypeMatrix, Sites, philox
 from hapforge.kernels.allele_counts import allele_counts
 from hapforge.kernels.joint_counts import joint_counts, ld_matrix
 
@@ -18,7 +19,6 @@ MAX_CELLS = 200
 MAX_MATRIX_SITES = 4096  # of a float32 matrix of r²: 64 MiB
 NUM_SAMPLED_PAIRS = 1_000_000
 _PAIRS = 9 << 20  # stream of the sampled pairs
-_FARTHEST = 2**61
 
 
 def ld_distance_edges(sites: Sites, num_bins: int = NUM_DISTANCE_BINS) -> NDArray[np.float64]:
@@ -51,7 +51,8 @@ def ld_distance_edges(sites: Sites, num_bins: int = NUM_DISTANCE_BINS) -> NDArra
     if longest == 0:
         raise ValueError("sites: expected two at different positions of one contig, found none")
     typical = float(np.median(np.concatenate(gaps)))
-    spaced = np.geomspace(max(typical, 2.0), max(longest + 1.0, 3.0), num_bins)
+    end = max(longest + 1.0, math.nextafter(longest, math.inf), 3.0)  # above `longest` also beyond 2**53
+    spaced = np.geomspace(max(typical, 2.0), end, num_bins)
     return np.unique(np.concatenate([[1.0], np.ceil(spaced)]))
 
 
@@ -180,7 +181,7 @@ def sample_site_pairs(
 def _partners_from(sites: Sites, distance: float) -> NDArray[np.int64]:
     """For each site the first later one of its contig at this distance or more, or the end of the contig."""
     first = np.arange(1, len(sites.position) + 1)
-    whole = int(min(np.ceil(distance), _FARTHEST))
+    whole = int(min(np.ceil(distance), POSITION_LIMIT))
     for _, start, stop in sites.contig_blocks():
         position = sites.position[start:stop]
         reached = start + np.searchsorted(position, position + whole)

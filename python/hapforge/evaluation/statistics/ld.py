@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hapforge.evaluation.cohorts import Cohort, Column, Run, score
 from hapforge.evaluation.statistics._base import Statistic
+from hapforge.haplotypes import POSITION_LIMIT
 from hapforge.kernels import ld_decay
 from hapforge.metrics.ld import COMMON_FREQUENCY, LDComparison, compare_ld, compare_sampled_ld, vary
 from hapforge.report.data import Rule, Score, ScoreText
@@ -202,7 +203,7 @@ def _density(truth: Cohort, cohort: Cohort, seed: int) -> NDArray[np.int64]:
     """Pairs of sites by (r² in the set, r² in the real one), from a seeded sample of all pairs."""
     kept = vary(truth.frequencies) & vary(cohort.frequencies)
     first, second = (c.matrix.select_sites(kept) for c in (truth, cohort))
-    pairs = sample_site_pairs(first.sites, np.array([0.0, 2.0**61]), _SHOWN_PAIRS, seed)
+    pairs = sample_site_pairs(first.sites, np.array([0.0, POSITION_LIMIT]), _SHOWN_PAIRS, seed)
     x, y = (r2_of_pairs(m, pairs.index) for m in (first, second))
     counts, _, _ = np.histogram2d(y, x, bins=_DENSITY_CELLS, range=((0, 1), (0, 1)))
     return counts.astype(np.int64)
