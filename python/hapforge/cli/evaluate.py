@@ -15,7 +15,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from hapforge.cli._common import Force, Quiet, Seed, Threads, check_output, printable, progress, set_threads, stdout
-from hapforge.evaluation.statistics import STATISTICS
 
 if TYPE_CHECKING:
     from hapforge.evaluation import Evaluation
@@ -25,13 +24,11 @@ if TYPE_CHECKING:
 ENDINGS = (".json", ".tsv", ".html", ".log")
 
 
-_BY_DEFAULT = ", ".join(name for name, statistic in STATISTICS.items() if not statistic.opt_in)
-_OPT_IN = ", ".join(name for name, statistic in STATISTICS.items() if statistic.opt_in)
-
-
 def _print_list(wanted: bool) -> None:
     if not wanted:
         return
+    from hapforge.evaluation.statistics import STATISTICS
+
     for name, statistic in STATISTICS.items():
         print(f"{name} ({statistic.heading}{', only where it is named' if statistic.opt_in else ''})")
         for score, text in statistic.scores.items():
@@ -69,7 +66,7 @@ def command(
         typer.Option(
             "--metrics",
             metavar="NAME,...",
-            help=f"Only these statistics; default {_BY_DEFAULT}; also there: {_OPT_IN or 'none'}.",
+            help="Only these statistics, of those that --list prints; default most of them.",
         ),
     ] = None,
     controls: Annotated[

@@ -121,9 +121,8 @@ def _train(
             advance(state.epoch - done)
             done = state.epoch
             enough = monitor is not None and monitor(state)
-            if (
-                stop and not enough
-            ):  # between epochs, so that nothing of this one is lost; a second Ctrl-C stops at once
+            # between epochs, so that nothing of this one is lost; a second Ctrl-C stops at once
+            if stop and not enough:
                 raise KeyboardInterrupt
             return enough
 
