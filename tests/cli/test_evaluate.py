@@ -106,6 +106,25 @@ def test_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     )
 
 
+@pytest.mark.parametrize(
+    ("prefix", "message"),
+    [
+        ("nowhere/out", "nowhere/out.json: expected an existing folder to write to, found no "),
+        ("real.npz/out", "real.npz/out.json: expected an existing folder to write to, found no "),
+        ("/proc/out", "/proc/out.json: expected a place that can be written to, found: "),
+        ("n" * 245, ".json: expected a place that can be written to, found: File name too long"),
+    ],
+)
+def test_output_that_cannot_be_written_is_found_before_reading(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], prefix: str, message: str
+) -> None:
+    monkeypatch.setattr("hapforge.io.read", lambda *_args, **_options: pytest.fail("read before the output was tried"))
+    before = set(folder.iterdir())
+    assert run(monkeypatch, "real.npz", "syn.npz", "-o", prefix) == 2
+    assert message in capsys.readouterr().err
+    assert set(folder.iterdir()) == before
+
+
 def test_other_commands_do_not_import_the_statistics() -> None:
     code = "import sys, hapforge.cli; print([m for m in sys.modules if m.startswith('hapforge.evaluation')])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"

@@ -39,13 +39,18 @@ def set_threads(threads: int | None) -> None:
 def check_output(path: Path, force: bool, *, file: bool = False) -> None:
     """Fail before long work: the folder is there and writable, and nothing is replaced without -f.
 
-    Where a `file` is to be written, a folder is never replaced.
+    Where a `file` is to be written, a folder is never replaced. Whether the folder can be written to is tried: to root,
+    permissions say nothing, and neither say they how long a name may be.
     """
+    from hapforge.io.atomic import try_beside
+
     parent = path.absolute().parent
     if not parent.is_dir():
         raise ValueError(f"{path}: expected an existing folder to write to, found no {parent}")
-    if not os.access(parent, os.W_OK):
-        raise ValueError(f"{path}: expected a folder that can be written to, found {parent} read-only")
+    try:
+        try_beside(path)
+    except OSError as error:
+        raise ValueError(f"{path}: expected a place that can be written to, found: {error.strerror}") from None
     if file and path.is_dir():
         raise ValueError(f"{path}: expected a file or nothing there, found a folder")
     if path.exists() and not force:

@@ -104,6 +104,7 @@ def command(
             raise ValueError(f"{path}: expected a file to read, found none")
         if path.resolve() in {target.resolve() for target in outputs}:
             raise ValueError(f"{path}: expected an input that is no output, found it among those of -o {output}")
+    memory = None if max_memory is None else parse_bytes(max_memory)
     set_threads(threads)
     os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")  # it would import torch, a second, and use none of it
 
@@ -133,7 +134,7 @@ def command(
                 metrics=None if metrics is None else metrics.split(","),
                 seed=seed,
                 controls=controls.split(","),
-                max_memory=None if max_memory is None else parse_bytes(max_memory),
+                max_memory=memory,
                 progress=start,
                 provenance={"command": command_line, "inputs": inputs},
             )

@@ -113,6 +113,13 @@ def atomic_files(target: str | os.PathLike[str], *companions: str | os.PathLike[
     _fsync(places[0].parent)
 
 
+def try_beside(target: str | os.PathLike[str]) -> None:
+    """Make and remove a temporary such as the writers put beside `target`; OSError where that cannot be done."""
+    temporary = _beside(Path(target), "part")
+    temporary.mkdir()
+    temporary.rmdir()
+
+
 def _no_folder(*places: Path) -> None:
     for place in places:
         if place.is_dir():
