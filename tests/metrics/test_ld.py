@@ -261,6 +261,8 @@ def test_published_gan(shared_data: Path) -> None:
     assert found.num_pairs == len(x) == 800 * 799 // 2
     assert found.r2_r == pytest.approx(np.corrcoef(x, y)[0, 1], rel=1e-9)
     assert found.r2_r == pytest.approx(0.924, abs=0.0005)
+    x, y = (np.concatenate([v, v, np.ones(800)]) for v in (x, y))  # whole matrices, with the diagonal
+    assert np.corrcoef(x, y)[0, 1] == pytest.approx(0.946, abs=0.0005)
 
 
 @pytest.mark.skipif(shutil.which("plink1.9") is None, reason="plink1.9 is not here")

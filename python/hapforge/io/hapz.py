@@ -19,9 +19,8 @@ The mappable form has the genotypes in one uncompressed chunk; `Store.read` hand
 `numpy.memmap`. Read as a whole they are checked by one pass through the file unless ``verify=False``; a region or
 some persons of them are not checked.
 
-The files are read and written here directly: zarr alone takes longer to import than a 5008 x 10,000 store to read,
-gives fill values for missing chunks, and holds a whole shard in memory to write it. It is the independent reader of
-the tests.
+The files are read and written here directly: zarr gives fill values for missing chunks, holds a whole shard in memory
+to write it, and is one more import. It is the independent reader of the tests.
 
 References
 ----------

@@ -44,7 +44,8 @@ def nearer_share(
     the training rows (F) and those of the reference (G). Where a share c of the rows are copies and the rest is like
     the reference, F - G = c (1 - G) at the copies' distance: D+ is a lower bound of c, also where many real rows are
     identical. The reference is held-out rows to the training rows; without a holdout, every training row to the others.
-    Of a perfect set D+ is above 0 by chance, about 0.4 sqrt(2 / n): read it beside a control.
+    Of a perfect set D+ is above 0 by chance, in the mean at most about sqrt(pi / 8) sqrt(1 / n + 1 / n_reference) and
+    less where distances tie: read it beside a control.
 
     Parameters
     ----------

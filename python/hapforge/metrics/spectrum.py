@@ -36,7 +36,7 @@ def spectrum_error(real: HaplotypeMatrix, synthetic: HaplotypeMatrix, *, seed: i
 
     s_1 >= s_2 ... are the singular values of the 0/1 matrix X (n, num_sites) as it is, neither centred nor scaled, as
     the equation has it (the text around it speaks of the covariance); N_s = min(n, num_sites). The singular values of
-    more rows are greater: only errors at one n can be compared. Two draws of one kind score about 0.1 to 1, not 0.
+    more rows are greater: only errors at one n can be compared. Two draws of one kind do not score 0.
 
     Both sides are brought to n = the smaller one by a seeded subsample, and to 1,500 rows where there are more than
     2,048 sites. Interval: 4 random halves of the persons of both, without replacement, scaled to n.

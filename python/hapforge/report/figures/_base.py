@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hapforge.report.data import EvaluationData
 
-MAX_SITES_AS_POINTS = 3_000  # more sites per panel are counted on a grid; a browser draws 3,000 points in 0.1 s
+MAX_SITES_AS_POINTS = 3_000  # more sites per panel are counted on a grid
 MAX_POINTS = 16_000  # more points in a whole figure are counted on a grid, too
 MAX_BINS = 160  # bins of a distribution
 GRID = 100  # cells along each axis of a density
