@@ -19,7 +19,7 @@ ROWS = [
     {"io", "kernels"},
     {"haplotypes"},
     {"_backend"},
-    {"errors"},
+    {"errors", "_streams"},
     {"_core", "_cuda"},
 ]
 RANK = {name: row for row, names in enumerate(ROWS) for name in names}

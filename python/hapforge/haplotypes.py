@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hapforge import _backend
+from hapforge._streams import Stream
 
 UNKNOWN_ALLELE = "."
 POSITION_LIMIT = 1 << 62  # positions and distances between them stay below; the sum of two fits int64
@@ -501,7 +502,7 @@ def words_per_row(num_sites: int) -> int:
     return (num_sites + 63) // 64
 
 
-def seeded_order(n: int, seed: int, stream: int = 0) -> NDArray[np.int64]:
+def seeded_order(n: int, seed: int, stream: int = Stream.ORDER) -> NDArray[np.int64]:
     """A random order of 0..n-1: ranks of raw Philox words, the same on every platform and numpy version.
 
     Raises
@@ -513,7 +514,7 @@ def seeded_order(n: int, seed: int, stream: int = 0) -> NDArray[np.int64]:
     return np.argsort(raw, kind="stable")
 
 
-def philox(seed: int, stream: int = 0) -> np.random.Philox:
+def philox(seed: int, stream: int = Stream.ORDER) -> np.random.Philox:
     """The generator of random words that belongs to a seed, an integer in [0, 2**64), and one of its streams."""
     return np.random.Philox(key=np.array([check_seed(seed), stream], dtype=np.uint64))
 

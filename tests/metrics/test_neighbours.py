@@ -13,13 +13,13 @@ from scipy.stats import t as scipy_t
 from scipy.stats import wasserstein_distance
 
 import hapforge as hf
+from hapforge._streams import Stream
 from hapforge.haplotypes import philox, seeded_order
 from hapforge.metrics import (
     adversarial_accuracy,
     closest_pairs,
     minimum_distances,
     mixed_accuracy,
-    mixing,
     nearest_chains,
     nearest_neighbour_test,
 )
@@ -329,7 +329,7 @@ def test_mixing_is_the_accuracy_of_mixed_sets(rng: np.random.Generator, num_site
     x, y = population(rng, 120, num_sites), population(rng, 120, num_sites)
     found = mixed_accuracy(pack(x), pack(y), seed=1)
     assert (found.copies.tolist(), found.n) == ([0, 1, 10, 50, 60], 120)
-    taken, replaced = seeded_order(120, 1, mixing._TAKEN), seeded_order(120, 1, mixing._REPLACED)
+    taken, replaced = seeded_order(120, 1, Stream.MIXED_TAKEN), seeded_order(120, 1, Stream.MIXED_REPLACED)
     for count, aa_truth, aa_syn in zip(found.copies, found.aa_truth, found.aa_syn, strict=True):
         mixed = y.copy()
         mixed[replaced[:count]] = x[taken[:count]]

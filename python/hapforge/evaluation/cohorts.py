@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from hapforge._streams import Stream
 from hapforge.evaluation.controls import HOLDOUT, REAL_HALF, person_halves
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 from hapforge.metrics.adversarial_accuracy import AdversarialAccuracy, accuracy_over, equal_subsamples
@@ -27,7 +28,6 @@ from hapforge.stats.distances import grouped_differences, person_groups
 from hapforge.stats.pca import MAX_COMPONENTS, PCA, randomized_pca
 
 REPEATS = 10
-_THIN_TRUTH, _THIN_SET = 6 << 20, 7 << 20  # streams of seeded subsamples
 
 Rows = NDArray[np.int64]
 
@@ -223,7 +223,7 @@ class Run:
     def _set_column(self, name: str, cohort: Cohort, halves: list[tuple[Rows, Rows]]) -> Column:
         n = cohort.matrix.num_haplotypes
         equal = [
-            (self._thin(truth, _THIN_TRUTH + r), self._thin(np.arange(n), _THIN_SET + r))
+            (self._thin(truth, Stream.THIN_TRUTH + r), self._thin(np.arange(n), Stream.THIN_SET + r))
             for r, (truth, _) in enumerate(halves)
         ]
         own = equal_subsamples((self.real.matrix.num_haplotypes, n), REPEATS, self.seed)
@@ -231,7 +231,10 @@ class Run:
 
     def _half_column(self, halves: list[tuple[Rows, Rows]]) -> Column:
         own: list[Subsample] = [(a[: self.half_n], b[: self.half_n]) for a, b in halves]
-        equal = [(self._thin(a, _THIN_TRUTH + r), self._thin(b, _THIN_SET + r)) for r, (a, b) in enumerate(halves)]
+        equal = [
+            (self._thin(a, Stream.THIN_TRUTH + r), self._thin(b, Stream.THIN_SET + r))
+            for r, (a, b) in enumerate(halves)
+        ]
         first, second = (self.real.part(rows) for rows in halves[0])
         self.thinned_truth = first if len(halves[0][0]) == self.equal_n else self.real.part(equal[0][0])
         return Column(REAL_HALF, first, second, own, equal, self)

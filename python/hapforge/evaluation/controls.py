@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hapforge._streams import Stream
 from hapforge.haplotypes import HaplotypeMatrix, Samples, seeded_order
 
 REAL_HALF = "real half"
@@ -38,6 +39,6 @@ def model_controls(real: HaplotypeMatrix, names: Sequence[str], seed: int) -> di
 def person_halves(samples: Samples, seed: int, repeat: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows of two halves of the persons, each ascending; repeat 0 is `HaplotypeMatrix.split(0.5, seed)`."""
     second = np.zeros(samples.num_persons, bool)
-    second[seeded_order(samples.num_persons, seed, repeat)[: samples.num_persons // 2]] = True
+    second[seeded_order(samples.num_persons, seed, Stream.ORDER + repeat)[: samples.num_persons // 2]] = True
     mask = second[samples.person]
     return np.flatnonzero(~mask), np.flatnonzero(mask)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+from hapforge._streams import Stream
 from hapforge.haplotypes import HaplotypeMatrix, check_seed, seeded_order
 from hapforge.io.atomic import atomic_file
 from hapforge.metrics import adversarial_accuracy, compare_allele_frequencies, compare_ld
@@ -21,7 +22,6 @@ from hapforge.stats import allele_frequencies, randomized_pca
 LOG, BEST, TENSORBOARD = "monitor.jsonl", "best", "tensorboard"
 SCORES = ("af_r", "af_r_low", "ld_score", "pca_wasserstein", "aa_truth", "aa_syn")
 MAX_PCA_ROWS = 500
-_TRUTH, _CONTROL = 30 << 20, 31 << 20  # streams
 
 
 class State(Protocol):
@@ -107,11 +107,11 @@ class Monitor:
         self._every, self._patience, self._seed = every, patience, check_seed(seed)
         self._folder = None if folder is None else Path(folder)
         self._n = min(n, train.num_haplotypes, validation.num_haplotypes)
-        self._truth = _part(validation, self._n, self._seed, _TRUTH)
+        self._truth = _part(validation, self._n, self._seed, Stream.MONITOR_TRUTH)
         varying = allele_frequencies(self._truth) % 1 > 0
         # with rows all alike there are no components, and nothing can be said of the structure
         self._components = randomized_pca(self._truth, min(2, train.num_sites)) if varying.any() else None
-        self.control = self._score(_part(train, self._n, self._seed, _CONTROL))
+        self.control = self._score(_part(train, self._n, self._seed, Stream.MONITOR_CONTROL))
         self.history: list[dict[str, Any]] = []
         self._begun = False
         self._board: Any = None

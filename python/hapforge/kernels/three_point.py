@@ -29,10 +29,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hapforge import _backend
+from hapforge._streams import Stream
 from hapforge.haplotypes import HaplotypeMatrix, philox, seeded_order
 from hapforge.kernels._inputs import Packed, as_packed, index_table, refuse_large, site_index, whole
-
-_RANDOM_TRIPLETS_STREAM = 3
 
 
 def three_point(
@@ -203,7 +202,7 @@ def random_triplets(m: Any, num_triplets: int, *, seed: int = 0) -> NDArray[np.i
     if not ranges:
         raise ValueError("m: expected three sites on one contig, found fewer")
     start, size = np.array(ranges, dtype=np.int64).T
-    raw = philox(seed, _RANDOM_TRIPLETS_STREAM).random_raw((num_triplets, 4))
+    raw = philox(seed, Stream.RANDOM_TRIPLETS).random_raw((num_triplets, 4))
     # A contig by the share of all triplets that it has, then three of its sites: the second out of those that are
     # left, the third likewise. 64 random bits modulo a number of sites are even to one part in 2^33.
     share = np.cumsum([math.comb(n, 3) for n in size.tolist()], dtype=np.float64)

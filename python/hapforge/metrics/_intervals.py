@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hapforge._streams import Stream
 from hapforge.haplotypes import philox
 
 Interval = tuple[float, float]
 
 Z = 1.959963984540054  # 97.5 % point of the normal distribution
 NUM_RESAMPLES = 1000
-_BOOTSTRAP = 0xB10C  # stream of the resampled blocks
 
 
 def wilson(share: float, n: float) -> Interval:
@@ -96,7 +96,7 @@ def halves_interval(value: Any, halves: Sequence[Any], limits: Interval, freedom
 
 def block_weights(num_blocks: int, seed: int) -> NDArray[np.int64]:
     """How often each block is drawn, int64 (1000, num_blocks): as many blocks with replacement as there are."""
-    rng = np.random.Generator(philox(seed, _BOOTSTRAP))
+    rng = np.random.Generator(philox(seed, Stream.BOOTSTRAP))
     return rng.multinomial(num_blocks, np.full(num_blocks, 1 / num_blocks), size=NUM_RESAMPLES)
 
 

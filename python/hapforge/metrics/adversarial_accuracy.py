@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hapforge._streams import Stream
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.metrics._intervals import Interval, combine, wilson
 from hapforge.metrics._sites import check_same_sites
@@ -98,7 +99,10 @@ def equal_subsamples(sizes: tuple[int, int], repeats: int, seed: int) -> list[Su
         raise ValueError(f"repeats: expected 1 or more, found {repeats}")
     if sizes[0] == sizes[1]:
         return [(None, None)]
-    return [(rows_at(sizes[0], n, seed, r), rows_at(sizes[1], n, seed, r)) for r in range(repeats)]
+    return [
+        (rows_at(sizes[0], n, seed, Stream.ORDER + r), rows_at(sizes[1], n, seed, Stream.ORDER + r))
+        for r in range(repeats)
+    ]
 
 
 def accuracy_over(compare: Compare, subsamples: Sequence[Subsample], ties: Ties = "strict") -> AdversarialAccuracy:

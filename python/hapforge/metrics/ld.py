@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hapforge._streams import Stream
 from hapforge.haplotypes import POSITION_LIMIT, HaplotypeMatrix, philox
 from hapforge.kernels.joint_counts import ld_moments
 from hapforge.metrics._intervals import (
@@ -33,7 +34,6 @@ from hapforge.stats.ld import (
 
 COMMON_FREQUENCY = 0.1
 MAX_R2_SITES = 20_000  # of the correlation of r² where pairs are sampled
-_CURVES = 0x1DC  # stream of the resampled curves
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,7 @@ def compare_sampled_ld(
     xx, xy, yy = (covariance(u, v)[inner] for u, v in ((x, x), (x, y), (y, y)))
     noise = xx, xy, yy
     (decay_r,), (score,) = _fit(means[None, :, 0], means[None, :, 1], noise)
-    rng = np.random.Generator(philox(seed, _CURVES))
+    rng = np.random.Generator(philox(seed, Stream.LD_CURVES))
     z = rng.standard_normal((2, NUM_RESAMPLES, len(means)))
     along = np.divide(xy, np.sqrt(xx), out=np.zeros_like(xy), where=xx > 0)
     many_x = means[:, 0] + np.sqrt(xx) * z[0]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hapforge._streams import Stream
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 from hapforge.metrics._sites import check_same_sites
 from hapforge.metrics.adversarial_accuracy import equal_subsamples
 from hapforge.metrics.nearest import LIST_LENGTH, NearestPair, nearest_among, nearest_between
 
-_REPLACED, _TAKEN = 12 << 20, 13 << 20  # streams
 _STEPS = (1, 10, 50, 100, 500)
 
 
@@ -65,7 +65,7 @@ def mixed_over(pair: NearestPair, truth: NDArray[np.int64], syn: NDArray[np.int6
     """Mixed accuracies of n truth and n synthetic rows from searches that were done already."""
     n = len(truth)
     to_truth, to_real = pair.tt(truth, truth), pair.st(syn, truth)
-    taken, replaced = seeded_order(n, seed, _TAKEN), seeded_order(n, seed, _REPLACED)
+    taken, replaced = seeded_order(n, seed, Stream.MIXED_TAKEN), seeded_order(n, seed, Stream.MIXED_REPLACED)
     copies, parts = levels(n), []
     for count in copies:
         stays = np.ones((2, n), bool)  # truth rows that are not copied, synthetic rows that are not replaced

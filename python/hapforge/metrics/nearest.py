@@ -12,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge import kernels
+from hapforge._streams import Stream
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 from hapforge.metrics._sites import check_same_sites
 
 LIST_LENGTH = 16
 NUM_HALVES = 10  # subsamples behind an interval
-_HALVES = 11 << 20  # stream
 _MAX_LINKED = 2048  # rows of each set whose neighbours are looked up for an interval
-_LINKED = 34 << 20  # streams
 
 Rows = NDArray[np.int64] | None  # None: all
 Subsample = tuple[Rows, Rows]  # truth rows, synthetic rows
@@ -228,7 +227,7 @@ class NearestSets:
 
     def _sample(self, truth: NDArray[np.uint64], syn: NDArray[np.uint64]) -> Linked:
         parts = [
-            words[np.sort(seeded_order(len(words), 0, _LINKED + which)[:_MAX_LINKED])]
+            words[np.sort(seeded_order(len(words), 0, Stream.LINKED_ROWS + which)[:_MAX_LINKED])]
             for which, words in enumerate((truth, syn))
         ]
         found = kernels.joint_nearest_neighbours(*((words, self._num_sites) for words in parts))
@@ -277,5 +276,7 @@ def rows_at(num_rows: int, n: int, seed: int, stream: int) -> Rows:
 def halves_of(n: int, seed: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """10 seeded halves, rounded down and ascending, of the n rows of two sets, each drawn without replacement."""
     for h in range(NUM_HALVES):
-        first, second = (np.sort(seeded_order(n, seed, _HALVES + 2 * h + one)[: n // 2]) for one in (0, 1))
+        first, second = (
+            np.sort(seeded_order(n, seed, Stream.NEAREST_HALVES + 2 * h + one)[: n // 2]) for one in (0, 1)
+        )
         yield first, second

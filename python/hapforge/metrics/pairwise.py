@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hapforge._streams import Stream
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 from hapforge.metrics._intervals import Interval, halves_interval
 from hapforge.stats.distances import wasserstein_1d
 
-_HALVES = 15 << 20  # stream
 NUM_HALVES = 100
 
 
@@ -108,7 +108,7 @@ def compare_grouped_differences(
 def _half(groups: int, seed: int, draw: int) -> NDArray[np.float64]:
     """1 for each of the groups that are drawn, half of them, 0 for the others."""
     chosen = np.zeros(groups)
-    chosen[seeded_order(groups, seed, _HALVES + draw)[: groups // 2]] = 1
+    chosen[seeded_order(groups, seed, Stream.PAIRWISE_HALVES + draw)[: groups // 2]] = 1
     return chosen
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge._backend import map_threads
+from hapforge._streams import Stream
 from hapforge.haplotypes import HaplotypeMatrix, Samples, seeded_order
 from hapforge.metrics._sites import check_same_sites
 from hapforge.metrics.transport import TransportCost, transport_cost
@@ -15,8 +16,8 @@ from hapforge.stats.pca import randomized_pca
 
 MAX_ROWS = 1500
 MAX_ROWS_LATER = 500
-_STREAMS = (4 << 20, 5 << 20)
-_PERSON_STREAMS = (10 << 20, 11 << 20)
+_STREAMS = (Stream.PCA_OVERLAP_REAL, Stream.PCA_OVERLAP_SYNTHETIC)
+_PERSON_STREAMS = (Stream.PCA_OVERLAP_REAL_PERSONS, Stream.PCA_OVERLAP_SYNTHETIC_PERSONS)
 
 
 @dataclass(frozen=True)

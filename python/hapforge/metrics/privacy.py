@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hapforge._streams import Stream
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.metrics._intervals import Interval, combine
 from hapforge.metrics._sites import check_same_sites
@@ -11,7 +12,11 @@ from hapforge.metrics.adversarial_accuracy import AdversarialAccuracy, accuracy_
 from hapforge.metrics.nearest import Compare, NearestSets, rows_at
 
 REPEATS = 10
-_STREAMS = {"train": 1 << 20, "holdout": 2 << 20, "synthetic": 3 << 20}  # rows of the sets are drawn independently
+_STREAMS = {  # rows of the sets are drawn independently
+    "train": Stream.PRIVACY_TRAIN,
+    "holdout": Stream.PRIVACY_HOLDOUT,
+    "synthetic": Stream.PRIVACY_SYNTHETIC,
+}
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge import kernels
+from hapforge._streams import Stream
 from hapforge.errors import MissingDependencyError
 from hapforge.haplotypes import HaplotypeMatrix, check_seed, seeded_order
 from hapforge.metrics._sites import check_same_sites
 from hapforge.metrics.transport import TransportCost, transport_cost
 
 MAX_ROWS = 1500
-_STREAMS = (12 << 20, 13 << 20)
+_STREAMS = (Stream.UMAP_REAL, Stream.UMAP_SYNTHETIC)
 _NEIGHBOURS = 15
 
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge._backend import map_threads
+from hapforge._streams import Stream
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 
 LEVEL = 6
 NUM_GROUPS = 10
-_ORDER = 22 << 20  # stream
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def compressed_size(matrix: HaplotypeMatrix, n: int, *, seed: int = 0) -> Compre
     if not 1 <= n <= matrix.num_haplotypes:
         raise ValueError(f"n: expected 1 to {matrix.num_haplotypes} rows, found {n}")
     row_bytes = (matrix.num_sites + 7) // 8
-    rows = matrix.words[seeded_order(matrix.num_haplotypes, seed, _ORDER)[:n]]
+    rows = matrix.words[seeded_order(matrix.num_haplotypes, seed, Stream.COMPRESSED_ROWS)[:n]]
     octets = np.ascontiguousarray(rows.astype("<u8", copy=False).view(np.uint8)[:, :row_bytes])
     edges = np.linspace(0, n, NUM_GROUPS + 1).astype(np.int64) if n >= 2 * NUM_GROUPS else np.zeros(1, np.int64)
     parts = [octets, *(octets[a:b] for a, b in itertools.pairwise(edges))]

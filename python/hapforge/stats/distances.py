@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge import kernels
+from hapforge._streams import Stream
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 
 NUM_GROUPS = 8
-_GROUPS = 14 << 20  # stream
 
 Groups = Sequence[NDArray[np.int64]]
 
@@ -42,7 +42,7 @@ def person_groups(matrix: HaplotypeMatrix, seed: int) -> list[NDArray[np.int64]]
     """Rows of 8 seeded groups of persons of equal size or nearly so, each ascending."""
     persons = matrix.samples.num_persons
     group = np.empty(persons, np.int64)
-    group[seeded_order(persons, seed, _GROUPS)] = np.arange(persons) % NUM_GROUPS
+    group[seeded_order(persons, seed, Stream.PERSON_GROUPS)] = np.arange(persons) % NUM_GROUPS
     of_row = group[matrix.samples.person]
     return [np.flatnonzero(of_row == g) for g in range(NUM_GROUPS)]
 

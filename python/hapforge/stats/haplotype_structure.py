@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from hapforge._streams import Stream
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 
 LOWEST_MAF = 0.05
-_ROWS = 23 << 20  # stream
 
 
 def structure_sites(frequencies: NDArray[np.float64], most: int) -> NDArray[np.int64]:
@@ -69,7 +69,7 @@ def sorted_haplotypes(
         raise ValueError(f"rows: expected 1 or more, found {rows}")
     if consensus.shape != sites.shape:
         raise ValueError(f"consensus: expected {len(sites)} alleles, found an array of shape {consensus.shape}")
-    chosen = np.sort(seeded_order(matrix.num_haplotypes, seed, _ROWS)[:rows])
+    chosen = np.sort(seeded_order(matrix.num_haplotypes, seed, Stream.SHOWN_ROWS)[:rows])
     dense = matrix.select_haplotypes(chosen).select_sites(sites).to_dense()
     distance = (dense != consensus).sum(axis=1)
     return dense[np.lexsort((*dense.T[::-1], distance))]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hapforge._streams import Stream
 from hapforge.haplotypes import POSITION_LIMIT, HaplotypeMatrix, Sites, philox
 from hapforge.kernels.allele_counts import allele_counts
 from hapforge.kernels.joint_counts import joint_counts, ld_matrix
@@ -18,7 +19,6 @@ NUM_BLOCKS = 20
 MAX_CELLS = 200
 MAX_MATRIX_SITES = 4096  # of a float32 matrix of r²: 64 MiB
 NUM_SAMPLED_PAIRS = 1_000_000
-_PAIRS = 9 << 20  # stream of the sampled pairs
 
 
 def ld_distance_edges(sites: Sites, num_bins: int = NUM_DISTANCE_BINS) -> NDArray[np.float64]:
@@ -162,7 +162,7 @@ def sample_site_pairs(
     share = num_pairs // (len(edges) - 1)
     if share < 1:
         raise ValueError(f"num_pairs: expected at least one per bin, {len(edges) - 1}, found {num_pairs}")
-    rng = np.random.Generator(philox(seed, _PAIRS))
+    rng = np.random.Generator(philox(seed, Stream.SITE_PAIRS))
     index, bins, possible = [], [], []
     starts = _partners_from(sites, edges[0])
     for k, edge in enumerate(edges[1:]):

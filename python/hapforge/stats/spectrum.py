@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge import _backend, kernels
+from hapforge._streams import Stream
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 
 MAX_VALUES = 2048
@@ -18,7 +19,6 @@ MAX_ROWS = 1500
 """Rows taken where there are more sites than `MAX_VALUES`."""
 
 NUM_HALVES = 4
-_ROWS, _HALVES = 20 << 20, 21 << 20  # streams
 
 
 @dataclass(frozen=True)
@@ -104,13 +104,13 @@ def spectrum(matrix: HaplotypeMatrix, n: int, *, seed: int = 0) -> Spectrum:
         raise ValueError(f"n: expected 2 to {matrix.num_haplotypes} rows, found {n}")
     n = rows_of_spectrum(n, matrix.num_sites)
     if n < matrix.num_haplotypes:
-        matrix = matrix.select_haplotypes(np.sort(seeded_order(matrix.num_haplotypes, seed, _ROWS)[:n]))
+        matrix = matrix.select_haplotypes(np.sort(seeded_order(matrix.num_haplotypes, seed, Stream.SPECTRUM_ROWS)[:n]))
     halves = []
     persons, person = np.unique(matrix.samples.person, return_inverse=True)
     if len(persons) >= 2:
         for h in range(NUM_HALVES):
             kept = np.zeros(len(persons), bool)
-            kept[seeded_order(len(persons), seed, _HALVES + h)[: len(persons) // 2]] = True
+            kept[seeded_order(len(persons), seed, Stream.SPECTRUM_HALVES + h)[: len(persons) // 2]] = True
             halves.append(np.flatnonzero(kept[person]))
 
     def values(part: tuple[HaplotypeMatrix, type[np.floating[Any]]]) -> NDArray[np.float64]:

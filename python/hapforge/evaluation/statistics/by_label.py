@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hapforge._streams import Stream
 from hapforge.evaluation.cohorts import REPEATS, Cohort, Column, Run, score
 from hapforge.evaluation.statistics._base import Statistic
 from hapforge.haplotypes import HaplotypeMatrix
@@ -26,7 +27,6 @@ from hapforge.stats.spectrum import spectrum
 MIN_ROWS = 10
 MAX_LABELS = 100
 MAX_SPECTRUM_ROWS = 500
-_TRUTH, _SET = 24 << 20, 25 << 20  # streams
 
 Rows = NDArray[np.int64]
 
@@ -105,7 +105,7 @@ class ByLabel(Statistic):
         seed = self.run.seed
         sides = [
             (matrix, [rows_at(matrix.num_haplotypes, n, seed, stream + r) for r in range(REPEATS)])
-            for matrix, stream in ((truth, _TRUTH), (cohort, _SET))
+            for matrix, stream in ((truth, Stream.LABEL_TRUTH), (cohort, Stream.LABEL_SET))
         ]
         subsamples = list(zip(sides[0][1], sides[1][1], strict=True))
         if truth.num_haplotypes == cohort.num_haplotypes == n:

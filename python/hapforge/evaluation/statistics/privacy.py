@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hapforge._streams import Stream
 from hapforge.evaluation.cohorts import REPEATS, Column, score
 from hapforge.evaluation.controls import HOLDOUT, person_halves
 from hapforge.evaluation.statistics._base import Statistic
@@ -13,8 +14,7 @@ from hapforge.metrics.nearest import LIST_LENGTH, NearestPair, nearest_between, 
 from hapforge.metrics.privacy import privacy_difference, privacy_over
 from hapforge.report.data import Rule, Score, ScoreText
 
-_HALVES_OF_TRAIN = 6 << 20  # streams
-_HALVES_OF_HOLDOUT = 32 << 20, 33 << 20
+_HALVES_OF_HOLDOUT = Stream.HOLDOUT_FIRST_HALF, Stream.HOLDOUT_SECOND_HALF
 
 
 class Privacy(Statistic):
@@ -41,7 +41,7 @@ class Privacy(Statistic):
             if n < 2:
                 raise ValueError(f"holdout: expected at least 2 haplotypes in each half of the persons, found {n}")
             seed = self.run.seed
-            truths = [rows_at(real.num_haplotypes, n, seed, _HALVES_OF_TRAIN + r) for r in range(REPEATS)]
+            truths = [rows_at(real.num_haplotypes, n, seed, Stream.HALVES_OF_TRAIN + r) for r in range(REPEATS)]
             first, second = (
                 [
                     np.sort(both[k][seeded_order(len(both[k]), seed, _HALVES_OF_HOLDOUT[k] + r)[:n]])
