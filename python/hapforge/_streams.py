@@ -51,3 +51,4 @@ class Stream(IntEnum):
     HALVES_OF_TRAIN = 47 << 20
     PERSON_GROUPS = 48 << 20
     PAIRWISE_HALVES = 49 << 20
+    PCA_START = 50 << 20

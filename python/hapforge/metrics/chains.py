@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge._backend import map_threads
+from hapforge._streams import Stream
 from hapforge.haplotypes import HaplotypeMatrix, philox
 from hapforge.metrics._intervals import Interval, halves_interval
 from hapforge.metrics._sites import check_same_sites
@@ -18,7 +19,6 @@ from hapforge.metrics.pool import SIDE_BY_SIDE, SYN, TRUTH, Pool, PoolSample
 
 LONGEST = 5
 LETTERS = "TS"
-_TIES, _TIES_OF_HALVES = 9 << 20, 10 << 20  # streams of draws among tied rows
 _FIRST_WIDTH = 8
 
 PATTERNS: tuple[str, ...] = tuple(
@@ -89,11 +89,11 @@ def chains_over(pool: Pool, subsamples: Sequence[Subsample], seed: int) -> Neare
     n = first.n
 
     def of_sample(r: int) -> NDArray[np.float64]:
-        return _frequencies(pool.at(*subsamples[r]) if r else first, seed, _TIES + r)
+        return _frequencies(pool.at(*subsamples[r]) if r else first, seed, Stream.CHAIN_TIES + r)
 
     def of_half(half: tuple[int, tuple[NDArray[np.int64], NDArray[np.int64]]]) -> NDArray[np.float64]:
         h, rows = half
-        return _frequencies(first.part(*rows), seed, _TIES_OF_HALVES + h)
+        return _frequencies(first.part(*rows), seed, Stream.CHAIN_TIES_OF_HALVES + h)
 
     whole = map_threads(of_sample, range(len(subsamples)), SIDE_BY_SIDE)
     halves = map_threads(of_half, enumerate(halves_of(n, seed)), SIDE_BY_SIDE) if n >= 6 else []

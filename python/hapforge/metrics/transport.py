@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge.errors import MissingDependencyError
+from hapforge.metrics._intervals import student
 
 REGULARISATION = 0.001
 NUM_PARTS = 5
-_T_975 = 2.7764451051977934  # 97.5 % point of Student's t with NUM_PARTS - 1 degrees of freedom
 _TOLERANCE = 1e-9
 _MAX_STEPS = 200
 _MAX_CG = 300
@@ -86,7 +86,7 @@ def transport_cost(x: Points, y: Points) -> TransportCost:
     if min(cost.shape) >= 2 * NUM_PARTS:
         rows, columns = (np.array_split(np.arange(size), NUM_PARTS) for size in cost.shape)
         parts = [_optimal(cost[np.ix_(a, b)])[0] for a, b in zip(rows, columns, strict=True)]
-        margin = _T_975 * float(np.std(parts, ddof=1)) / math.sqrt(NUM_PARTS)
+        margin = student(NUM_PARTS - 1) * float(np.std(parts, ddof=1)) / math.sqrt(NUM_PARTS)
     return TransportCost(entropic, exact, error, margin)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge import _backend, kernels
+from hapforge._streams import Stream
 from hapforge.haplotypes import HaplotypeMatrix, philox
 from hapforge.kernels import bit_product
 from hapforge.stats.allele_frequency import allele_frequencies
@@ -22,7 +23,6 @@ _MAX_BASIS = 192
 _KEPT = 64  # columns of the basis after a restart
 _MAX_STEPS = 500
 _TOLERANCE = 1e-9
-_START = 9 << 20  # stream
 _LARGEST_WEIGHT, _LARGEST_SUM = 1 << 26, (1 << 31) - 1  # of bit_product
 
 Columns = NDArray[np.float64]
@@ -237,7 +237,7 @@ def _krylov(operator: Operator, size: int, k: int, *, seed: int, max_steps: int,
     The basis grows by what its Ritz vectors miss, orthogonalised against all of it, and is cut back to the leading
     Ritz vectors where it is full.
     """
-    rng = np.random.Generator(philox(seed, _START))
+    rng = np.random.Generator(philox(seed, Stream.PCA_START))
     block = np.linalg.qr(rng.standard_normal((size, _BLOCK_COLUMNS)))[0]
     room = min(_MAX_BASIS, max_steps * _BLOCK_COLUMNS)
     basis, images = np.empty((room, size)), np.empty((room, size))  # by row

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hapforge._streams import Stream
 from hapforge.evaluation.cohorts import Cohort, Column, Run, score
 from hapforge.evaluation.statistics._base import Statistic
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
@@ -19,7 +20,6 @@ from hapforge.stats.pca import MAX_COMPONENTS, randomized_pca
 MAX_COORDINATES = 300  # rows of a side whose coordinates are kept for the figures
 MAX_COMBINED = 20_000  # rows of all cohorts in the combined PCA
 GRID = 80  # cells along each axis of a density
-_KEEP, _COMBINED, _EMBEDDED = 8 << 20, 14 << 20, (15 << 20, 16 << 20)  # streams
 _PAIRS = [f"{i}-{i + 1}" for i in range(1, MAX_COMPONENTS, 2)]
 _ENDINGS = ["" if pair == "1-2" else "_" + pair.replace("-", "_") for pair in _PAIRS]
 
@@ -85,7 +85,7 @@ class PrincipalComponentAnalysis(Statistic):
         return scores
 
     def _kept(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.round(points[np.sort(seeded_order(len(points), self.run.seed, _KEEP)[:MAX_COORDINATES])], 3)
+        return np.round(points[_some(len(points), MAX_COORDINATES, self.run.seed, Stream.PCA_SHOWN)], 3)
 
     def collect(self) -> dict[str, Any]:
         if not self._components:
@@ -97,8 +97,8 @@ class PrincipalComponentAnalysis(Statistic):
         cohorts = {"real": self.run.real} | {c.name: c.cohort for c in self.run.columns if not c.is_real_half}
         most = max(2, MAX_COMBINED // len(cohorts))
         words = [
-            cohort.matrix.words[np.sort(seeded_order(cohort.matrix.num_haplotypes, self.run.seed, _COMBINED)[:most])]
-            for cohort in cohorts.values()
+            m.words[_some(m.num_haplotypes, most, self.run.seed, Stream.PCA_COMBINED)]
+            for m in (cohort.matrix for cohort in cohorts.values())
         ]
         found = randomized_pca(HaplotypeMatrix(np.concatenate(words), self.run.real.matrix.sites), 2)
         clouds = np.split(found.coordinates, np.cumsum([len(part) for part in words])[:-1])
@@ -130,8 +130,8 @@ class EmbeddingDistances(Statistic):
     def compute(self, column: Column) -> dict[str, Score]:
         n = min(MAX_ROWS, self.run.equal_n)
         fitted = column.truth.components
-        real = fitted.coordinates[self._rows(column.truth, _EMBEDDED[0], n)]
-        rows = self._rows(column.cohort, _EMBEDDED[1], n)
+        real = fitted.coordinates[self._rows(column.truth, Stream.PCA_EMBEDDED_TRUTH, n)]
+        rows = self._rows(column.cohort, Stream.PCA_EMBEDDED_SET, n)
         found = embedding_distances(real, fitted.project(column.cohort.matrix.select_haplotypes(rows)))
         text = (
             f"first {fitted.coordinates.shape[1]} PCs of the real haplotypes, {n} seeded rows of each side, least "
@@ -143,11 +143,16 @@ class EmbeddingDistances(Statistic):
         }
 
     def _rows(self, cohort: Cohort, stream: int, n: int) -> NDArray[np.int64]:
-        return np.sort(seeded_order(cohort.matrix.num_haplotypes, self.run.seed, stream)[:n])
+        return _some(cohort.matrix.num_haplotypes, n, self.run.seed, stream)
 
     @classmethod
     def bytes_needed(cls, num_haplotypes: int, num_sites: int) -> int:
         return PrincipalComponentAnalysis.bytes_needed(num_haplotypes, num_sites)
+
+
+def _some(num_rows: int, most: int, seed: int, stream: int) -> NDArray[np.int64]:
+    """At most so many seeded rows, ascending."""
+    return np.sort(seeded_order(num_rows, seed, stream)[:most])
 
 
 def _densities(
