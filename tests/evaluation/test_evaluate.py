@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 
 import hapforge as hf
+from hapforge._streams import Stream
 from hapforge.evaluation import EQUAL_N, METRICS, SCORES
 from hapforge.evaluation.controls import person_halves
 from hapforge.evaluation.output import json_schema, payload_sha256
 from hapforge.evaluation.statistics import STATISTICS
+from hapforge.haplotypes import seeded_order
 from hapforge.metrics import adversarial_accuracy, compare_allele_frequencies, pca_overlap, privacy_score
 from hapforge.stats import allele_frequencies
 
@@ -237,6 +239,22 @@ def test_tsv_and_html(result: hf.evaluation.Evaluation, tmp_path: Path) -> None:
     page = (tmp_path / "a.html").read_text()
     assert "real half" in page
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.html", "a.tsv"]
+
+
+def test_nearest_distance_is_the_mean_over_subsamples_at_equal_n(
+    real: hf.HaplotypeMatrix, good: hf.HaplotypeMatrix
+) -> None:
+    """Of 100 rows 10 subsamples of half the real persons' number, not the first of them."""
+    found = hf.evaluate(real, good, metrics=["nearest_distance"], controls=["real_half"], seed=4).scores["synthetic"]
+    n = found["nearest_distance"].n
+    x = good.to_dense()
+    means = []
+    for r in range(10):
+        rows = x[seeded_order(len(x), 4, Stream.THIN_SET + r)[:n]]
+        distance = (rows[:, None] != rows[None]).sum(2) + 9999 * np.eye(n, dtype=int)
+        means.append(distance.min(1).mean())
+    assert np.ptp(means) > 0
+    assert found["nearest_distance"].value == pytest.approx(np.mean(means))
 
 
 def test_same_seed_same_result(real: hf.HaplotypeMatrix, good: hf.HaplotypeMatrix) -> None:

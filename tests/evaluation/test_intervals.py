@@ -12,7 +12,6 @@ WITHOUT = {
     "fixed_sites_maf": "an extreme, which no resample reaches beyond",
     "identical_to_real": "a count over all rows",
     "repeated_rows": "a count over all rows",
-    "nearest_distance": "grows as rows are left out: no subsample varies as the whole does",
 }
 
 

@@ -11,7 +11,8 @@ import hapforge as hf
 from hapforge.metrics import adversarial_accuracy
 from hapforge.metrics._intervals import wilson
 from hapforge.metrics.adversarial_accuracy import accuracy_over
-from hapforge.metrics.design_effect import Dependence
+from hapforge.metrics.design_effect import LabelDependence
+from hapforge.metrics.nearer import nearest_mean_over
 from hapforge.metrics.nearest import NearestPair, NearestSets, nearest_among, nearest_between
 from hapforge.metrics.privacy import privacy_difference
 from hapforge.models import Markov
@@ -35,9 +36,9 @@ def test_variance_is_that_of_all_pairs(rng: np.random.Generator, num_sites: int)
     for _ in range(3):
         effect = rng.normal(size=60)
         expected = reference.variance(distance, 30, effect)
-        assert Dependence(linked).variance(effect) == pytest.approx(expected, abs=1e-9)
+        assert LabelDependence(linked).variance(effect) == pytest.approx(expected, abs=1e-9)
     only = np.where(np.arange(60) < 30, effect, 0)
-    assert Dependence(linked).variance(only) == pytest.approx(reference.variance(distance, 30, only), abs=1e-9)
+    assert LabelDependence(linked).variance(only) == pytest.approx(reference.variance(distance, 30, only), abs=1e-9)
 
 
 @pytest.mark.parametrize("num_sites", [4, 9, 200])
@@ -54,8 +55,8 @@ def test_design_effect_by_hand(rng: np.random.Generator, num_sites: int) -> None
         found = reference.variance(distance, 30, effect) / (30 * share * (1 - share))
         events = 30 * min(share, 1 - share) / max(found, 1)
         expected = (events * found + kind) / (events + 1)
-    assert Dependence(linked).design_effect((slice(0, 30), indicator)) == pytest.approx(expected)
-    assert Dependence(linked).design_effect((slice(0, 30), np.ones(30))) == pytest.approx(kind)
+    assert LabelDependence(linked).design_effect((slice(0, 30), indicator)) == pytest.approx(expected)
+    assert LabelDependence(linked).design_effect((slice(0, 30), np.ones(30))) == pytest.approx(kind)
 
 
 def test_mutual_pairs_are_half_as_many() -> None:
@@ -88,7 +89,7 @@ def test_intervals_of_subsamples_have_the_mean_effect(rng: np.random.Generator) 
     halves = [(np.arange(30), np.arange(30, 60)), (np.arange(30, 60), np.arange(30))]
     found = accuracy_over(pair, halves)
     effects = [
-        Dependence(linked).design_effect((slice(0, 30), (linked.truth > 0).astype(float)))
+        LabelDependence(linked).design_effect((slice(0, 30), (linked.truth > 0).astype(float)))
         for linked in (pair(*rows).linked for rows in halves)
     ]
     assert found.aa_truth_interval == pytest.approx(wilson(found.aa_truth, 30 / np.mean(effects)))
@@ -106,6 +107,24 @@ def test_large_sets_take_the_effect_of_a_sample(rng: np.random.Generator) -> Non
         assert getattr(found, name) == getattr(exact, name)
         (low, high), (exact_low, exact_high) = (getattr(f, name + "_interval") for f in (found, exact))
         assert high - low == pytest.approx(exact_high - exact_low, rel=0.15)
+
+
+def test_mean_distance_and_its_variance(rng: np.random.Generator) -> None:
+    x = rng.integers(0, 2, (50, 20), dtype=np.uint8)
+    parts = [np.sort(rng.permutation(50)[:30]) for _ in range(4)]
+    found = nearest_mean_over(nearest_among(pack(x), 3), parts)
+    means, variances = [], []
+    for part in parts:
+        distance = (x[part][:, None] != x[part][None]).sum(2) + np.where(np.eye(30) > 0, 99, 0)
+        least, nearest = distance.min(1), distance.argmin(1)
+        means.append(least.mean())
+        effect = least - least.mean()
+        common = [[bool({i, nearest[i]} & {j, nearest[j]}) for j in range(30)] for i in range(30)]
+        variances.append(max(0.0, effect @ np.array(common, float) @ effect) / 900)
+    half = 1.959963984540054 * np.sqrt(np.mean(variances))
+    assert found.mean == pytest.approx(np.mean(means))
+    assert found.interval == pytest.approx((np.mean(means) - half, np.mean(means) + half))
+    assert found.n == 30
 
 
 # coverage -----------------------------------------------------------------------------------------------------------
@@ -150,6 +169,8 @@ def test_intervals_cover(source: Callable[[int], Draw], widest: float, n: int) -
         on_train, on_holdout = adversarial_accuracy(real, synthetic), adversarial_accuracy(holdout, synthetic)
         for name in NAMES:
             found.setdefault(name, []).append((getattr(on_train, name), *getattr(on_train, name + "_interval")))
+        mean = nearest_mean_over(nearest_among(synthetic, 1), [np.arange(n)])
+        found.setdefault("nearest_distance", []).append((mean.mean, *mean.interval))
         privacy = privacy_difference(on_train, on_holdout)
         found.setdefault("privacy", []).append((privacy.score, *privacy.interval))
         plain.append(wilson(on_train.aa_truth, n))
@@ -160,6 +181,6 @@ def test_intervals_cover(source: Callable[[int], Draw], widest: float, n: int) -
         report[name] = np.mean((low <= truth) & (truth <= high)), (high - low).mean() / (3.92 * value.std(ddof=1))
     for name, (covered, width) in report.items():
         assert covered >= 0.92, report
-        assert width < (1.6 if name == "privacy" else widest), report
+        assert width < {"privacy": 1.6, "nearest_distance": 2.0}.get(name, widest), report
     truth = np.mean([value for value, _, _ in found["aa_truth"]])
     assert np.mean([low <= truth <= high for low, high in plain]) < 0.91

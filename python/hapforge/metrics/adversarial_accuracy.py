@@ -13,7 +13,7 @@ from hapforge._streams import Stream
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.metrics._intervals import Interval, combine, wilson
 from hapforge.metrics._sites import check_same_sites
-from hapforge.metrics.design_effect import Dependence
+from hapforge.metrics.design_effect import LabelDependence
 from hapforge.metrics.nearest import Compare, Linked, NearestSets, Subsample, rows_at
 
 Ties = Literal["strict", "half"]
@@ -144,6 +144,6 @@ def _design_effects(linked: Linked, ties: Ties) -> list[float]:
     """Design effects of the two parts, of their ties, and of the mean of the two parts."""
     m = len(linked.truth)
     truth_rows, syn_rows = slice(0, m), slice(m, 2 * m)
-    among = Dependence(linked)
+    among = LabelDependence(linked)
     parts = list(zip([truth_rows, syn_rows] * 2, _indicators(linked.truth, linked.syn, ties), strict=True))
     return [*(among.design_effect(part) for part in parts), among.design_effect(*parts[:2])]

@@ -13,16 +13,16 @@ _FEW = 1.0  # independent events that what is known of groups beforehand counts 
 
 
 class Dependence:
-    """Which rows have indicators that depend on one another, from who is whose nearest neighbour.
+    """Which rows' scores depend on one another: those that are decided by a row in common.
 
-    Where the nearest other row of i is, is an indicator of the labels of i and of that row; of a tie, of one more. Two
-    indicators that have a row in common depend on each other: those of mutual nearest neighbours, of rows with the same
-    neighbour, of a row and its neighbour's. Their products estimate the covariances, as in a network; the variance is
-    Schilling's (1986, section 3) where both sets are alike, and too great where their parts differ in the mean.
+    The score of a row by its nearest neighbour depends on both. Two scores that have a row in common depend on each
+    other: those of mutual nearest neighbours, of rows with the same neighbour, of a row and its neighbour's. Their
+    products estimate the covariances, as in a network; the variance is Schilling's (1986, section 3) where both sets
+    are alike, and too great where their parts differ in the mean.
 
     Parameters
     ----------
-    linked : Linked
+    members : int64 (rows, up to 3), the rows that decide each row's score; -1: one fewer
 
     References
     ----------
@@ -31,34 +31,49 @@ class Dependence:
     interference, equation 13 (the estimator of variance).
     """
 
-    def __init__(self, linked: Linked) -> None:
-        num_rows = len(linked.own)
-        rows = np.arange(num_rows)
-        gap = np.concatenate([linked.truth, linked.syn])
-        # rows that decide each row's indicator; -1: one fewer
-        members = np.stack([rows, np.where(gap >= 0, linked.own, -1), np.where(gap <= 0, linked.other, -1)], axis=1)
+    def __init__(self, members: NDArray[np.int64]) -> None:
+        num_rows, most = members.shape
         # rows that have one member in common at least: those in common less pairs in common and more triples
-        self._shared: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-        for size in (1, 2, 3):
-            chosen = np.concatenate([members[:, list(columns)] for columns in combinations(range(3), size)])
-            of_row = np.tile(rows, len(chosen) // num_rows)
+        self._shared: list[tuple[int, NDArray[np.int64], NDArray[np.int64]]] = []
+        for size in range(1, most + 1):
+            chosen = np.concatenate([members[:, list(columns)] for columns in combinations(range(most), size)])
+            of_row = np.tile(np.arange(num_rows), len(chosen) // num_rows)
             full = (chosen >= 0).all(axis=1)
             columns = np.sort(chosen[full], axis=1).T
             group = columns[0]
             for column in columns[1:]:
                 group = np.unique(group * num_rows + column, return_inverse=True)[1]
-            self._shared.append((of_row[full], group))
-        m = num_rows // 2
-        nearest = np.where((gap > 0) | ((gap == 0) & (rows < m)), linked.own, linked.other)  # a truth row where tied
-        alike = linked.repeated | (nearest[nearest] == rows)
-        self._kind = np.where(alike, np.minimum(rows, nearest), rows)  # rows that are identical, or a mutual pair
+            self._shared.append(((-1) ** (size - 1), of_row[full], group))
 
     def variance(self, effect: NDArray[np.float64]) -> float:
-        """Sum of products of the effects (2m,) of each two rows that depend on each other, and of each row's square."""
+        """Sum of products of the effects (rows,) of each two rows that depend on each other, and of each row's square.
+
+        Effects are scores less their mean; the result is the variance of the sum of scores.
+        """
         total = 0.0
-        for sign, (row, group) in zip((1, -1, 1), self._shared, strict=True):
+        for sign, row, group in self._shared:
             total += sign * float(np.square(np.bincount(group, effect[row])).sum())
         return max(total, 0.0)
+
+
+class LabelDependence(Dependence):
+    """`Dependence` of indicators of which set the nearest other row of each row is in; of a tie, one row of each set.
+
+    Parameters
+    ----------
+    linked : Linked
+    """
+
+    def __init__(self, linked: Linked) -> None:
+        rows = np.arange(len(linked.own))
+        gap = np.concatenate([linked.truth, linked.syn])
+        super().__init__(
+            np.stack([rows, np.where(gap >= 0, linked.own, -1), np.where(gap <= 0, linked.other, -1)], axis=1)
+        )
+        is_truth = rows < len(linked.truth)
+        nearest = np.where((gap > 0) | ((gap == 0) & is_truth), linked.own, linked.other)  # a truth row where tied
+        alike = linked.repeated | (nearest[nearest] == rows)
+        self._kind = np.where(alike, np.minimum(rows, nearest), rows)  # rows that are identical, or a mutual pair
 
     def design_effect(self, *shares: tuple[slice, NDArray[np.float64]]) -> float:
         """Variance of the sum of shares over that of independent indicators.

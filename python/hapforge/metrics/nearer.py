@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge.haplotypes import HaplotypeMatrix
-from hapforge.metrics._intervals import Interval
-from hapforge.metrics.nearest import distances_to_train
+from hapforge.metrics._intervals import Interval, Z
+from hapforge.metrics.design_effect import Dependence
+from hapforge.metrics.nearest import ListedDistances, distances_to_train
 
 _DEVIATION = math.sqrt(math.log(2 / 0.05) / 2)  # 97.5 % of sqrt(n) D+ lie below
 
@@ -72,6 +73,38 @@ def nearer_over(samples: Sequence[tuple[NDArray[np.uint32], NDArray[np.uint32]]]
     n, n_reference = len(samples[0][0]), len(samples[0][1])
     half = _DEVIATION * math.sqrt(1 / n + 1 / n_reference)
     return NearerShare(share, (max(0.0, share - half), min(1.0, share + half)), distance, n, n_reference)
+
+
+@dataclass(frozen=True)
+class NearestMean:
+    """Mean distance (sites) of n rows to the closest other one, and its 95 % interval (low, high)."""
+
+    mean: float
+    interval: Interval
+    n: int
+
+
+def nearest_mean_over(search: ListedDistances, subsamples: Sequence[NDArray[np.int64]]) -> NearestMean:
+    """Mean distance of rows to the closest other one, mean over subsamples of one size n.
+
+    It grows as rows are left out, so that no subsample of them varies as they do. The interval is that of the mean of
+    n distances of which those with rows in common depend on each other (`Dependence`): too wide where parts of the set
+    are denser than others, too narrow where sites are independent and a few rows are everybody's neighbours.
+
+    Parameters
+    ----------
+    search : ListedDistances of rows among themselves
+    subsamples : rows, ascending, 2 or more
+    """
+    means, variances = [], []
+    for rows in subsamples:
+        distance, index = search.nearest(rows, rows)
+        place = np.searchsorted(rows, index)
+        means.append(float(distance.mean()))
+        among = Dependence(np.stack([np.arange(len(rows)), place], axis=1))
+        variances.append(among.variance(distance - means[-1]) / len(rows) ** 2)
+    mean, half = float(np.mean(means)), Z * math.sqrt(np.mean(variances))
+    return NearestMean(mean, (max(0.0, mean - half), mean + half), len(subsamples[0]))
 
 
 def _greatest(syn: NDArray[np.uint32], reference: NDArray[np.uint32]) -> tuple[float, int]:

@@ -8,7 +8,8 @@ from math import nan
 from hapforge.evaluation.cohorts import Column, score
 from hapforge.evaluation.controls import HOLDOUT
 from hapforge.evaluation.statistics._base import Statistic
-from hapforge.metrics.nearer import nearer_over
+from hapforge.metrics.nearer import nearer_over, nearest_mean_over
+from hapforge.metrics.nearest import ListedDistances
 from hapforge.report.data import Rule, Score, ScoreText
 
 
@@ -33,8 +34,9 @@ class NearestDistance(Statistic):
     }
 
     def compute(self, column: Column) -> dict[str, Score]:
-        rows = column.equal_rows[0][1]
-        own = column.pair.ss(rows, rows)
+        search = column.pair.ss
+        assert isinstance(search, ListedDistances)
+        own = nearest_mean_over(search, [rows for _, rows in column.equal_rows])
         if column.is_real_half:
             pair = column.pair
             whose = "rows of the half to one another"
@@ -48,9 +50,11 @@ class NearestDistance(Statistic):
             found = nearer_over([(column.pair.st(None, None), self.run.holdout.pair.st(None, None))])
         return {
             "nearest_distance": score(
-                float(own.mean()),
-                len(rows),
-                f"mean d_SS in sites at n = {len(rows)}; Yelmen et al. 2021, equation of AATS",
+                own.mean,
+                own.n,
+                f"mean d_SS in sites at n = {own.n}, mean over {len(column.equal_rows)} seeded subsamples; interval: "
+                "rows that share neighbours not independent; Yelmen et al. 2021, equation of AATS",
+                own.interval,
             ),
             "nearer_than_real": score(
                 found.share,
