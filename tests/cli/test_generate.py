@@ -62,3 +62,38 @@ def test_a_missing_writer_is_said_before_the_draw(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(MissingDependencyError, match=r"hapforge\[io\]"):
         generate.command(tmp_path / "no run is looked for yet", 4, tmp_path / "x.bcf")
+
+
+def test_how_draws_are_made(small_cohort: hf.HaplotypeMatrix, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    pytest.importorskip("torch")
+    model = hf.models.RBM(num_hidden=5, epochs=2, gibbs_steps=2, num_chains=10, training="pcd").fit(small_cohort)
+    model.save(tmp_path / "run")
+    hf.write(small_cohort, tmp_path / "start.hapz")
+    out = tmp_path / "ag.hapz"
+    for settings, start, expected in (
+        (["temperature=0.5", "steps=3"], None, {"temperature": 0.5, "steps": 3}),
+        (["start=random"], None, {"start": "random"}),
+        ([], tmp_path / "start.hapz", {"start": small_cohort}),
+    ):
+        generate.command(tmp_path / "run", 6, out, settings=settings, start=start, seed=5, force=True)
+        assert hf.read(out).sha256() == model.sample(6, seed=5, **expected).sha256()
+    assert "temperature 0.5, steps 3" in capsys.readouterr().err
+    for settings, start, message in (
+        (
+            ["temprature=1"],
+            None,
+            "rbm knows start, steps, temperature, found 'temprature'; nearest: temperature",
+        ),
+        (["temperature=0"], None, "temperature: expected 0.01 to 100.0, found 0.0"),
+        (["temperature"], None, "--set: expected KEY=VALUE, found 'temperature'"),
+        (["start=random"], tmp_path / "start.hapz", "--start: expected no --set start"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            generate.command(tmp_path / "run", 6, out, settings=settings, start=start, force=True)
+
+
+def test_models_without_chains_start_nowhere(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="--start: expected a model whose draws start somewhere, found markov"):
+        generate.command(run, 2, tmp_path / "ag.hapz", start=run, quiet=True)
+    with pytest.raises(ValueError, match="--set: markov knows no settings, found 'steps'"):
+        generate.command(run, 2, tmp_path / "ag.hapz", settings=["steps=2"], quiet=True)

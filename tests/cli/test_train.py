@@ -62,9 +62,10 @@ def test_validation_holds_out_persons(data: Path, tmp_path: Path) -> None:
         (
             "rbm",
             ["epoch=3"],
-            "--set: rbm knows num_hidden, .*epochs, .*batch_size, .*checkpoint_every, validation, .*found 'epoch'",
+            "--set: rbm knows num_hidden, .*epochs, .*checkpoint_every, .*found 'epoch'; nearest: epochs$",
         ),
-        ("markov", ["epochs=3"], "--set: markov knows window, found 'epochs'"),
+        ("markov", ["epochs=3"], "--set: markov knows window, found 'epochs'$"),
+        ("rbm", ["training=pdc"], "training: expected one of rdm, pcd, cd, found 'pdc'"),
         ("bernoulli", ["x=3"], "--set: bernoulli knows no settings, found 'x'"),
         ("rbm", ["epochs=many"], "--set: epochs: expected a whole number, found 'many'"),
         ("rbm", ["epochs=1.5"], "--set: epochs: expected a whole number, found '1.5'"),
@@ -88,8 +89,11 @@ def test_bad_settings(data: Path, tmp_path: Path, model: str, settings: list[str
     [
         ("epochs = ", "expected TOML"),
         ("epochs = 2.5", "epochs: expected a whole number, found 2.5"),
+        ("hidden = 3", "hidden: expected text, found 3"),
+        ("gibs_steps = 3", "found 'gibs_steps'; nearest: gibbs_steps"),
         ("epochs = true", "epochs: expected a whole number, found True"),
-        ("[training]\nepochs = 2", "rbm knows .* found 'training'"),
+        ("[run]\nepochs = 2", "rbm knows .* found 'run'"),
+        ("[training]\nepochs = 2", "training: expected text, found {'epochs': 2}"),
     ],
 )
 def test_bad_files(data: Path, tmp_path: Path, text: str, message: str) -> None:

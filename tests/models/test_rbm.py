@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from itertools import product
 from pathlib import Path
 
@@ -139,7 +140,9 @@ def test_gradient_is_that_of_the_exact_likelihood(tiny_machine: tuple) -> None:
     v = states(6).astype(float)
     hidden = 1 / (1 + np.exp(-(v @ weights + b)))
     model = _machine.Moments(*(torch.from_numpy(x) for x in ((v * p[:, None]).T @ hidden, p @ v, p @ hidden)))
-    found_data = _boltzmann.mean([machine_of(*tiny_machine).sums(_machine.packed(torch.from_numpy(data)))], len(data))
+    found_data = _boltzmann.mean(
+        [machine_of(*tiny_machine).sums(_machine.packed(torch.from_numpy(data)))], len(data), 1 << 14
+    )
     none_v, none_h = torch.zeros(6, dtype=torch.float64), torch.zeros(4, dtype=torch.float64)
     gradient = _boltzmann.centred_gradient(found_data, model, none_v, none_h)
     # hidden probabilities are read from a table with steps of 2^-10: an error of at most 2^-11 / 4 = 1.2e-4
@@ -183,14 +186,28 @@ def test_it_learns_a_handful_of_haplotypes() -> None:
     assert np.abs(shares - [0.4, 0.3, 0.2, 0.1]).max() < 0.08
 
 
+KINDS = [
+    {},
+    {"training": "pcd", "spectrum_growth": 0.01},
+    {"training": "cd", "gradient": "plain", "weight_decay": 0.01},
+    {"hidden": "relu", "learning_rate": 0.01},
+    {"hidden": "relu", "training": "pcd", "learning_rate": 0.01, "temperature": 0.8},
+]
+
+
+@pytest.mark.parametrize("settings", KINDS)
 @pytest.mark.parametrize("threads", [2, 3])
 def test_threads_do_not_change_weights_or_draws(
-    cohort: hf.HaplotypeMatrix, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, threads: int
+    cohort: hf.HaplotypeMatrix,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    threads: int,
+    settings: dict[str, object],
 ) -> None:
     files = []
     for count in (1, threads):
         monkeypatch.setattr(_backend, "get_threads", lambda given=None, count=count: given or count)
-        model = fit(cohort)
+        model = fit(cohort, **settings)
         model.save(tmp_path / str(count))
         files.append((tmp_path / str(count) / "weights.safetensors").read_bytes())
         files.append(model.sample(333, seed=9).words.tobytes())
@@ -201,9 +218,10 @@ class Interrupt(Exception):
     pass
 
 
+@pytest.mark.parametrize("settings", KINDS)
 @pytest.mark.parametrize("epoch", [1, 4])
 def test_resumed_training_ends_where_the_uninterrupted_ends(
-    cohort: hf.HaplotypeMatrix, tmp_path: Path, epoch: int
+    cohort: hf.HaplotypeMatrix, tmp_path: Path, epoch: int, settings: dict[str, object]
 ) -> None:
     """Stopped by an exception (as Ctrl-C is one) in an epoch without a checkpoint."""
 
@@ -213,11 +231,11 @@ def test_resumed_training_ends_where_the_uninterrupted_ends(
 
     run = tmp_path / "run"
     with pytest.raises(Interrupt):
-        fit(cohort, run=run, checkpoint_every=3, callback=stop)
+        fit(cohort, run=run, checkpoint_every=3, callback=stop, **settings)
     assert not (run / "model.json").exists()
     with pytest.raises(FormatError, match="a run that has not ended"):
         hf.models.load(run)
-    whole, resumed = fit(cohort), fit(cohort, run=run, checkpoint_every=3, resume=True)
+    whole, resumed = fit(cohort, **settings), fit(cohort, run=run, checkpoint_every=3, resume=True, **settings)
     for a, b in zip(parameters(whole), parameters(resumed), strict=True):
         assert np.array_equal(a, b)
     assert hf.models.load(run).sample(20, seed=1).sha256() == whole.sample(20, seed=1).sha256()
@@ -330,6 +348,13 @@ def test_presets(name: str) -> None:
         ({"early_gibbs_steps": 0}, "early_gibbs_steps: expected 1 or more"),
         ({"num_chains": 65_537}, "num_chains: expected at most 65536"),
         ({"preset": "none"}, "preset: expected one of demo"),
+        ({"hidden": "gaussian"}, "hidden: expected one of bernoulli, relu, found 'gaussian'"),
+        ({"training": "rdm-10"}, "training: expected one of rdm, pcd, cd, found 'rdm-10'"),
+        ({"gradient": "central"}, "gradient: expected one of centred, plain, found 'central'"),
+        ({"weight_decay": -1.0}, "weight_decay: expected 0 or more, found -1.0"),
+        ({"spectrum_growth": float("nan")}, "spectrum_growth: expected 0 or more, found nan"),
+        ({"sample_steps": -1}, "sample_steps: expected 0 or more, found -1"),
+        ({"temperature": 0.0}, "temperature: expected 0.01 to 100.0, found 0.0"),
     ],
 )
 def test_bad_settings(settings: dict[str, object], message: str) -> None:
@@ -348,9 +373,91 @@ def test_bad_arguments(cohort: hf.HaplotypeMatrix) -> None:
         fit(cohort, checkpoint_every=0)
 
 
+def test_where_draws_start(cohort: hf.HaplotypeMatrix) -> None:
+    """With strong weights a step hardly moves a chain: draws stay near the rows that they started from."""
+    model = fit(cohort, training="pcd", sample_steps=1)
+    chains = hf.HaplotypeMatrix(model._persistent, cohort.sites)
+    assert chains.shape == (50, 120)
+    rows = cohort.select_haplotypes(np.arange(7))
+    model._weights[:], model._visible_bias[:] = 0, 0
+    model._weights[np.arange(24), np.arange(24)] = 7 << BITS  # unit j copies site j
+    model._visible_bias[:24], model._hidden_bias[:] = -3.5 * (1 << BITS), -3.5 * (1 << BITS)
+    assert model.sample(70, seed=4).sha256() == model.sample(70, seed=4, start="chains", steps=1).sha256()
+    assert model.sample(70, seed=4).sha256() != model.sample(70, seed=4, start="random").sha256()
+    assert model.sample(70, seed=4).sha256() != model.sample(70, seed=4, steps=2).sha256()
+    assert np.array_equal(model.sample(70, seed=4).words[:20], model.sample(20, seed=4).words)
+    drawn = model.sample(70, seed=4, start=rows).to_dense()[:, :24]
+    begun = rows.to_dense()[:, :24]
+    nearest = (drawn[:, None] != begun).sum(2)
+    kinds = len(np.unique(begun, axis=0))
+    assert nearest.min(1).mean() < 2.5  # two draws of 24 units, each wrong with probability 0.03
+    assert len(np.unique(nearest.argmin(1))) == kinds > 1
+    again = nearest.argmin(1).reshape(10, 7)  # rows come round in one order
+    assert (again == again[0]).mean() > 0.9
+
+
+def test_bad_draws(cohort: hf.HaplotypeMatrix) -> None:
+    model = fit(cohort)
+    for arguments, message in (
+        ({"start": "chains"}, "start: expected a machine trained by 'pcd' for 'chains', found no persistent chains"),
+        ({"start": "training"}, "start: expected 'random', 'chains' or a cohort, found 'training'"),
+        ({"start": cohort.select_sites(np.arange(9))}, "start: expected rows of 120 sites, found 400 of 9"),
+        ({"start": cohort.select_haplotypes([])}, "start: expected rows of 120 sites, found 0 of 120"),
+        ({"steps": 0}, "steps: expected 1 or more, found 0"),
+        ({"temperature": 0.0}, "temperature: expected 0.01 to 100.0, found 0.0"),
+        ({"labels": "AFR"}, "labels: expected None"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.sample(3, **arguments)
+
+
+def test_temperature_of_the_config_is_that_of_draws(cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
+    model = fit(cohort, temperature=0.5)
+    assert all(np.array_equal(a, b) for a, b in zip(parameters(model), parameters(fit(cohort)), strict=True))
+    cold, plain = model.sample(200, seed=1), model.sample(200, seed=1, temperature=1.0)
+    assert plain.sha256() == fit(cohort).sample(200, seed=1).sha256() != cold.sha256()
+    entropy = [(f * (1 - f)).mean() for f in (cold.to_dense().mean(0), plain.to_dense().mean(0))]
+    assert entropy[0] < entropy[1]
+    model.save(tmp_path / "m")
+    assert hf.models.load(tmp_path / "m").sample(200, seed=1).sha256() == cold.sha256()
+    card = json.loads((tmp_path / "m" / "model.json").read_text())["card"]
+    assert card["sampling"] == "5 Gibbs steps from a uniform start; the last visible units at temperature 0.5."
+
+
+def test_rectified_units_are_for_the_cpu(cohort: hf.HaplotypeMatrix) -> None:
+    with pytest.raises(ValueError, match="device: expected 'cpu' or 'auto' for rectified hidden units, found 'cuda'"):
+        fit(cohort, hidden="relu", device="cuda")
+
+
 def test_training_that_diverges_is_an_error(cohort: hf.HaplotypeMatrix) -> None:
     with pytest.raises(ValueError, match="learning_rate: expected one at which training converges"):
         hf.models.RBM(**TINY, learning_rate=1e30).fit(cohort)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_metric_that_is_not_finite_ends_training(
+    cohort: hf.HaplotypeMatrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: float
+) -> None:
+    """The last good checkpoint stays, and the model is that of the epoch before."""
+    seen = []
+    epoch = _boltzmann.BoltzmannLearner.epoch
+
+    def spoilt(self: _boltzmann.BoltzmannLearner, number: int) -> dict[str, float]:
+        return epoch(self, number) | ({"frequency_gap": bad} if number == 5 else {})
+
+    model = hf.models.RBM(**TINY)
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(_boltzmann.BoltzmannLearner, "epoch", spoilt)
+        message = (
+            f"frequency_gap: expected a finite number in epoch 5, found {bad}; .*/run keeps the checkpoint of epoch 4"
+        )
+        with pytest.raises(ValueError, match=message):
+            model.fit(cohort, seed=3, run=run, checkpoint_every=2, callback=lambda s: seen.append(s.model.weights))
+    assert np.array_equal(model.weights, seen[-1])
+    assert len(seen) == 4
+    resumed = hf.models.RBM(**TINY).fit(cohort, seed=3, run=run, resume=True)
+    assert np.array_equal(resumed.weights, fit(cohort).weights)
 
 
 def test_another_models_run_is_left_alone(cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from hapforge.cli._common import Force, Quiet, Seed, Threads, check_cohort_output, set_threads, stderr
+from hapforge.cli._settings import pairs, typed
 
 
 def command(
@@ -16,6 +17,13 @@ def command(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="File to write; format by its name.")],
     label: Annotated[
         str | None, typer.Option("--label", metavar="NAME", help="Draw this label (models trained with labels).")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="How to draw; rbm: steps, temperature, start=random|chains."),
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option("--start", metavar="FILE", help="Haplotypes that chains start from (rbm).")
     ] = None,
     threads: Threads = None,
     seed: Seed = 0,
@@ -27,7 +35,18 @@ def command(
 
     check_cohort_output(output, force, number)
     set_threads(threads)
-    drawn = models.load(run).sample(number, seed=seed, labels=label)
+    model = models.load(run)
+    chosen: dict[str, Any] = {}
+    for key, text in pairs(settings or []):
+        chosen[key] = typed(model.name, model.SAMPLING, key, text, "--set")
+    if start is not None:
+        if "start" not in model.SAMPLING:
+            raise ValueError(f"--start: expected a model whose draws start somewhere, found {model.name}")
+        if "start" in chosen:
+            raise ValueError("--start: expected no --set start=... beside it, found one")
+        chosen["start"] = io.read(start)
+    drawn = model.sample(number, seed=seed, labels=label, **chosen)
     io.write(drawn, output)
     if not quiet:
-        stderr.print(f"{output}: {drawn.num_haplotypes} haplotypes x {drawn.num_sites} sites", markup=False)
+        how = "".join(f", {key} {value}" for key, value in chosen.items() if key != "start")
+        stderr.print(f"{output}: {drawn.num_haplotypes} haplotypes x {drawn.num_sites} sites{how}", markup=False)

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from hapforge.cli._common import Force, Quiet, Seed, Threads, check_output, progress, set_threads, stderr
+from hapforge.cli._settings import pairs, typed
 
 _RUN_KEYS: dict[str, tuple[type, Any]] = {
     "checkpoint_every": (int, 10),
@@ -161,7 +162,7 @@ def _known(kind: Any) -> dict[str, type]:
     return {**known, **{key: of for key, (of, _) in _RUN_KEYS.items()}} if _is_trained(kind) else known
 
 
-def _settings(kind: Any, preset: str | None, config: Path | None, pairs: list[str]) -> dict[str, Any]:
+def _settings(kind: Any, preset: str | None, config: Path | None, given: list[str]) -> dict[str, Any]:
     """What the user chose: a preset, over it the file, over it --set."""
     known = _known(kind)
     chosen: dict[str, Any] = {}
@@ -177,12 +178,9 @@ def _settings(kind: Any, preset: str | None, config: Path | None, pairs: list[st
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ValueError(f"{config}: expected TOML, found {error}") from None
         for key, value in table.items():
-            chosen[key] = _typed(kind, known, key, value, str(config))
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        if not equals:
-            raise ValueError(f"--set: expected KEY=VALUE, found {pair!r}")
-        chosen[key.strip()] = _typed(kind, known, key.strip(), text.strip(), "--set")
+            chosen[key] = typed(kind.name, known, key, value, str(config))
+    for key, text in pairs(given):
+        chosen[key] = typed(kind.name, known, key, text, "--set")
     share = chosen.get("validation", 0.0)
     if not 0 <= share < 1:
         raise ValueError(f"validation: expected a share of the persons, 0 or more and below 1, found {share}")
@@ -190,24 +188,6 @@ def _settings(kind: Any, preset: str | None, config: Path | None, pairs: list[st
         if chosen.get(key, least) < least:
             raise ValueError(f"{key}: expected {least} or more, found {chosen[key]}")
     return chosen
-
-
-def _typed(kind: Any, known: dict[str, type], key: str, value: Any, source: str) -> Any:
-    if key not in known:
-        raise ValueError(f"{source}: {kind.name} knows {', '.join(known) or 'no settings'}, found {key!r}")
-    of = known[key]
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"{source}: {key}: expected {_WORDS[of]}, found {value!r}")
-    try:
-        typed = of(value)
-    except ValueError:
-        raise ValueError(f"{source}: {key}: expected {_WORDS[of]}, found {value!r}") from None
-    if of is int and isinstance(value, float):
-        raise ValueError(f"{source}: {key}: expected {_WORDS[of]}, found {value!r}")
-    return typed
-
-
-_WORDS = {int: "a whole number", float: "a number", str: "text"}
 
 
 def _settings_of(run: Path) -> dict[str, Any]:

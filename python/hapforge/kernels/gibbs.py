@@ -262,6 +262,7 @@ class GibbsMachine:
         *,
         steps: int,
         seed: int,
+        clamp: ArrayLike | None = None,
         first_step: int = 0,
         first_chain: int = 0,
         threads: int | None = None,
@@ -274,7 +275,7 @@ class GibbsMachine:
             None starts at a draw in which every unit is 1 with probability 1/2.
         steps : int
             0 or more.
-        seed, first_step, first_chain, threads : as in `gibbs`
+        seed, clamp, first_step, first_chain, threads : as in `gibbs`
 
         Returns
         -------
@@ -282,7 +283,9 @@ class GibbsMachine:
             Visible and hidden units, padding bits zero; no step leaves the hidden ones zero. Rectified hidden units are
             float32 (num_chains, num_hidden).
         """
-        return self._run(visible, num_chains, steps, seed, None, first_step, first_chain, _backend.get_threads(threads))
+        budget = _backend.get_threads(threads)
+        held = None if clamp is None else self._held(clamp, num_chains, budget)
+        return self._run(visible, num_chains, steps, seed, held, first_step, first_chain, budget)
 
     def counts(
         self, visible: NDArray[np.uint64], hidden: NDArray[np.uint64], num_chains: int, *, threads: int | None = None
@@ -318,6 +321,12 @@ class GibbsMachine:
     ) -> NDArray[np.int32]:
         """b + v W of chains in the form of `run_bits`, int32 (num_hidden, num_chains) in units of 2**-k; exact."""
         return self._to_hidden.fields(visible, num_chains, _backend.get_threads(threads))
+
+    def visible_fields(
+        self, hidden: NDArray[np.uint64], num_chains: int, *, threads: int | None = None
+    ) -> NDArray[np.int32]:
+        """a + W h of binary h in the form of `run_bits`, int32 (num_visible, num_chains) in units of 2**-k; exact."""
+        return self._to_visible.fields(hidden, num_chains, _backend.get_threads(threads))
 
     def _run(
         self,

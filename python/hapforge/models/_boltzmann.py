@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 from hapforge.kernels import allele_counts
 from hapforge.models import _fixed_point, _store
 from hapforge.models._fixed_point import BITS, LARGEST_BIAS, LARGEST_WEIGHT
-from hapforge.models._machine import ONE, Machine, Moments, free_energy, host_rows, machine_of
+from hapforge.models._machine import Machine, Moments, free_energy, host_rows, machine_of
 from hapforge.models._training import Diverged, stream_seed
 from hapforge.models._workers import Workers
 
 _CENTRE_STEP = 0.01
 _DIVERGED = 1000.0  # no field of a machine that learns comes near
-_STATE = ("weights", "visible_bias", "hidden_bias", "hidden_centre")
+_SPECTRUM = 5  # singular values that are followed
+_HIDDEN_START = {"bernoulli": 0.5, "relu": (2 / math.pi) ** 0.5}  # <h> at a field of 0
 
 
 class BoltzmannLearner:
@@ -30,7 +33,10 @@ class BoltzmannLearner:
     ----------
     weights, visible_bias, hidden_bias : float32 (num_visible, num_hidden), (num_visible,), (num_hidden,)
     visible_centre : float64 (num_visible,), allele frequencies of the data
-    hidden_centre : float64 (num_hidden,), running means of P(h | data)
+    hidden_centre : float64 (num_hidden,), running means of <h | data>
+    basis : float32 (num_hidden, 5 or fewer), near the right singular vectors of the largest singular values
+    growth : float64 (2,), factor of the learning rate, largest singular value after the last epoch
+    chains : packed rows, the persistent chains of PCD
     """
 
     def __init__(
@@ -52,11 +58,20 @@ class BoltzmannLearner:
         inside = frequency.clamp(1 / (2 * rows), 1 - 1 / (2 * rows))
         stream = np.random.Generator(np.random.Philox(key=stream_seed(seed, "weights")))
         initial = stream.standard_normal((num_visible, config.num_hidden)) * config.initial_scale
-        self.weights = torch.from_numpy(initial.astype(np.float32)).to(device)
+        self.weights = _by_hidden_unit(initial.astype(np.float32), device)
         self.visible_bias = (inside.log() - (1 - inside).log()).float()
         self.hidden_bias = torch.zeros(config.num_hidden, device=device)
         self.visible_centre = frequency
-        self.hidden_centre = torch.full((config.num_hidden,), 0.5, dtype=torch.float64, device=device)
+        centre = _HIDDEN_START[config.hidden]
+        self.hidden_centre = torch.full((config.num_hidden,), centre, dtype=torch.float64, device=device)
+        followed = min(_SPECTRUM, num_visible, config.num_hidden)
+        first = stream.standard_normal((config.num_hidden, followed)).astype(np.float32)
+        self.basis = torch.linalg.qr(torch.from_numpy(first).to(device)).Q
+        self.growth = torch.tensor([1.0, float(self._spectrum()[0])], dtype=torch.float64)
+        self._state = ["weights", "visible_bias", "hidden_bias", "hidden_centre", "basis", "growth"]
+        if config.training == "pcd":
+            self.chains = self.machine().chains(config.num_chains, 0, stream_seed(seed, "persistent"))
+            self._state.append("chains")
         variance = (frequency * (1 - frequency)).clamp(min=0.01)
         self._site_rate = (4 * variance) ** -config.site_scaling  # (num_visible,)
 
@@ -66,6 +81,7 @@ class BoltzmannLearner:
             _fixed_point.quantised(self.weights, LARGEST_WEIGHT),
             _fixed_point.quantised(self.visible_bias, LARGEST_BIAS),
             _fixed_point.quantised(self.hidden_bias, LARGEST_BIAS),
+            self._config.hidden,
         )
 
     def epoch(self, epoch: int) -> dict[str, float]:
@@ -79,7 +95,8 @@ class BoltzmannLearner:
             update = (epoch - 1) * batches + batch
             chain_seed = stream_seed(self._seed, "chains", epoch, batch)
             steps = config.early_gibbs_steps if update < config.early_share * num_updates else config.gibbs_steps
-            gap += self.update(self._data[rows], steps, learning_rate(config, update / num_updates), chain_seed)
+            rate = float(self.growth[0]) * learning_rate(config, update / num_updates)
+            gap += self.update(self._data[rows], steps, rate, chain_seed)
         largest = float(self.weights.abs().max())
         if not largest < _DIVERGED:
             raise Diverged(
@@ -90,82 +107,144 @@ class BoltzmannLearner:
         metrics = {
             "frequency_gap": gap / batches,
             "largest_weight": float(machine.weights.abs().max()) / (1 << BITS),
+            **self._follow_spectrum(),
         }
         if self._held is not None:
             metrics["free_energy_train"] = float(free_energy(machine, self._data[: len(self._held)]).mean())
             metrics["free_energy_validation"] = float(free_energy(machine, self._held).mean())
         return metrics
 
-    def update(self, batch: Tensor, steps: int, rate: float, chain_seed: int) -> float:
-        """One step up the gradient; the mean difference of frequencies, data against chains."""
-        machine = self.machine()
-        num_chains = self._config.num_chains
+    def _follow_spectrum(self) -> dict[str, float]:
+        """The largest singular values of W; the rate is halved where the largest has grown more than it should."""
+        values = self._spectrum()
+        grown, limit = float(values[0]) - float(self.growth[1]), self._config.spectrum_growth
+        if limit and grown > limit:
+            self.growth[0] /= 2
+        self.growth[1] = float(values[0])
+        followed = {f"singular_value_{i}": value for i, value in enumerate(values.tolist())}
+        return followed | ({"rate_factor": float(self.growth[0])} if limit else {})
 
-        def chains(first: int, last: int) -> Moments:
-            return machine.sums(machine.chains(last - first, steps, chain_seed, first_chain=first))
+    def _spectrum(self) -> Tensor:
+        """Two steps of subspace iteration from where the last ended (weights change little in an epoch), descending."""
+        for _ in range(2):
+            left = torch.linalg.qr(self.weights @ self.basis).Q
+            self.basis, upper = torch.linalg.qr(self.weights.T @ left)
+        return torch.linalg.svdvals(upper)
+
+    def update(self, batch: Tensor, steps: int, rate: float, chain_seed: int) -> float:
+        """One step up the gradient; the mean difference of frequencies, data against chains.
+
+        Both terms take v and <h | v> of the same v: that of the data, that after the last step of the chains.
+        """
+        machine, training = self.machine(), self._config.training
+        start = batch if training == "cd" else self.chains if training == "pcd" else None
+        num_chains = self._config.num_chains if start is None else len(start)
+
+        def chains(first: int, last: int) -> tuple[Tensor, Moments]:
+            begun = None if start is None else start[first:last]
+            rows = machine.chains(last - first, steps, chain_seed, first_chain=first, start=begun)
+            return rows, machine.sums(rows)
 
         data = self.moments(machine, batch)
-        model = mean(self._workers.share(num_chains, chains), num_chains)
+        ended, sums = zip(*self._workers.share(num_chains, chains), strict=True)
+        model = mean(list(sums), num_chains, machine.unit)
+        if training == "pcd":
+            self.chains = torch.cat(ended)
         self.step(data, model, rate)
         return float((data.visible - model.visible).abs().mean())
 
     def moments(self, machine: Machine, rows: Tensor) -> Moments:
         """Means over packed rows."""
-        return mean(self._workers.share(len(rows), lambda first, last: machine.sums(rows[first:last])), len(rows))
+        parts = self._workers.share(len(rows), lambda first, last: machine.sums(rows[first:last]))
+        return mean(parts, len(rows), machine.unit)
 
     def step(self, data: Moments, model: Moments, rate: float) -> None:
-        """Move the parameters along the centred gradient, and the centre of the hidden units after the data's."""
-        gradient = centred_gradient(data, model, self.visible_centre, self.hidden_centre)
-        self.weights += ((rate * self._site_rate)[:, None] * gradient.both).float()
+        """Move the parameters along the gradient, and the centre of the hidden units after the data's."""
+        config = self._config
+        if config.gradient == "centred":
+            gradient = centred_gradient(data, model, self.visible_centre, self.hidden_centre, hidden=config.hidden)
+        else:
+            gradient = Moments(*(of_data - of_model for of_data, of_model in zip(data, model, strict=True)))
+        change = gradient.both
+        if config.weight_decay:
+            change -= config.weight_decay * self.weights
+        self.weights += change.mul_((rate * self._site_rate)[:, None]).float()
         self.visible_bias += (rate * self._site_rate * gradient.visible).float()
         self.hidden_bias += (rate * gradient.hidden).float()
         self.hidden_centre += _CENTRE_STEP * (data.hidden - self.hidden_centre)
 
     def tensors(self) -> _store.Tensors:
         """All that changes with training."""
-        return {name: getattr(self, name).cpu().numpy() for name in _STATE}
+        return {name: getattr(self, name).cpu().numpy() for name in self._state}
 
     def restore(self, tensors: _store.Tensors) -> None:
-        """Take what `tensors` gave."""
-        for name in _STATE:
-            setattr(self, name, torch.from_numpy(tensors[name].copy()).to(self.weights.device))
+        """Take what `tensors` gave. ValueError where it is not of this learner's names, shapes and dtypes."""
+        _store.check_tensors(tensors, {name: (x.shape, x.dtype) for name, x in self.tensors().items()})
+        for name in self._state:
+            given, device = tensors[name], getattr(self, name).device
+            fresh = _by_hidden_unit(given, device) if name == "weights" else torch.from_numpy(given.copy()).to(device)
+            setattr(self, name, fresh)
 
     def snapshot(self) -> _store.Tensors:
         """The rounded parameters, as a model keeps them."""
         machine = self.machine()
+        chains = {"chains": self.chains.cpu().numpy().view(np.uint64)} if "chains" in self._state else {}
         return {
             "weights": machine.weights.to(torch.int16).cpu().numpy(),
             "visible_bias": machine.visible_bias.cpu().numpy(),
             "hidden_bias": machine.hidden_bias.cpu().numpy(),
             "fixed_point_bits": np.array([BITS], np.int32),
+            **chains,
         }
 
-    def looked_at(self) -> dict[str, float]:
-        """The five largest singular values of W."""
-        values = torch.linalg.svdvals(self.weights)[:5].tolist()
-        return {f"singular_value_{i}": value for i, value in enumerate(values)}
+
+def _by_hidden_unit(weights: NDArray[np.float32], device: torch.device) -> Tensor:
+    """W as a tensor of its shape that lies in memory a hidden unit after the other, as moments do."""
+    return torch.from_numpy(np.ascontiguousarray(weights.T).copy()).to(device).T
 
 
-def mean(parts: list[Moments], rows: int) -> Moments:
+def mean(parts: list[Moments], rows: int, unit: int) -> Moments:
     """Moments of all rows from the sums of their parts; exact until the division."""
-    both, visible, hidden = (sum(sums[1:], sums[0].long()).double() for sums in zip(*parts, strict=True))
-    return Moments(both / (rows * ONE), visible / rows, hidden / (rows * ONE))
+    totals = []
+    for sums in zip(*parts, strict=True):
+        total = sums[0].double()  # integers far below 2**53
+        for more in sums[1:]:
+            total += more
+        totals.append(total)
+    both, visible, hidden = totals
+    return Moments(both.div_(rows * unit), visible.div_(rows), hidden.div_(rows * unit))
 
 
-def centred_gradient(data: Moments, model: Moments, visible_centre: Tensor, hidden_centre: Tensor) -> Moments:
+_GRIDS = {"bernoulli": (30, 16), "relu": (22, 12)}  # bits of gradient and centres; rectified units are above 1
+
+
+def centred_gradient(
+    data: Moments, model: Moments, visible_centre: Tensor, hidden_centre: Tensor, *, hidden: str = "bernoulli"
+) -> Moments:
     """Gradient with respect to W, a and b of a machine in v - visible_centre and h - hidden_centre, in plain W, a, b.
 
     Melchior et al. 2016, algorithm 1: dW = <(v - m)(h - l)>_data - <(v - m)(h - l)>_model, da = d<v> - dW l,
     db = d<h> - dW^T m. With both centres zero it is the gradient of the mean log likelihood.
     """
-    visible, hidden = data.visible - model.visible, data.hidden - model.hidden
-    both = data.both - model.both - visible_centre[:, None] * hidden - visible[:, None] * hidden_centre
+    of_visible, of_hidden = data.visible - model.visible, data.hidden - model.hidden
+    both = data.both - model.both
+    work = torch.empty_like(both)  # one for all: fresh memory takes as long as the sums
+    both -= torch.mul(visible_centre[:, None], of_hidden, out=work)
+    both -= torch.mul(of_visible[:, None], hidden_centre, out=work)
     # sums in integers: their order must not matter
-    grid = (both * 2.0**30).round().long()
-    hidden_grid, visible_grid = ((centre * 2.0**16).round().long() for centre in (hidden_centre, visible_centre))
-    along_hidden = (grid * hidden_grid).sum(1).double() / 2.0**46
-    along_visible = (grid * visible_grid[:, None]).sum(0).double() / 2.0**46
-    return Moments(both, visible - along_hidden, hidden - along_visible)
+    bits, centre_bits = _GRIDS[hidden]
+    grid = torch.mul(both, 2.0**bits, out=work).round_().long()
+    hidden_grid, visible_grid = (
+        (centre * 2.0**centre_bits).round().long() for centre in (hidden_centre, visible_centre)
+    )
+    along_hidden = _product(grid, hidden_grid).double() / 2.0 ** (bits + centre_bits)
+    along_visible = _product(grid.T, visible_grid).double() / 2.0 ** (bits + centre_bits)
+    return Moments(both, of_visible - along_hidden, of_hidden - along_visible)
+
+
+def _product(matrix: Tensor, vector: Tensor) -> Tensor:
+    """Of int64, for which CUDA has no matrix product."""
+    return matrix @ vector if matrix.device.type == "cpu" else (matrix * vector).sum(1)
 
 
 def learning_rate(config: Any, progress: float) -> float:

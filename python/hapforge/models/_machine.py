@@ -5,6 +5,7 @@ Rows of units travel packed: int64 (n, words_per_row) on the machine's device, t
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -16,16 +17,17 @@ from hapforge import _backend
 from hapforge.haplotypes import words_per_row
 from hapforge.kernels import GibbsMachine, bit_product
 from hapforge.models import _fixed_point
-from hapforge.models._fixed_point import BITS
+from hapforge.models._fixed_point import BITS, LARGEST_BIAS
 
-ONE = 1 << 14
-"""Hidden probabilities are counted in units of 1 / ONE ..."""
-_TABLE_BITS, _TABLE_RANGE = 10, 12  # ... read at fields rounded to 2**-10 within +-12
+_UNITS = {"bernoulli": 1 << 14, "relu": 1 << 12}  # means of hidden units are counted in units of 1 / this ...
+_TABLE_BITS, _TABLE_RANGE = 10, {"bernoulli": 12, "relu": 64}  # ... read at fields rounded to 2**-10 within +-range
+_RECTIFIED_BITS = 10  # rectified units are multiples of 2**-10, see hapforge.kernels.gibbs
 _HIDDEN_LAYER, _VISIBLE_LAYER, _START_LAYER = 0, 1, 2
+_DRAWN_AT_ONCE = 1 << 20
 
 
 class Moments(NamedTuple):
-    """Of v_i P(h_j = 1 | v) (num_visible, num_hidden), of v, of P(h | v): sums over rows, int64, or means, float64."""
+    """Of v_i <h_j | v> (num_visible, num_hidden), of v, of <h | v>: sums over rows, int64, or means, float64."""
 
     both: Tensor
     visible: Tensor
@@ -35,12 +37,15 @@ class Moments(NamedTuple):
 class Machine(Protocol):
     """An RBM in integers, ready to compute fields; the same numbers on any device.
 
-    weights int32 (num_visible, num_hidden), visible_bias int32 (num_visible,), hidden_bias int32 (num_hidden,).
+    weights int32 (num_visible, num_hidden), visible_bias int32 (num_visible,), hidden_bias int32 (num_hidden,);
+    hidden, the kind of the hidden units: "bernoulli" or "relu"; unit, of hidden means in `sums`: 1 / unit.
     """
 
     weights: Tensor
     visible_bias: Tensor
     hidden_bias: Tensor
+    hidden: str
+    unit: int
 
     def hidden_field(self, rows: Tensor) -> Tensor:
         """int32 (n, num_hidden) of packed rows, in units of 2**-BITS."""
@@ -54,6 +59,7 @@ class Machine(Protocol):
         first_chain: int = 0,
         start: Tensor | None = None,
         clamp: Tensor | None = None,
+        temperature: float = 1.0,
     ) -> Tensor:
         """Packed rows: chains after `steps` steps.
 
@@ -61,21 +67,23 @@ class Machine(Protocol):
         ----------
         n, first_chain : chains first_chain ... first_chain + n - 1, by whose numbers random words are chosen
         start : packed rows; None: every unit 1 with probability 1/2, by the seed
-        clamp : bool (num_visible,), on the CPU; units that keep the value they have in `start`, which must be given;
-            1 step or more
+        clamp : bool (num_visible,) or (n, num_visible), on the CPU; units that keep the value they have in `start`,
+            which must be given
+        temperature : the last v is drawn given the last h at fields divided by it, rounded to 2**-BITS
         """
 
     def sums(self, rows: Tensor) -> Moments:
-        """Of packed rows, n <= 65,536; P(h | v) counts in units of 1 / ONE."""
+        """Of packed rows, n <= 65,536; <h | v> counts in units of 1 / unit."""
 
 
 class HostMachine:
     """A `Machine` on the CPU: hapforge.kernels.gibbs, on one thread (callers share out rows among threads)."""
 
-    def __init__(self, weights: Tensor, visible_bias: Tensor, hidden_bias: Tensor) -> None:
+    def __init__(self, weights: Tensor, visible_bias: Tensor, hidden_bias: Tensor, hidden: str = "bernoulli") -> None:
         self.weights, self.visible_bias, self.hidden_bias = weights, visible_bias, hidden_bias
+        self.hidden, self.unit = hidden, _UNITS[hidden]
         parts = (part.numpy() for part in (weights, visible_bias, hidden_bias))
-        self._gibbs = GibbsMachine(*parts, fixed_point_bits=BITS)
+        self._gibbs = GibbsMachine(*parts, fixed_point_bits=BITS, hidden=hidden)
 
     def hidden_field(self, rows: Tensor) -> Tensor:
         return torch.from_numpy(self._hidden_fields(self._bits(rows), len(rows))).T.contiguous()
@@ -89,25 +97,42 @@ class HostMachine:
         first_chain: int = 0,
         start: Tensor | None = None,
         clamp: Tensor | None = None,
+        temperature: float = 1.0,
     ) -> Tensor:
-        if clamp is not None:
-            assert start is not None
-            words = (start.numpy().view(np.uint64), len(self.weights))
-            state = self._gibbs.run(
-                words, steps=steps, seed=seed, clamp=clamp.numpy(), first_chain=first_chain, threads=1
-            )
-            return host_rows(state.visible[0])
         bits = None if start is None else self._bits(start)
-        bits, _ = self._gibbs.run_bits(bits, n, steps=steps, seed=seed, first_chain=first_chain, threads=1)
-        return host_rows(_backend.transpose(bits, n, 1))
+        held = None if clamp is None else clamp.numpy()
+        bits, hidden = self._gibbs.run_bits(
+            bits, n, steps=steps, seed=seed, clamp=held, first_chain=first_chain, threads=1
+        )
+        rows = host_rows(_backend.transpose(bits, n, 1))
+        if temperature == 1 or not steps:
+            return rows
+        if self.hidden == "relu":
+            scaled = torch.from_numpy(hidden).double() * (1 << _RECTIFIED_BITS)  # integers: the product is exact
+            field = scaled @ self.weights.T.double() / (1 << _RECTIFIED_BITS) + self.visible_bias
+        else:
+            field = torch.from_numpy(self._gibbs.visible_fields(hidden, n, threads=1)).T
+        drawn = _drawn_at(field, temperature, seed, steps - 1, first_chain)
+        return packed(_held(unpacked(rows, len(self.weights)), drawn, clamp))
 
     def sums(self, rows: Tensor) -> Moments:
         bits, num_visible = self._bits(rows), len(self.weights)
-        probability = _probability(torch.from_numpy(self._hidden_fields(bits, len(rows))))  # (num_hidden, n)
+        mean = _hidden_mean(torch.from_numpy(self._hidden_fields(bits, len(rows))), self.hidden)  # (num_hidden, n)
+        visible = torch.from_numpy(np.bitwise_count(bits).sum(1, dtype=np.int64))
+        return Moments(self._product(rows, mean, num_visible), visible, mean.sum(1))
+
+    def _product(self, rows: Tensor, mean: Tensor, num_visible: int) -> Tensor:
         words = rows.numpy().view(np.uint64)
-        both = torch.from_numpy(bit_product((words, num_visible), probability.numpy(), threads=1)).T
-        visible = np.bitwise_count(bits).sum(1, dtype=np.int64)
-        return Moments(both, torch.from_numpy(visible), probability.sum(1))
+        at_once = len(rows)
+        if self.hidden == "relu":  # sums are kept below 2**31
+            at_once = max(1, ((1 << 31) - 1) // max(1, int(mean.max()))) if mean.numel() else 1
+        parts = [
+            torch.from_numpy(
+                bit_product((words[a : a + at_once], num_visible), mean[:, a : a + at_once].numpy(), threads=1)
+            )
+            for a in range(0, len(rows), max(1, at_once))
+        ]
+        return (parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)).T
 
     def _hidden_fields(self, bits: NDArray[np.uint64], n: int) -> NDArray[np.int32]:
         return self._gibbs.hidden_fields(bits, n, threads=1)
@@ -118,7 +143,9 @@ class HostMachine:
 
 
 class DeviceMachine:
-    """A `Machine` in torch."""
+    """A `Machine` with binary hidden units in torch."""
+
+    hidden, unit = "bernoulli", _UNITS["bernoulli"]
 
     def __init__(self, weights: Tensor, visible_bias: Tensor, hidden_bias: Tensor) -> None:
         self.weights, self.visible_bias, self.hidden_bias = weights, visible_bias, hidden_bias
@@ -138,24 +165,27 @@ class DeviceMachine:
         first_chain: int = 0,
         start: Tensor | None = None,
         clamp: Tensor | None = None,
+        temperature: float = 1.0,
     ) -> Tensor:
         if start is None:
             even = torch.zeros((n, len(self.visible_bias)), dtype=torch.int32, device=self.weights.device)
             visible = _fixed_point.draw(even, seed=seed, step=0, layer=_START_LAYER, first_chain=first_chain)
         else:
             visible = unpacked(start, len(self.visible_bias))
-        held = None if clamp is None else clamp.to(self.weights.device)
         for step in range(steps):
             where = {"seed": seed, "step": step, "first_chain": first_chain}
             hidden = _fixed_point.draw(self._hidden_field(visible), layer=_HIDDEN_LAYER, **where)
             field = _fixed_point.product(hidden, self._to_visible).add_(self.visible_bias)
-            drawn = _fixed_point.draw(field, layer=_VISIBLE_LAYER, **where)
-            visible = drawn if held is None else torch.where(held, visible, drawn)
+            if temperature != 1 and step == steps - 1:
+                drawn = _drawn_at(field, temperature, seed, step, first_chain)
+            else:
+                drawn = _fixed_point.draw(field, layer=_VISIBLE_LAYER, **where)
+            visible = _held(visible, drawn, clamp)
         return packed(visible)
 
     def sums(self, rows: Tensor) -> Moments:
         visible = unpacked(rows, len(self.weights))
-        probability = _probability(self._hidden_field(visible))  # (n, num_hidden)
+        probability = _hidden_mean(self._hidden_field(visible), self.hidden)  # (n, num_hidden)
         both = _fixed_point.product(visible.T.contiguous(), _fixed_point.digits(probability))
         return Moments(both, visible.sum(0), probability.sum(0))
 
@@ -163,10 +193,28 @@ class DeviceMachine:
         return _fixed_point.product(visible, self._to_hidden).add_(self.hidden_bias)
 
 
-def machine_of(weights: Tensor, visible_bias: Tensor, hidden_bias: Tensor) -> Machine:
-    """The machine of int32 parameters, on their device."""
-    kind = HostMachine if weights.device.type == "cpu" else DeviceMachine
-    return kind(weights, visible_bias, hidden_bias)
+def machine_of(weights: Tensor, visible_bias: Tensor, hidden_bias: Tensor, hidden: str = "bernoulli") -> Machine:
+    """The machine of int32 parameters, on their device; rectified hidden units only on the CPU."""
+    if weights.device.type == "cpu":
+        return HostMachine(weights, visible_bias, hidden_bias, hidden)
+    assert hidden == "bernoulli"
+    return DeviceMachine(weights, visible_bias, hidden_bias)
+
+
+def _held(before: Tensor, drawn: Tensor, clamp: Tensor | None) -> Tensor:
+    return drawn if clamp is None else torch.where(clamp.to(drawn.device), before, drawn)
+
+
+def _drawn_at(field: Tensor, temperature: float, seed: int, step: int, first_chain: int) -> Tensor:
+    """int8 (n, num_visible): visible units of a step at fields divided by the temperature."""
+    at_once = max(1, _DRAWN_AT_ONCE // max(1, field.shape[1]))
+    parts = []
+    for first in range(0, len(field), at_once):
+        cooled = (field[first : first + at_once].double() / temperature).round_()
+        cooled = cooled.clamp_(-LARGEST_BIAS, LARGEST_BIAS).to(torch.int32)
+        where = {"seed": seed, "step": step, "first_chain": first_chain + first}
+        parts.append(_fixed_point.draw(cooled, layer=_VISIBLE_LAYER, **where))
+    return torch.cat(parts) if parts else torch.empty(field.shape, dtype=torch.int8)
 
 
 def host_rows(words: NDArray[np.uint64]) -> Tensor:
@@ -188,27 +236,48 @@ def packed(units: Tensor) -> Tensor:
 
 
 def free_energy(machine: Machine, rows: Tensor) -> Tensor:
-    """F(v) = -a.v - sum_j log(1 + exp(b_j + (v W)_j)) of packed rows, float64 (n,)."""
-    hidden = torch.nn.functional.softplus(machine.hidden_field(rows).double() / (1 << BITS)).sum(1)
+    """F(v) = -a.v - sum_j f(b_j + (v W)_j) of packed rows, float64 (n,).
+
+    f(x) is the log of the summed out hidden unit: log(1 + exp(x)); for rectified ones the log of the integral of
+    exp(x h - h^2 / 2) over h > 0, x^2 / 2 + log(sqrt(2 pi) Phi(x)).
+    """
+    x = machine.hidden_field(rows).double() / (1 << BITS)
+    if machine.hidden == "relu":
+        hidden = (x * x / 2 + torch.special.log_ndtr(x) + math.log(2 * math.pi) / 2).sum(1)
+    else:
+        hidden = torch.nn.functional.softplus(x).sum(1)
     visible = unpacked(rows, len(machine.visible_bias)).double()  # integers below 2**53: the product is exact
     return -(visible @ machine.visible_bias.double()) / (1 << BITS) - hidden
 
 
-def _probability(field: Tensor) -> Tensor:
-    """int32, sigmoid(field 2**-BITS) in units of 1 / ONE, at fields rounded to 2**-_TABLE_BITS."""
+def _hidden_mean(field: Tensor, hidden: str) -> Tensor:
+    """int32: <h | v> in units of 1 / _UNITS, at fields rounded to 2**-_TABLE_BITS.
+
+    sigmoid(x); for rectified units x + phi(x) / Phi(x), which is x above the table, and held where it ends below.
+    """
     nearest = (field + (1 << BITS - _TABLE_BITS - 1)) >> BITS - _TABLE_BITS
-    edge = _TABLE_RANGE << _TABLE_BITS
-    return _probability_table(field.device)[nearest.clamp_(-edge, edge) + edge]
+    edge = _TABLE_RANGE[hidden] << _TABLE_BITS
+    table = _table(hidden, field.device)
+    if hidden == "bernoulli":
+        return table[nearest.clamp_(-edge, edge) + edge]
+    highest = 1 << _TABLE_BITS + _RECTIFIED_BITS  # as rectified units are
+    above = (nearest.clamp(edge, highest) - edge) * (_UNITS["relu"] >> _TABLE_BITS)
+    return table[nearest.clamp_(-edge, edge) + edge] + above
 
 
-_TABLES: dict[str, Tensor] = {}
+_TABLES: dict[tuple[str, str], Tensor] = {}
 
 
-def _probability_table(device: torch.device) -> Tensor:
-    """int32: ONE sigmoid(x) at x = -12, -12 + 2**-10 ... 12; a table, since exp may round by place in the array."""
-    if str(device) not in _TABLES:
-        edge = _TABLE_RANGE << _TABLE_BITS
+def _table(hidden: str, device: torch.device) -> Tensor:
+    """int32, means at fields -range, -range + 2**-10 ... range; a table, since exp may round by place in the array."""
+    key = hidden, str(device)
+    if key not in _TABLES:
+        edge = _TABLE_RANGE[hidden] << _TABLE_BITS
         x = np.arange(-edge, edge + 1) / (1 << _TABLE_BITS)
-        values = np.round(ONE / (1 + np.exp(-x))).astype(np.int32)
-        _TABLES[str(device)] = torch.from_numpy(values).to(device)
-    return _TABLES[str(device)]
+        if hidden == "relu":
+            log_share = torch.special.log_ndtr(torch.from_numpy(x)).numpy()  # log Phi(x)
+            means = x + np.exp(-x * x / 2 - math.log(2 * math.pi) / 2 - log_share)
+        else:
+            means = 1 / (1 + np.exp(-x))
+        _TABLES[key] = torch.from_numpy(np.round(_UNITS[hidden] * means).astype(np.int32)).to(device)
+    return _TABLES[key]

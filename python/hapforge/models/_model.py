@@ -35,6 +35,7 @@ class Model(ABC):
     summary: ClassVar[str]
     config_type: ClassVar[type]
     config: Any
+    SAMPLING: ClassVar[dict[str, type]] = {}  # what `sample` takes beside n, seed and labels
 
     def __init__(self) -> None:
         self._sites: Sites | None = None
@@ -65,6 +66,12 @@ class Model(ABC):
         ValueError
             Not fitted, n below 0, a seed out of its range, or labels for a model without.
         """
+        return self._cohort(n, seed, labels, self._draw)
+
+    def _cohort(
+        self, n: int, seed: int, labels: Any, draw: Callable[[int, int], NDArray[np.uint64]]
+    ) -> HaplotypeMatrix:
+        """What draw(n, seed) gives, after the checks of `sample`."""
         sites = self.sites
         if labels is not None:
             raise ValueError(f"labels: expected None, {type(self).__name__} is not conditional, found {labels!r}")
@@ -72,7 +79,7 @@ class Model(ABC):
             raise ValueError(f"n: expected 0 or more, found {n}")
         seed = check_seed(seed)
         samples = Samples(n, sample_id=[f"AG{i}" for i in range((n + 1) // 2)])
-        return HaplotypeMatrix(self._draw(n, seed), sites, samples)
+        return HaplotypeMatrix(draw(n, seed), sites, samples)
 
     def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write what is needed to draw again: ``model.json`` and ``weights.safetensors``; a model there is replaced.
@@ -97,6 +104,7 @@ class Model(ABC):
                 "summary": self.summary,
                 "intended_use": "Research on artificial genomes; draws share the training cohort's sites.",
                 "limits": "Draws are no better than the evaluation of this very model shows (hapforge evaluate).",
+                "sampling": self._sampling(),
                 "privacy": "No formal guarantee: draws can come close to or repeat training haplotypes.",
             },
         }
@@ -111,7 +119,7 @@ class Model(ABC):
                 raise KeyError("num_haplotypes")
             model._sites = _store.sites_from_tensors(tensors)
             model._restore(tensors)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise FormatError(path, f"the parts of a {cls.name} model", f"{type(error).__name__}: {error}") from None
         return model
 
@@ -137,6 +145,10 @@ class Model(ABC):
         device: str = "auto",
     ) -> Self:
         """Learn from a cohort; returns the model itself."""
+
+    def _sampling(self) -> str:
+        """How `sample` draws where it is told nothing, for the model card."""
+        return "Independent draws from the fitted distribution."
 
     @abstractmethod
     def _draw(self, n: int, seed: int) -> NDArray[np.uint64]:

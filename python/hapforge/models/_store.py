@@ -24,6 +24,8 @@ MONITORED = ("monitor.jsonl", "best", "tensorboard")  # of a callback that evalu
 _STRING_FIELDS = ("contig", "id", "ref", "alt")
 
 Tensors = dict[str, NDArray[Any]]
+Shapes = dict[str, tuple[tuple[int, ...], Any]]
+"""Shape and dtype by name."""
 
 
 def write_model(
@@ -136,6 +138,18 @@ def read_tensors(path: Path, sha256: str) -> Tensors:
     except SafetensorError as error:
         raise FormatError(path, "safetensors", str(error)) from None
     return tensors
+
+
+def check_tensors(tensors: Tensors, expected: Shapes) -> None:
+    """Raise ValueError unless every tensor is there, of its shape and dtype, and finite."""
+    for name, (shape, dtype) in expected.items():
+        if name not in tensors:
+            raise ValueError(f"{name}: expected a tensor, found none")
+        found = tensors[name]
+        if found.shape != shape or found.dtype != np.dtype(dtype):
+            raise ValueError(f"{name}: expected {np.dtype(dtype)} {shape}, found {found.dtype} {found.shape}")
+        if found.dtype.kind == "f" and not np.isfinite(found).all():
+            raise ValueError(f"{name}: expected finite numbers, found others")
 
 
 def sites_to_tensors(sites: Sites) -> Tensors:

@@ -61,9 +61,6 @@ class Learner(Protocol):
     def snapshot(self) -> _store.Tensors:
         """The tensors of the model as it is now."""
 
-    def looked_at(self) -> dict[str, float]:
-        """What to log with a checkpoint, because it takes time."""
-
 
 class TrainedModel(Model):
     """A model that is trained by epochs; `config.epochs` of them.
@@ -177,11 +174,8 @@ def _train(
         model._restore(learner.snapshot())
         seconds += time.perf_counter() - start
         if folder is not None:
-            due = epoch % checkpoint_every == 0
-            if due:
-                metrics |= learner.looked_at()
             folder.log({"epoch": epoch, "seconds": round(seconds, 3), **metrics})
-            if due:
+            if epoch % checkpoint_every == 0:
                 save_checkpoint()
         try:
             if callback is not None and callback(TrainingState(epoch, epochs, seconds, metrics, model)):

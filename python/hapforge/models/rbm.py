@@ -4,90 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hapforge.haplotypes import HaplotypeMatrix, words_per_row
+from hapforge.haplotypes import HaplotypeMatrix, check_seed, seeded_order, words_per_row
+from hapforge.kernels import allele_counts
 from hapforge.models import _store
 from hapforge.models._boltzmann import BoltzmannLearner
 from hapforge.models._fixed_point import BITS
 from hapforge.models._machine import Machine, free_energy, host_rows, machine_of
-from hapforge.models._training import TrainedModel
+from hapforge.models._partition import LogPartition, log_partition
+from hapforge.models._rbm_config import RBMConfig, check_temperature
+from hapforge.models._training import TrainedModel, stream_seed
 from hapforge.models._workers import Workers, device_of
 
 _ROWS = 1024
-_MAX_ROWS = 65_536
 
 
-@dataclass(frozen=True)
-class RBMConfig:
-    """
-    Attributes
-    ----------
-    num_hidden : int, hidden units
-    gibbs_steps : int, k: steps from the uniform start, the same at training and at sampling
-    early_gibbs_steps : int, steps of the chains ...
-    early_share : float in [0, 1), ... over this share of the updates: short chains learn the coarse structure cheaply,
-        the last updates the distribution after k steps. 0 is Rdm-k as published: k steps throughout
-    epochs : int, passes over the training rows
-    batch_size : int, training rows per update (batches of an epoch are as equal as can be)
-    num_chains : int, chains per update
-    learning_rate : float, at its height
-    warmup : float in [0, 1], share of the updates over which the rate grows from a tenth of its height
-    hold : float in [0, 1], share of the updates after which it falls, exponentially ...
-    final_rate : float in (0, 1], ... to this share of its height
-    site_scaling : float in [0, 1]: site j's rate is multiplied by (4 max(f_j (1 - f_j), 0.01))**-site_scaling, so that
-        rare alleles are learnt as fast as common ones
-    initial_scale : float, standard deviation of the first weights
-    """
-
-    num_hidden: int = 400
-    gibbs_steps: int = 10
-    early_gibbs_steps: int = 10
-    early_share: float = 0.0
-    epochs: int = 600
-    batch_size: int = 500
-    num_chains: int = 300
-    learning_rate: float = 0.1
-    warmup: float = 0.2
-    hold: float = 0.5
-    final_rate: float = 0.05
-    site_scaling: float = 0.5
-    initial_scale: float = 0.001
-
-    def __post_init__(self) -> None:
-        for name in ("num_hidden", "gibbs_steps", "early_gibbs_steps", "epochs", "batch_size", "num_chains"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected 1 or more, found {getattr(self, name)}")
-        for name in ("batch_size", "num_chains"):
-            if getattr(self, name) > _MAX_ROWS:
-                raise ValueError(f"{name}: expected at most {_MAX_ROWS}, found {getattr(self, name)}")
-        for name in ("warmup", "hold", "site_scaling"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name}: expected 0 to 1, found {getattr(self, name)}")
-        if not 0 <= self.early_share < 1:
-            raise ValueError(f"early_share: expected 0 or more and below 1, found {self.early_share}")
-        for name in ("learning_rate", "initial_scale", "final_rate"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ValueError(f"{name}: expected a positive number, found {getattr(self, name)}")
-        if self.initial_scale > 1:
-            raise ValueError(f"initial_scale: expected at most 1, found {self.initial_scale}")
+_PUBLISHED_2021: dict[str, Any] = {
+    "hidden": "relu",
+    "training": "pcd",
+    "gradient": "plain",
+    "gibbs_steps": 10,
+    "num_chains": 100,
+    "batch_size": 32,
+    "learning_rate": 1e-3,
+    "warmup": 0.0,
+    "hold": 0.0,
+    "final_rate": 0.1,
+    "site_scaling": 0.0,
+    "sample_steps": 1000,
+}
+_PUBLISHED_2023: dict[str, Any] = {
+    "gradient": "plain",
+    "learning_rate": 0.005,
+    "warmup": 0.0,
+    "hold": 1.0,
+    "site_scaling": 0.0,
+}
 
 
 class RBM(TrainedModel):
-    """Restricted Boltzmann machine with binary units, trained out of equilibrium (Rdm-k).
+    """Restricted Boltzmann machine with binary visible units; hidden units binary or rectified.
 
-    E(v, h) = -v.W.h - a.v - b.h. Chains start uniformly at random and take exactly k steps (h given v, then v given h),
-    at training and at sampling alike; the gradient is <v h>_data - <v h>_chains with P(h | v) for h in both terms. What
-    is learnt is the distribution after k steps, which needs no equilibrium. The gradient is centred (Melchior et al.
-    2016): moments are taken of v - mean(v) and h - mean(h), with running means for h.
+    E(v, h) = -v.W.h - a.v - b.h, plus the sum of h^2 / 2 over rectified units (h >= 0). The gradient is
+    <v h>_data - <v h>_chains with the mean of h given v for h in both terms. It is centred (Melchior et al. 2016):
+    moments are taken of v - mean(v) and h - mean(h), with running means for h; or plain.
+
+    Chains of an update are, by `training`,
+
+    - "rdm": new ones from a uniform start. What is learnt is the distribution after exactly k steps from there, which
+      needs no equilibrium; at sampling chains do the same.
+    - "pcd": persistent. They are saved with the model, and draws start from them.
+    - "cd": from the rows of the batch. Draws start at random, or from rows that are given.
 
     Weights and biases act as multiples of 2**-12, in training too, and every random number is counter-based: the same
-    seed gives the same weights and draws on any number of threads, resumed or not.
+    seed gives the same weights and draws on any number of threads, resumed or not. (Singular values are floats: with
+    `spectrum_growth` two CPUs may differ where a growth is within their rounding of the limit.)
 
     Parameters
     ----------
@@ -97,13 +74,14 @@ class RBM(TrainedModel):
     References
     ----------
     Yelmen et al. 2023, Deep convolutional and conditional neural networks for large-scale genomic data generation,
-    Materials and Methods, "RBM"; Decelle, Furtlehner, Seoane 2021, Equilibrium and non-equilibrium regimes in the
-    learning of restricted Boltzmann machines; Melchior, Fischer, Wiskott 2016, How to center deep Boltzmann machines,
-    JMLR 17, algorithm 1.
+    Materials and Methods, "RBM"; Yelmen et al. 2021, Creating artificial human genomes using generative neural
+    networks, Materials and Methods, "RBM model" (PCD, rectified units); Decelle, Furtlehner, Seoane 2021, Equilibrium
+    and non-equilibrium regimes in the learning of restricted Boltzmann machines; Melchior, Fischer, Wiskott 2016, How
+    to center deep Boltzmann machines, JMLR 17, algorithm 1.
     """
 
     name: ClassVar[str] = "rbm"
-    summary: ClassVar[str] = "Restricted Boltzmann machine trained out of equilibrium (Yelmen et al. 2023)."
+    summary: ClassVar[str] = "Restricted Boltzmann machine (Yelmen et al. 2021, 2023)."
     config_type: ClassVar[type] = RBMConfig
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         # 1,000 sites, 4,008 rows: benchmarks/results/demo.json has its time and scores
@@ -120,26 +98,17 @@ class RBM(TrainedModel):
             "hold": 0.6,
             "final_rate": 0.05,
         },
+        # Yelmen et al. 2021: "learning rate between 0.001 and 0.0001", rectified units, PCD-10, 100 chains; the number
+        # of steps at sampling is not stated
+        "rbm_2021_805": {"num_hidden": 100, **_PUBLISHED_2021},
+        "rbm_2021_10k": {"num_hidden": 500, **_PUBLISHED_2021},
         # Yelmen et al. 2023, 10,000 sites: k = 200, hidden units "about the same order as the number of visible ones";
         # the rate "such that the eigenvalues of the weight matrix are smoothly increasing", without a number
-        "oe_10k": {
-            "num_hidden": 10_000,
-            "gibbs_steps": 200,
-            "learning_rate": 0.005,
-            "warmup": 0.0,
-            "hold": 1.0,
-            "site_scaling": 0.0,
-        },
+        "rbm_10k": {"num_hidden": 10_000, "gibbs_steps": 200, **_PUBLISHED_2023},
         # Yelmen et al. 2023, 65,535 sites: 1,000 hidden units, rate 0.005, k = 100 (the first RBM of the chain)
-        "oe_65k": {
-            "num_hidden": 1000,
-            "gibbs_steps": 100,
-            "learning_rate": 0.005,
-            "warmup": 0.0,
-            "hold": 1.0,
-            "site_scaling": 0.0,
-        },
+        "rbm_65k": {"num_hidden": 1000, "gibbs_steps": 100, **_PUBLISHED_2023},
     }
+    SAMPLING: ClassVar[dict[str, type]] = {"start": str, "steps": int, "temperature": float}
 
     def __init__(self, preset: str | None = None, **settings: Any) -> None:
         super().__init__()
@@ -149,6 +118,7 @@ class RBM(TrainedModel):
             settings = {**self.PRESETS[preset], **settings}
         self.config: RBMConfig = RBMConfig(**settings)
         self._device = torch.device("cpu")
+        self._persistent: NDArray[np.uint64] | None = None
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -166,17 +136,72 @@ class RBM(TrainedModel):
         return self._hidden_bias.astype(np.float64) / (1 << BITS)
 
     def free_energy(self, H: HaplotypeMatrix) -> NDArray[np.float64]:
-        """F(v) = -a.v - sum_j log(1 + exp(b_j + (v W)_j)) of every haplotype, float64 (num_haplotypes,)."""
+        """F(v) = -a.v - sum_j f(b_j + (v W)_j) of every haplotype, float64 (num_haplotypes,).
+
+        f(x) = log(1 + exp(x)), for rectified units x^2 / 2 + log(sqrt(2 pi) Phi(x)); exp(-F) sums exp(-E) over h.
+        """
         if H.num_sites != len(self.sites):
             raise ValueError(f"H: expected {len(self.sites)} sites, found {H.num_sites}")
-        machine = self._machine()
+        machine = self._machine(self._device)
         parts = [free_energy(machine, rows.to(self._device)) for rows in host_rows(H.words).split(_ROWS)]
         return torch.cat(parts).cpu().numpy()
+
+    def log_partition(self, *, num_chains: int = 500, temperatures: int = 1000, seed: int = 0) -> LogPartition:
+        """log Z of the rounded machine by annealed importance sampling, with a standard error.
+
+        Z sums exp(-E(v, h)) over v and h (integrates, over rectified h).
+
+        Parameters
+        ----------
+        num_chains : int >= 2, independent runs, over whose weights the standard error is taken
+        temperatures : int >= 1, steps from independent sites to the machine
+        seed : int in [0, 2**64)
+
+        Returns
+        -------
+        LogPartition
+
+        Notes
+        -----
+        See `hapforge.models._partition`: the mean weight is unbiased for Z, its log is biased towards small values
+        where weights vary, and runs that miss a mode don't show in the standard error. Log likelihoods from it are
+        therefore too high rather than too low: take more temperatures until the number no longer falls.
+        """
+        for name, value, least in (("num_chains", num_chains, 2), ("temperatures", temperatures, 1)):
+            if value < least:
+                raise ValueError(f"{name}: expected {least} or more, found {value}")
+        seed = check_seed(seed)
+        start = self.sample(_ROWS, seed=seed)
+        with Workers(torch.device("cpu")) as workers:
+            return log_partition(
+                self._machine(torch.device("cpu")),
+                allele_counts(start) / _ROWS,
+                num_chains,
+                temperatures,
+                seed,
+                workers,
+            )
+
+    def log_likelihood(self, H: HaplotypeMatrix, *, partition: LogPartition | None = None) -> NDArray[np.float64]:
+        """log p(v) = -F(v) - log Z at equilibrium, natural log, float64 (num_haplotypes,).
+
+        Parameters
+        ----------
+        H : haplotypes at the model's sites
+        partition : what `log_partition` gave; None computes it with its defaults. Its standard error and bias are
+            those of every value here. A machine trained by "rdm" draws from its distribution after k steps, not from
+            the equilibrium that this is about.
+        """
+        return -self.free_energy(H) - (partition or self.log_partition()).value
 
     @contextmanager
     def _learner(
         self, H: HaplotypeMatrix, seed: int, validation: HaplotypeMatrix | None, device: str
     ) -> Iterator[BoltzmannLearner]:
+        if self.config.hidden == "relu":
+            if device == "cuda":
+                raise ValueError("device: expected 'cpu' or 'auto' for rectified hidden units, found 'cuda'")
+            device = "cpu" if device == "auto" else device
         self._device = device_of(device)
         with Workers(self._device) as workers:
             yield BoltzmannLearner(H, self.config, seed, workers, validation=validation, device=self._device)
@@ -184,34 +209,123 @@ class RBM(TrainedModel):
     def _describe_training(self, data: HaplotypeMatrix, seed: int, **more: Any) -> None:
         super()._describe_training(data, seed, fixed_point_bits=BITS, **more)
 
-    def _draw(self, n: int, seed: int) -> NDArray[np.uint64]:
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        labels: Any = None,
+        start: HaplotypeMatrix | str | None = None,
+        steps: int | None = None,
+        temperature: float | None = None,
+    ) -> HaplotypeMatrix:
+        """Draw artificial genomes.
+
+        Parameters
+        ----------
+        n : int, haplotypes to draw; rows 2i and 2i + 1 are called one person, AG{i}
+        seed : int in [0, 2**64); same seed, same genomes, on any number of threads; fewer are the first of more
+        labels : None; this model knows no labels
+        start : where chains start. "random": every unit 1 with probability 1/2. "chains": the persistent chains of
+            "pcd", over and over where n is more. A cohort at the model's sites: its rows in a seeded order, over and
+            over (training rows, or an independent sampling set, the remedy of Yelmen et al. 2021 for draws that come
+            too close to training rows). None: "chains" where there are any, else "random"
+        steps : int >= 1; None: `sample_steps` of the config, or where that is 0 its `gibbs_steps`
+        temperature : float; the last v is drawn given the last h at logits divided by it. Below 1 there is less noise
+            of single sites. It is no temperature of the machine: chains run at 1. None: that of the config
+
+        Returns
+        -------
+        HaplotypeMatrix of n haplotypes with the sites of the training cohort and ids AG0_A, AG0_B ...
+
+        Raises
+        ------
+        ValueError
+            Not fitted, an argument out of its range, no such start.
+        """
+        if steps is not None and steps < 1:
+            raise ValueError(f"steps: expected 1 or more, found {steps}")
+        if temperature is not None:
+            check_temperature(temperature)
+        chosen = partial(self._draw, start=start, steps=steps, temperature=temperature)
+        return self._cohort(n, seed, labels, chosen)
+
+    def _sampling(self) -> str:
+        config = self.config
+        where = "the persistent chains" if config.training == "pcd" else "a uniform start"
+        steps = config.sample_steps or config.gibbs_steps
+        return f"{steps} Gibbs steps from {where}; the last visible units at temperature {config.temperature:g}."
+
+    def _start(self, start: HaplotypeMatrix | str | None, seed: int) -> NDArray[np.uint64] | None:
+        """Rows to start from, over and over; None: at random."""
+        if start is None:
+            return self._persistent
+        if isinstance(start, HaplotypeMatrix):
+            if start.num_sites != len(self.sites) or not start.num_haplotypes:
+                expected = f"start: expected rows of {len(self.sites)} sites"
+                raise ValueError(f"{expected}, found {start.num_haplotypes} of {start.num_sites}")
+            return start.words[seeded_order(start.num_haplotypes, stream_seed(seed, "start"))]
+        if start not in ("random", "chains"):
+            raise ValueError(f"start: expected 'random', 'chains' or a cohort, found {start!r}")
+        if start == "chains" and self._persistent is None:
+            raise ValueError("start: expected a machine trained by 'pcd' for 'chains', found no persistent chains")
+        return self._persistent if start == "chains" else None
+
+    def _draw(
+        self,
+        n: int,
+        seed: int,
+        *,
+        start: HaplotypeMatrix | str | None = None,
+        steps: int | None = None,
+        temperature: float | None = None,
+    ) -> NDArray[np.uint64]:
+        config = self.config
+        steps = steps or config.sample_steps or config.gibbs_steps
+        temperature = temperature or config.temperature
         words = np.zeros((n, words_per_row(len(self.sites))), np.uint64)
-        machine = self._machine()
+        machine, begun = self._machine(self._device), self._start(start, seed)
         with Workers(self._device) as workers:
 
             def chains(first: int, last: int) -> None:
-                for start in range(first, last, _ROWS):
-                    rows = min(_ROWS, last - start)
-                    drawn = machine.chains(rows, self.config.gibbs_steps, seed, first_chain=start)
-                    words[start : start + rows] = drawn.cpu().numpy().view(np.uint64)
+                for a in range(first, last, _ROWS):
+                    b = min(a + _ROWS, last)
+                    rows = None
+                    if begun is not None:
+                        rows = host_rows(begun[np.arange(a, b) % len(begun)]).to(self._device)
+                    drawn = machine.chains(b - a, steps, seed, first_chain=a, start=rows, temperature=temperature)
+                    words[a:b] = drawn.cpu().numpy().view(np.uint64)
 
             workers.share(n, chains)
         return words
 
-    def _machine(self) -> Machine:
+    def _machine(self, device: torch.device) -> Machine:
         parts = (self._weights.astype(np.int32), self._visible_bias, self._hidden_bias)
-        return machine_of(*(torch.from_numpy(part).to(self._device) for part in parts))
+        weights, visible_bias, hidden_bias = (torch.from_numpy(part).to(device) for part in parts)
+        return machine_of(weights, visible_bias, hidden_bias, self.config.hidden)
 
     def _tensors(self) -> _store.Tensors:
-        return {
+        tensors: _store.Tensors = {
             "weights": self._weights,
             "visible_bias": self._visible_bias,
             "hidden_bias": self._hidden_bias,
             "fixed_point_bits": np.array([BITS], np.int32),
         }
+        return tensors if self._persistent is None else tensors | {"chains": self._persistent}
 
     def _restore(self, tensors: _store.Tensors) -> None:
+        num_sites, config = len(self.sites), self.config
+        expected: _store.Shapes = {
+            "weights": ((num_sites, config.num_hidden), np.int16),
+            "visible_bias": ((num_sites,), np.int32),
+            "hidden_bias": ((config.num_hidden,), np.int32),
+            "fixed_point_bits": ((1,), np.int32),
+        }
+        if config.training == "pcd":
+            expected["chains"] = ((config.num_chains, words_per_row(num_sites)), np.uint64)
+        _store.check_tensors(tensors, expected)
         if int(tensors["fixed_point_bits"][0]) != BITS:
             raise ValueError(f"fixed_point_bits: expected {BITS}, found {int(tensors['fixed_point_bits'][0])}")
         self._weights = tensors["weights"]
         self._visible_bias, self._hidden_bias = tensors["visible_bias"], tensors["hidden_bias"]
+        self._persistent = tensors.get("chains")
