@@ -14,11 +14,13 @@ from hapforge.models.bernoulli import Bernoulli
 from hapforge.models.markov import Markov
 
 if TYPE_CHECKING:
+    from hapforge.models.labelled_rbm import LabelledRBM
     from hapforge.models.rbm import RBM
 
-__all__ = ["RBM", "Bernoulli", "Markov", "Model", "by_name", "load", "names"]
+__all__ = ["RBM", "Bernoulli", "LabelledRBM", "Markov", "Model", "by_name", "load", "names"]
 
-_CLASSES = {"bernoulli": "Bernoulli", "markov": "Markov", "rbm": "RBM"}
+_CLASSES = {"bernoulli": "Bernoulli", "markov": "Markov", "rbm": "RBM", "labelled_rbm": "LabelledRBM"}
+_MODULES = {found.lower(): module for module, found in _CLASSES.items()}
 
 
 def names() -> list[str]:
@@ -27,7 +29,7 @@ def names() -> list[str]:
 
 
 def by_name(name: str) -> type[Model]:
-    """The model's class; capitals don't matter.
+    """The model's class; capitals and underscores don't matter.
 
     Raises
     ------
@@ -36,11 +38,11 @@ def by_name(name: str) -> type[Model]:
     MissingDependencyError
         It needs torch, which is not installed.
     """
-    found = _CLASSES.get(name.lower())
-    if found is None:
+    module = _MODULES.get(name.lower().replace("_", ""))
+    if module is None:
         raise ValueError(f"model: expected one of {', '.join(_CLASSES)}, found {name!r}")
     try:
-        model: type[Model] = getattr(importlib.import_module(f"hapforge.models.{name.lower()}"), found)
+        model: type[Model] = getattr(importlib.import_module(f"hapforge.models.{module}"), _CLASSES[module])
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
@@ -69,6 +71,6 @@ def load(folder: str | os.PathLike[str]) -> Model:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "RBM":
-        return by_name("rbm")
+    if name in ("RBM", "LabelledRBM"):
+        return by_name(name)
     raise AttributeError(f"module 'hapforge.models' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Fields and draws of binary units in integers, in torch: on a device, the bits that `hapforge.kernels.gibbs` draws.
+"""Fields and draws of units in integers, in torch: on a device, the bits that `hapforge.kernels.gibbs` draws.
 
 Weights are integers in units of 2**-BITS with two balanced base-256 digits, |W_q| <= LARGEST_WEIGHT. A field
 ``units @ W_q`` is then two products of 0/1 units with 8-bit digits, exact in float32 whatever the order of the sums:
@@ -73,14 +73,40 @@ def draw(field: Tensor, *, seed: int, step: int, layer: int, first_chain: int = 
     uniform = torch.stack(words).gather(0, word.expand(1, n, -1))[0]
     x = field.long()
     negative = x < 0
-    z = x.abs() * 3098164009 >> (BITS - 1)
+    below = torch.where(negative, uniform ^ _MASK32, uniform) * (_ONE + _decay(x.abs())) < 1 << 62
+    return (below ^ negative).to(torch.int8)
+
+
+def draw_one(field: Tensor, *, seed: int, step: int, layer: int, first_chain: int = 0) -> Tensor:
+    """int64 (n,): in chain c value m with probability softmax(field[c] 2**-BITS)[m].
+
+    Parameters
+    ----------
+    field : int32 (n, values), fewer than 2**16 values
+    seed, step, layer, first_chain : the counter of the chain's one random word U, as that of unit 0 in `draw`
+
+    Notes
+    -----
+    With e_m = exp(field_m - max field) in units of 2**-30, as `draw` has it, the first m is taken at which the sum of
+    e_0 ... e_m exceeds floor(U sum(e) / 2**32): integers throughout, so every device draws the same.
+    """
+    x = field.long()
+    reached = _decay((x.amax(1, keepdim=True) - x).clamp(max=1 << 31)).cumsum(1)
+    chain = torch.arange(first_chain, first_chain + len(field), device=field.device)
+    uniform = _philox(torch.zeros_like(chain), chain, step, layer, seed)[0]
+    total = reached[:, -1]  # below 2**46
+    upper, lower = uniform * (total >> 16), uniform * (total & 0xFFFF)
+    return (reached <= (upper + (lower >> 16) >> 16)[:, None]).sum(1)
+
+
+def _decay(y: Tensor) -> Tensor:
+    """int64: exp(-y 2**-BITS) in units of 2**-30, of int64 y >= 0."""
+    z = y * 3098164009 >> (BITS - 1)
     whole, fraction = z >> 32, z & _MASK32
     decay = torch.full_like(fraction, _EXP2[5])
     for i in (4, 3, 2, 1, 0):
         decay = _EXP2[i] - (decay * fraction >> 32)
-    decay = torch.where(whole < 32, decay >> whole.clamp(max=31), 0)
-    below = torch.where(negative, uniform ^ _MASK32, uniform) * (_ONE + decay) < 1 << 62
-    return (below ^ negative).to(torch.int8)
+    return torch.where(whole < 32, decay >> whole.clamp(max=31), 0)
 
 
 def _philox(block: Tensor, chain: Tensor, step: int, layer: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -72,6 +72,9 @@ class Machine(Protocol):
         temperature : the last v is drawn given the last h at fields divided by it, rounded to 2**-BITS
         """
 
+    def step(self, rows: Tensor, step: int, seed: int, *, first_chain: int = 0) -> tuple[Tensor, Tensor]:
+        """Packed rows of v and of h, binary: that step of `chains` from these rows, h and then v given h."""
+
     def sums(self, rows: Tensor) -> Moments:
         """Of packed rows, n <= 65,536; <h | v> counts in units of 1 / unit."""
 
@@ -114,6 +117,13 @@ class HostMachine:
             field = torch.from_numpy(self._gibbs.visible_fields(hidden, n, threads=1)).T
         drawn = _drawn_at(field, temperature, seed, steps - 1, first_chain)
         return packed(_held(unpacked(rows, len(self.weights)), drawn, clamp))
+
+    def step(self, rows: Tensor, step: int, seed: int, *, first_chain: int = 0) -> tuple[Tensor, Tensor]:
+        n = len(rows)
+        visible, hidden = self._gibbs.run_bits(
+            self._bits(rows), n, steps=1, seed=seed, first_step=step, first_chain=first_chain, threads=1
+        )
+        return host_rows(_backend.transpose(visible, n, 1)), host_rows(_backend.transpose(hidden, n, 1))
 
     def sums(self, rows: Tensor) -> Moments:
         bits, num_visible = self._bits(rows), len(self.weights)
@@ -173,21 +183,30 @@ class DeviceMachine:
         else:
             visible = unpacked(start, len(self.visible_bias))
         for step in range(steps):
-            where = {"seed": seed, "step": step, "first_chain": first_chain}
-            hidden = _fixed_point.draw(self._hidden_field(visible), layer=_HIDDEN_LAYER, **where)
-            field = _fixed_point.product(hidden, self._to_visible).add_(self.visible_bias)
-            if temperature != 1 and step == steps - 1:
-                drawn = _drawn_at(field, temperature, seed, step, first_chain)
-            else:
-                drawn = _fixed_point.draw(field, layer=_VISIBLE_LAYER, **where)
+            last = step == steps - 1
+            drawn, _ = self._step(visible, step, seed, first_chain, temperature if last else 1.0)
             visible = _held(visible, drawn, clamp)
         return packed(visible)
+
+    def step(self, rows: Tensor, step: int, seed: int, *, first_chain: int = 0) -> tuple[Tensor, Tensor]:
+        visible, hidden = self._step(unpacked(rows, len(self.weights)), step, seed, first_chain)
+        return packed(visible), packed(hidden)
 
     def sums(self, rows: Tensor) -> Moments:
         visible = unpacked(rows, len(self.weights))
         probability = _hidden_mean(self._hidden_field(visible), self.hidden)  # (n, num_hidden)
         both = _fixed_point.product(visible.T.contiguous(), _fixed_point.digits(probability))
         return Moments(both, visible.sum(0), probability.sum(0))
+
+    def _step(
+        self, visible: Tensor, step: int, seed: int, first_chain: int, temperature: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        where = {"seed": seed, "step": step, "first_chain": first_chain}
+        hidden = _fixed_point.draw(self._hidden_field(visible), layer=_HIDDEN_LAYER, **where)
+        field = _fixed_point.product(hidden, self._to_visible).add_(self.visible_bias)
+        if temperature != 1:
+            return _drawn_at(field, temperature, seed, step, first_chain), hidden
+        return _fixed_point.draw(field, layer=_VISIBLE_LAYER, **where), hidden
 
     def _hidden_field(self, visible: Tensor) -> Tensor:
         return _fixed_point.product(visible, self._to_hidden).add_(self.hidden_bias)

@@ -120,6 +120,7 @@ class TrainedModel(Model):
             "model": self.name,
             "seed": seed,
             "data_sha256": H.sha256(),
+            **self._identity(H),
             "config": dataclasses.asdict(self.config),
         }
         folder = None if run is None else Run(run, record, notes or {}, resume=resume, overwrite=overwrite)
@@ -129,6 +130,10 @@ class TrainedModel(Model):
         if folder is not None:
             folder.finish(self)
         return self
+
+    def _identity(self, H: HaplotypeMatrix) -> dict[str, Any]:
+        """What of the training cohort matters beside its haplotypes, for a resumed run to have the same."""
+        return {}
 
     @abstractmethod
     def _learner(

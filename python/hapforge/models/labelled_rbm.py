@@ -1,0 +1,450 @@
+"""Restricted Boltzmann machine of haplotypes and their label, trained out of equilibrium by two gradients."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hapforge import _backend
+from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites, check_seed, words_per_row
+from hapforge.models import _store
+from hapforge.models._boltzmann import BoltzmannLearner, mean
+from hapforge.models._fixed_point import BITS
+from hapforge.models._label_unit import LabelUnit
+from hapforge.models._machine import Machine, Moments, host_rows, machine_of
+from hapforge.models._model import check_data
+from hapforge.models._training import TrainedModel, stream_seed
+from hapforge.models._workers import Workers, device_of
+
+_ROWS = 1024
+_MAX_ROWS = 65_536
+_TRAININGS = ("out_of_equilibrium", "pcd")
+_STR = np.dtypes.StringDType()
+
+
+@dataclass(frozen=True)
+class LabelledRBMConfig:
+    """
+    Attributes
+    ----------
+    label : str, the name in `H.samples.labels`
+    training : "out_of_equilibrium", the two gradients of chains that start anew; "pcd", persistent chains of haplotype
+        and label, as many as a batch has rows, for comparison
+    num_hidden : int, hidden units
+    gibbs_steps : int, k: steps of every chain, the same at training and at sampling
+    epochs : int, passes over the training rows
+    batch_size : int, training rows per update (batches of an epoch are as equal as can be)
+    learning_rate, warmup, hold, final_rate, site_scaling, initial_scale : as in `hapforge.models.rbm.RBMConfig`
+    """
+
+    label: str = "superpopulation"
+    training: str = "out_of_equilibrium"
+    num_hidden: int = 300
+    gibbs_steps: int = 10
+    epochs: int = 200
+    batch_size: int = 500
+    learning_rate: float = 0.2
+    warmup: float = 0.2
+    hold: float = 0.5
+    final_rate: float = 0.05
+    site_scaling: float = 0.5
+    initial_scale: float = 0.001
+
+    early_gibbs_steps: ClassVar[int] = 1  # what the learner asks of an RBM and a labelled one does not vary
+    early_share: ClassVar[float] = 0.0
+
+    @property
+    def num_chains(self) -> int:
+        """Chains per update of "pcd"."""
+        return self.batch_size
+
+    def __post_init__(self) -> None:
+        if not self.label:
+            raise ValueError("label: expected the name of a label, found ''")
+        if self.training not in _TRAININGS:
+            raise ValueError(f"training: expected one of {', '.join(_TRAININGS)}, found {self.training!r}")
+        for name in ("num_hidden", "gibbs_steps", "epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected 1 or more, found {getattr(self, name)}")
+        if self.batch_size > _MAX_ROWS:
+            raise ValueError(f"batch_size: expected at most {_MAX_ROWS}, found {self.batch_size}")
+        for name in ("warmup", "hold", "site_scaling"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}: expected 0 to 1, found {getattr(self, name)}")
+        for name in ("learning_rate", "initial_scale", "final_rate"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"{name}: expected a positive number, found {getattr(self, name)}")
+        if self.initial_scale > 1:
+            raise ValueError(f"initial_scale: expected at most 1, found {self.initial_scale}")
+
+
+class LabelledRBM(TrainedModel):
+    """Restricted Boltzmann machine with a categorical label unit, trained to draw by label and to tell the label.
+
+    E(v, h, l) = -v.W.h - a.v - b.h - c_l - d_l.h for a label l. Two kinds of chains of k steps are held against the
+    data, and their gradients are followed together: those that keep a training row's label and start with random
+    sites, which learn to draw haplotypes of a label, and those that keep its haplotype and start with a random label,
+    which learn to tell it. A row without label takes part with the label that its own chain of the second kind ends
+    in: it has no say in how labels are told. With ``training="pcd"`` there is one gradient, of persistent chains in
+    which haplotype and label both move.
+
+    Centring, rounding and random numbers are those of `hapforge.models.RBM`: the same seed gives the same weights and
+    draws on any number of threads, resumed or not.
+
+    Parameters
+    ----------
+    label : str, the name of the label in `H.samples.labels`; text or whole numbers, "" where it is missing
+    **settings : the other attributes of `LabelledRBMConfig`
+
+    References
+    ----------
+    Carbone, Decelle, Rosset, Seoane 2023, Fast and functional structured data generator, eqs. 2 and 5, figure 2;
+    Larochelle, Mandel, Pascanu, Bengio 2012, Learning algorithms for the classification restricted Boltzmann machine,
+    JMLR 13.
+    """
+
+    name: ClassVar[str] = "labelled_rbm"
+    summary: ClassVar[str] = "Label-conditioned restricted Boltzmann machine (Carbone et al. 2023)."
+    config_type: ClassVar[type] = LabelledRBMConfig
+
+    def __init__(self, label: str = "superpopulation", **settings: Any) -> None:
+        super().__init__()
+        self.config: LabelledRBMConfig = LabelledRBMConfig(label, **settings)
+        self._device = torch.device("cpu")
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels of the training cohort, sorted. ValueError before `fit`."""
+        return list(self.sites and self.training["labels"])
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """W, float64 (num_sites, num_hidden), multiples of 2**-12."""
+        return self._weights[: len(self.sites)].astype(np.float64) / (1 << BITS)
+
+    @property
+    def label_weights(self) -> NDArray[np.float64]:
+        """d, float64 (num_labels, num_hidden)."""
+        return self._weights[len(self.sites) :].astype(np.float64) / (1 << BITS)
+
+    @property
+    def visible_bias(self) -> NDArray[np.float64]:
+        """a, float64 (num_sites,)."""
+        return self._visible_bias[: len(self.sites)].astype(np.float64) / (1 << BITS)
+
+    @property
+    def label_bias(self) -> NDArray[np.float64]:
+        """c, float64 (num_labels,)."""
+        return self._visible_bias[len(self.sites) :].astype(np.float64) / (1 << BITS)
+
+    @property
+    def hidden_bias(self) -> NDArray[np.float64]:
+        """b, float64 (num_hidden,)."""
+        return self._hidden_bias.astype(np.float64) / (1 << BITS)
+
+    def predict_proba(self, H: HaplotypeMatrix) -> NDArray[np.float64]:
+        """P(label | haplotype), exact: float64 (num_haplotypes, num_labels), columns in the order of `labels`.
+
+        P(l | v) is proportional to exp(c_l) prod_j (1 + exp(b_j + (v W)_j + d_lj)): hidden units are summed out.
+        """
+        if H.num_sites != len(self.sites):
+            raise ValueError(f"H: expected {len(self.sites)} sites, found {H.num_sites}")
+        machine, unit = self._machine(), self._unit()
+        parts = [
+            torch.softmax(-unit.free_energies(machine, rows.to(self._device)), 1)
+            for rows in _joined(H, np.full(H.num_haplotypes, -1), unit.num_labels).split(_ROWS)
+        ]
+        return torch.cat(parts).cpu().numpy()
+
+    def predict(self, H: HaplotypeMatrix) -> NDArray[Any]:
+        """The likeliest label of every haplotype, strings (num_haplotypes,); the first of equal ones."""
+        names = np.array(self.labels, _STR)
+        return names[self.predict_proba(H).argmax(1)]
+
+    def confusion(self, H: HaplotypeMatrix) -> NDArray[np.int64]:
+        """Haplotypes of label i that are told to be of label j, int64 (num_labels, num_labels); those without left out.
+
+        Raises
+        ------
+        ValueError
+            H has no such label, or values that the training cohort had not.
+        """
+        truth = _codes(H, self.config.label, self.labels)
+        told = self.predict_proba(H).argmax(1)
+        size = len(self.labels)
+        counts: NDArray[np.int64] = np.bincount((truth * size + told)[truth >= 0], minlength=size**2)
+        return counts.reshape(size, size)
+
+    def sample(self, n: int, *, seed: int = 0, labels: Any = None, steps: int | None = None) -> HaplotypeMatrix:
+        """Draw artificial genomes by label.
+
+        Parameters
+        ----------
+        n : int, haplotypes to draw; rows 2i and 2i + 1 are called one person, AG{i}
+        seed : int in [0, 2**64); same seed and labels, same genomes, on any number of threads
+        labels : the label of all, or a sequence of n; None draws every person's with the frequencies of the training
+            cohort
+        steps : int, Gibbs steps from random sites; None: as many as in training, which is what was learnt
+
+        Returns
+        -------
+        HaplotypeMatrix of n haplotypes with the sites of the training cohort, ids AG0_A, AG0_B ... and their label
+
+        Raises
+        ------
+        ValueError
+            Not fitted, n below 0, a seed out of its range, labels that training had not or another number than n.
+        """
+        sites = self.sites
+        if n < 0:
+            raise ValueError(f"n: expected 0 or more, found {n}")
+        if steps is not None and steps < 0:
+            raise ValueError(f"steps: expected 0 or more, found {steps}")
+        seed = check_seed(seed)
+        codes = self._codes_to_draw(n, seed, labels)
+        words = self._draw_labelled(codes, seed, self.config.gibbs_steps if steps is None else steps)
+        samples = Samples(
+            n,
+            sample_id=[f"AG{i}" for i in range((n + 1) // 2)],
+            labels={self.config.label: np.array(self.labels, _STR)[codes]},
+        )
+        return HaplotypeMatrix(words, sites, samples)
+
+    def _codes_to_draw(self, n: int, seed: int, labels: Any) -> NDArray[np.int64]:
+        if labels is None:
+            counts = np.cumsum(list(self.training["labels"].values()))
+            stream = np.random.Generator(np.random.Philox(key=stream_seed(seed, "labels")))
+            persons = stream.integers(counts[-1], size=(n + 1) // 2)
+            return np.repeat(np.searchsorted(counts, persons, side="right"), 2)[:n]
+        values = np.asarray(labels)
+        if values.ndim == 0:
+            values = np.full(n, str(labels), _STR)
+        if values.shape != (n,):
+            raise ValueError(f"labels: expected one label or {n} of them, found an array of shape {values.shape}")
+        codes = _numbered(values.astype(_STR), self.labels)
+        if (unknown := np.flatnonzero(codes < 0)).size:
+            found = str(values[unknown[0]])
+            raise ValueError(f"labels: expected one of {', '.join(self.labels)}, found {found!r}")
+        return codes
+
+    def _draw_labelled(self, codes: NDArray[np.int64], seed: int, steps: int) -> NDArray[np.uint64]:
+        """Packed haplotypes of these labels, uint64 (n, words_per_row)."""
+        num_sites = len(self.sites)
+        words = np.zeros((len(codes), words_per_row(num_sites)), np.uint64)
+        machine, unit = self._machine(), self._unit()
+        labels = torch.from_numpy(codes).to(self._device)
+        with Workers(self._device) as workers:
+
+            def chains(first: int, last: int) -> None:
+                for start in range(first, last, _ROWS):
+                    end = min(start + _ROWS, last)
+                    rows = drawn(machine, unit, labels[start:end], steps, seed, first_chain=start)
+                    kept = unit.without(rows)[:, : words.shape[1]]
+                    words[start:end] = kept.cpu().numpy().view(np.uint64)
+
+            workers.share(len(codes), chains)
+        return words
+
+    def _draw(self, n: int, seed: int) -> NDArray[np.uint64]:
+        return self._draw_labelled(self._codes_to_draw(n, seed, None), seed, self.config.gibbs_steps)
+
+    @contextmanager
+    def _learner(
+        self, H: HaplotypeMatrix, seed: int, validation: HaplotypeMatrix | None, device: str
+    ) -> Iterator[LabelledLearner]:
+        self._device = device_of(device)
+        names = _names(H, self.config.label)
+        with Workers(self._device) as workers:
+            yield LabelledLearner(H, self.config, seed, workers, names, validation=validation, device=self._device)
+
+    def _identity(self, H: HaplotypeMatrix) -> dict[str, Any]:
+        check_data(H)
+        values = _values(H, self.config.label)
+        return {"labels_sha256": hashlib.sha256("\n".join(values.tolist()).encode()).hexdigest()}
+
+    def _describe_training(self, data: HaplotypeMatrix, seed: int, **more: Any) -> None:
+        names = _names(data, self.config.label)
+        codes = _codes(data, self.config.label, names)
+        counts = np.bincount(codes[codes >= 0], minlength=len(names)).tolist()
+        super()._describe_training(
+            data,
+            seed,
+            fixed_point_bits=BITS,
+            labels=dict(zip(names, counts, strict=True)),
+            num_without_label=int((codes < 0).sum()),
+            **more,
+        )
+
+    def _unit(self) -> LabelUnit:
+        return LabelUnit(len(self.sites), len(self.labels), self._device)
+
+    def _machine(self) -> Machine:
+        parts = (self._weights.astype(np.int32), self._visible_bias, self._hidden_bias)
+        return machine_of(*(torch.from_numpy(part).to(self._device) for part in parts))
+
+    def _tensors(self) -> _store.Tensors:
+        return {
+            "weights": self._weights,
+            "visible_bias": self._visible_bias,
+            "hidden_bias": self._hidden_bias,
+            "fixed_point_bits": np.array([BITS], np.int32),
+        }
+
+    def _restore(self, tensors: _store.Tensors) -> None:
+        if int(tensors["fixed_point_bits"][0]) != BITS:
+            raise ValueError(f"fixed_point_bits: expected {BITS}, found {int(tensors['fixed_point_bits'][0])}")
+        self._weights = tensors["weights"]
+        self._visible_bias, self._hidden_bias = tensors["visible_bias"], tensors["hidden_bias"]
+
+
+class LabelledLearner(BoltzmannLearner):
+    """A `BoltzmannLearner` of rows of sites and label."""
+
+    def __init__(
+        self,
+        H: HaplotypeMatrix,
+        config: LabelledRBMConfig,
+        seed: int,
+        workers: Workers,
+        names: list[str],
+        *,
+        validation: HaplotypeMatrix | None = None,
+        device: torch.device,
+    ) -> None:
+        self._unit = LabelUnit(H.num_sites, len(names), device)
+        held = None if validation is None else _with_label_columns(validation, config.label, names)
+        rows = _with_label_columns(H, config.label, names)
+        super().__init__(rows, config, seed, workers, validation=held, device=device)
+        share = torch.from_numpy(_label_counts(H, config.label, names)).to(device).double()
+        self.visible_bias[H.num_sites :] = (share / share.sum()).log().float()
+        if config.training == "pcd":
+            first = self.machine().chains(config.num_chains, 0, stream_seed(seed, "persistent"))
+            self.chains = self._unit.random(first, stream_seed(seed, "persistent"))
+        self._told, self._asked = 0, 0
+
+    def epoch(self, epoch: int) -> dict[str, float]:
+        self._told, self._asked = 0, 0
+        metrics = super().epoch(epoch)
+        metrics["label_chains_right"] = self._told / max(1, self._asked)
+        if self._held is not None:
+            labels = self._unit.read(self._held)
+            told = self._unit.free_energies(self.machine(), self._held).argmin(1)
+            right = (told == labels)[labels >= 0]
+            metrics["label_accuracy_validation"] = float(right.double().mean()) if len(right) else 0.0
+        return metrics
+
+    def update(self, batch: Tensor, steps: int, rate: float, chain_seed: int) -> float:
+        """One step up both gradients; the mean difference of frequencies, data against chains that draw by label."""
+        machine, unit, workers = self.machine(), self._unit, self._workers
+        told_seed = stream_seed(chain_seed, "labels")
+
+        def tell(first: int, last: int) -> Tensor:
+            start = unit.random(batch[first:last], told_seed, first_chain=first)
+            return unit.chains(machine, start, steps, told_seed, first_chain=first, clamp_sites=True)
+
+        told = torch.cat(workers.share(len(batch), tell))
+        labels = unit.read(batch)
+        ended = unit.read(told)
+        known = labels >= 0
+        rows = torch.where(known[:, None], batch, told)
+        self._told += int((labels == ended).sum())
+        self._asked += int(known.sum())
+
+        if self._config.training == "pcd":
+
+            def move(first: int, last: int) -> Tensor:
+                return unit.chains(machine, self.chains[first:last], steps, chain_seed, first_chain=first)
+
+            self.chains = torch.cat(workers.share(len(self.chains), move))
+            data, model = self.moments(machine, rows), self.moments(machine, self.chains)
+            self.step(data, model, rate)
+            return float((data.visible - model.visible).abs().mean())
+
+        aim = torch.where(known, labels, ended)
+
+        def draw(first: int, last: int) -> Moments:
+            return machine.sums(drawn(machine, unit, aim[first:last], steps, chain_seed, first_chain=first))
+
+        def sums(of: Tensor) -> list[Moments]:
+            return workers.share(len(of), lambda first, last: machine.sums(of[first:last]))
+
+        of_data, of_draws, n = sums(rows), workers.share(len(rows), draw), len(rows)
+        self.step(mean(of_data + of_data, 2 * n), mean(of_draws + sums(told), 2 * n), rate)
+        return float((mean(of_data, n).visible - mean(of_draws, n).visible).abs().mean())
+
+    def tensors(self) -> _store.Tensors:
+        more = {"chains": self.chains.cpu().numpy()} if self._config.training == "pcd" else {}
+        return super().tensors() | more
+
+    def restore(self, tensors: _store.Tensors) -> None:
+        super().restore(tensors)
+        if self._config.training == "pcd":
+            self.chains = torch.from_numpy(tensors["chains"].copy()).to(self.weights.device)
+
+
+def drawn(machine: Machine, unit: LabelUnit, labels: Tensor, steps: int, seed: int, *, first_chain: int = 0) -> Tensor:
+    """Packed rows with these labels, `steps` steps after sites that are 1 with probability 1/2."""
+    start = unit.put(machine.chains(len(labels), 0, seed, first_chain=first_chain), labels)
+    if not steps:
+        return start
+    return machine.chains(len(labels), steps, seed, first_chain=first_chain, start=start, clamp=unit.columns)
+
+
+def _values(H: HaplotypeMatrix, label: str) -> NDArray[Any]:
+    """The label of every haplotype as a string; "" is none."""
+    values = H.samples.labels.get(label)
+    if values is None:
+        known = ", ".join(H.samples.labels) or "no labels"
+        raise ValueError(f"label: expected {label!r} among the labels of H, found {known}")
+    if values.dtype.kind == "f":
+        raise TypeError(f"label: expected text or whole numbers in {label!r}, found {values.dtype}")
+    return values.astype(_STR)
+
+
+def _names(H: HaplotypeMatrix, label: str) -> list[str]:
+    """The labels that occur, sorted."""
+    names = [name for name in np.unique(_values(H, label)).tolist() if name]
+    if len(names) < 2:
+        found = f"only {names[0]!r}" if names else "none"
+        raise ValueError(f"label: expected two different values of {label!r} or more, found {found}")
+    return names
+
+
+def _codes(H: HaplotypeMatrix, label: str, names: list[str]) -> NDArray[np.int64]:
+    """int64 (num_haplotypes,), the number of every haplotype's label; -1 where it has none."""
+    values = _values(H, label)
+    codes = _numbered(values, names)
+    if (unknown := np.flatnonzero((codes < 0) & (values != ""))).size:
+        raise ValueError(f"label: expected values of {label!r} out of {', '.join(names)}, found {values[unknown[0]]!r}")
+    return codes
+
+
+def _numbered(values: NDArray[Any], names: list[str]) -> NDArray[np.int64]:
+    """Places in `names`; -1 where a value is not among them."""
+    place = {name: i for i, name in enumerate(names)}
+    return np.array([place.get(value, -1) for value in values.tolist()], np.int64)
+
+
+def _label_counts(H: HaplotypeMatrix, label: str, names: list[str]) -> NDArray[np.int64]:
+    codes = _codes(H, label, names)
+    return np.bincount(codes[codes >= 0], minlength=len(names))
+
+
+def _with_label_columns(H: HaplotypeMatrix, label: str, names: list[str]) -> HaplotypeMatrix:
+    """Sites and, behind them, the label as one-hot columns."""
+    words = _joined(H, _codes(H, label, names), len(names)).numpy().view(np.uint64)
+    return HaplotypeMatrix(words, Sites(num_sites=H.num_sites + len(names)))
+
+
+def _joined(H: HaplotypeMatrix, codes: NDArray[np.int64], num_labels: int) -> Tensor:
+    """Packed rows of sites and label; code -1 is none."""
+    one_hot = (codes[:, None] == np.arange(num_labels)).view(np.uint8)
+    return host_rows(_backend.concat_sites([H.words, _backend.pack(one_hot)], [H.num_sites, num_labels]))
