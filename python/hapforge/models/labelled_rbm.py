@@ -122,8 +122,8 @@ class LabelledRBM(TrainedModel):
 
     @property
     def labels(self) -> list[str]:
-        """The labels of the training cohort, sorted. ValueError before `fit`."""
-        return list(self.sites and self.training["labels"])
+        """The labels of the training cohort, sorted; none before `fit`."""
+        return list(self.training.get("labels", ()))
 
     @property
     def weights(self) -> NDArray[np.float64]:
