@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import hapforge as hf
-from hapforge.cli import train
+from hapforge.cli import generate, train
 
 pytest.importorskip("torch")
 SMALL = ["num_hidden=8", "epochs=3", "gibbs_steps=2", "num_chains=20", "batch_size=10"]
@@ -36,6 +36,29 @@ def test_every_model(data: Path, tmp_path: Path, name: str) -> None:
     settings = {"num_hidden": 8, "epochs": 3, "gibbs_steps": 2, "num_chains": 20, "batch_size": 10}
     again = hf.models.by_name(name)(**(settings if name == "RBM" else {})).fit(hf.read(data), seed=7)
     assert model.sample(9).sha256() == again.sample(9).sha256()
+
+
+def test_a_model_with_labels(small_cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
+    """Labels from a file, one missing; draws of one label carry it into the file; an unknown one is refused."""
+    data, labels, run = tmp_path / "data.hapz", tmp_path / "labels.tsv", tmp_path / "run"
+    hf.write(small_cohort, data)
+    persons = [f"P{i}\t{'' if i == 3 else 'EUR' if i < 5 else 'AFR'}" for i in range(10)]
+    labels.write_text("\n".join(["sample\tcontinent", *persons]) + "\n")
+    settings = ["num_hidden=8", "epochs=3", "gibbs_steps=2", "batch_size=10", "label=continent"]
+    train.command("labelled_rbm", data, run, settings=settings, labels=labels, seed=7, quiet=True)
+    model = hf.models.load(run)
+    assert model.training["labels"] == {"AFR": 10, "EUR": 8}
+    assert model.training["num_without_label"] == 2
+    generate.command(run, 6, tmp_path / "ag.hapz", label="AFR", settings=["steps=3"], seed=4, quiet=True)
+    drawn = hf.read(tmp_path / "ag.hapz")
+    assert drawn.samples.labels["continent"].tolist() == ["AFR"] * 6
+    assert drawn.sha256() == model.sample(6, seed=4, labels="AFR", steps=3).sha256()
+    with pytest.raises(ValueError, match="labels: expected one of AFR, EUR, found 'SAS'"):
+        generate.command(run, 6, tmp_path / "none.hapz", label="SAS", quiet=True)
+    assert not (tmp_path / "none.hapz").exists()
+    with pytest.raises(ValueError, match="label: expected 'continent' among the labels of H, found population"):
+        train.command("labelled_rbm", data, tmp_path / "bare", settings=settings, quiet=True)
+    assert not (tmp_path / "bare").exists()
 
 
 def test_preset_file_and_set_in_that_order(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +98,7 @@ def test_validation_holds_out_persons(data: Path, tmp_path: Path) -> None:
         ("rbm", ["validation=1"], "validation: expected a share"),
         ("rbm", ["validation=nan"], "validation: expected a share"),
         ("rbm", ["checkpoint_every=0"], "checkpoint_every: expected 1 or more"),
-        ("gan", [], "model: expected one of bernoulli, markov, rbm, found 'gan'"),
+        ("gan", [], "model: expected one of bernoulli, markov, rbm, labelled_rbm, found 'gan'"),
     ],
 )
 def test_bad_settings(data: Path, tmp_path: Path, model: str, settings: list[str], message: str) -> None:

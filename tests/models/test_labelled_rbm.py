@@ -12,6 +12,7 @@ from scipy.stats import chi2
 
 import hapforge as hf
 from hapforge import _backend
+from hapforge.errors import FormatError
 from hapforge.models import _fixed_point, _machine, labelled_rbm
 from hapforge.models._fixed_point import BITS
 from hapforge.models._label_unit import LabelUnit
@@ -28,7 +29,7 @@ def _reference(name: str) -> ModuleType:
 
 
 exact, gibbs = _reference("label_unit"), _reference("gibbs")
-TINY = {"num_hidden": 24, "gibbs_steps": 5, "epochs": 6, "batch_size": 100}
+TINY = {"num_hidden": 24, "gibbs_steps": 5, "epochs": 6, "batch_size": 100, "num_chains": 50}
 SITES, LABELS, HIDDEN = 4, 3, 3
 CPU = torch.device("cpu")
 
@@ -194,11 +195,13 @@ def test_label_probabilities_are_the_enumerated_ones(parts: tuple) -> None:
     assert np.allclose(model.predict_proba(data), expected, rtol=1e-12)
     assert model.predict(data).tolist() == [["x", "y", "z"][i] for i in expected.argmax(1)]
     assert len(set(expected.argmax(1))) > 1
-    for name, part in zip(("weights", "visible_bias", "hidden_bias", "label_bias", "label_weights"), parts, strict=True):
+    for name, part in zip(
+        ("weights", "visible_bias", "hidden_bias", "label_bias", "label_weights"), parts, strict=True
+    ):
         assert np.array_equal(getattr(model, name), part)
 
 
-@pytest.mark.parametrize("training", ["out_of_equilibrium", "pcd"])
+@pytest.mark.parametrize("training", ["rdm", "pcd"])
 def test_what_an_update_holds_against_the_data(parts: tuple, monkeypatch: pytest.MonkeyPatch, training: str) -> None:
     """Moments of an update against enumeration: two kinds of chains of k steps, rows without label among the data."""
     v = exact.states(SITES)
@@ -206,8 +209,10 @@ def test_what_an_update_holds_against_the_data(parts: tuple, monkeypatch: pytest
     row = np.repeat(kinds, n // 3)
     names = np.tile(["x", "y", "z", "y", ""], n // 5)
     data = hf.HaplotypeMatrix.from_dense(v[row].astype(np.uint8), labels={"kind": names})
-    config = labelled_rbm.LabelledRBMConfig("kind", training, num_hidden=HIDDEN, batch_size=n)
-    w, a, b, c, d = parts
+    config = labelled_rbm.LabelledRBMConfig(
+        label="kind", training=training, num_hidden=HIDDEN, batch_size=n, num_chains=n
+    )
+    w, _, b, _, d = parts
     steps, seen = 2, {}
     with Workers(CPU) as workers:
         learner = labelled_rbm.LabelledLearner(data, config, 1, workers, ["x", "y", "z"], device=CPU)
@@ -258,7 +263,7 @@ def three_kinds(n: int, known: float, seed: int = 0) -> tuple[hf.HaplotypeMatrix
     return hf.HaplotypeMatrix.from_dense(dense.astype(np.uint8), labels={"kind": given}), names
 
 
-@pytest.mark.parametrize(("training", "known"), [("out_of_equilibrium", 1), ("out_of_equilibrium", 0.1), ("pcd", 0.1)])
+@pytest.mark.parametrize(("training", "known"), [("rdm", 1), ("rdm", 0.1), ("pcd", 0.1)])
 def test_it_learns_to_tell_and_to_draw(training: str, known: float) -> None:
     """Three kinds of haplotypes, told and drawn right, also where one in ten has a label."""
     train, _ = three_kinds(600, known)
@@ -282,7 +287,7 @@ def test_first_biases_are_the_frequencies(cohort: hf.HaplotypeMatrix) -> None:
     values = cohort.samples.labels["population"]
     assert set(values.tolist()) == {"", *names}
     with Workers(CPU) as workers:
-        config = labelled_rbm.LabelledRBMConfig("population")
+        config = labelled_rbm.LabelledRBMConfig(label="population")
         learner = labelled_rbm.LabelledLearner(cohort, config, 0, workers, names, device=CPU)
     bias = learner.visible_bias.numpy()
     assert np.allclose(1 / (1 + np.exp(-bias[:120])), cohort.to_dense().mean(0), atol=1e-6)
@@ -290,7 +295,7 @@ def test_first_biases_are_the_frequencies(cohort: hf.HaplotypeMatrix) -> None:
     assert np.allclose(np.exp(bias[120:]), shares, atol=1e-6)
 
 
-@pytest.mark.parametrize("training", ["out_of_equilibrium", "pcd"])
+@pytest.mark.parametrize("training", ["rdm", "pcd"])
 def test_threads_do_not_change_weights_or_draws(
     cohort: hf.HaplotypeMatrix, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, training: str
 ) -> None:
@@ -308,7 +313,7 @@ class Interrupt(Exception):
     pass
 
 
-@pytest.mark.parametrize("training", ["out_of_equilibrium", "pcd"])
+@pytest.mark.parametrize("training", ["rdm", "pcd"])
 def test_resumed_training_ends_where_the_uninterrupted_ends(
     cohort: hf.HaplotypeMatrix, tmp_path: Path, training: str
 ) -> None:
@@ -335,7 +340,20 @@ def test_resumed_training_ends_where_the_uninterrupted_ends(
     assert np.array_equal(loaded.predict_proba(cohort), whole.predict_proba(cohort))
     log = [json.loads(line) for line in (run / "train.jsonl").read_text().splitlines()]
     assert [entry["epoch"] for entry in log] == [1, 2, 3, 4, 5, 6]
-    assert all(0 <= entry["label_chains_right"] <= 1 for entry in log)
+    assert [("label_chains_right" in entry) for entry in log] == [training == "rdm"] * 6
+
+
+@pytest.mark.parametrize("labels", [["AFR", "EAS"], {"AFR": 0, "EAS": 1, "EUR": 1}, {"AFR": 1, "EUR": 1}])
+def test_a_model_whose_labels_do_not_fit_is_refused(
+    model: labelled_rbm.LabelledRBM, tmp_path: Path, labels: object
+) -> None:
+    model.save(tmp_path / "run")
+    path = tmp_path / "run" / "model.json"
+    description = json.loads(path.read_text())
+    description["training"]["labels"] = labels
+    path.write_text(json.dumps(description))
+    with pytest.raises(FormatError, match="the parts of a labelled_rbm model"):
+        hf.models.load(tmp_path / "run")
 
 
 def test_validation_is_only_looked_at(cohort: hf.HaplotypeMatrix) -> None:
@@ -367,7 +385,10 @@ def test_labels_of_draws(model: labelled_rbm.LabelledRBM, cohort: hf.HaplotypeMa
     assert np.array_equal(few.samples.labels["population"], drawn[:5])
     assert model.sample(0).shape == (0, 120)
     assert model.sample(50, seed=2, steps=5).sha256() == model.sample(50, seed=2).sha256()
-    assert abs(model.sample(2000, steps=0).to_dense().mean() - 0.5) < 0.01
+    assert model.sample(50, seed=2, steps=6).sha256() != model.sample(50, seed=2).sha256()
+    cold = model.sample(50, seed=2, temperature=0.5)
+    assert cold.sha256() != model.sample(50, seed=2).sha256()
+    assert cold.samples.labels["population"].tolist() == model.sample(50, seed=2).samples.labels["population"].tolist()
 
 
 def test_whole_numbers_are_labels() -> None:
@@ -412,8 +433,10 @@ def test_bad_arguments(model: labelled_rbm.LabelledRBM, cohort: hf.HaplotypeMatr
         model.predict(cohort.select_sites(np.arange(5)))
     with pytest.raises(ValueError, match="n: expected 0 or more"):
         model.sample(-1)
-    with pytest.raises(ValueError, match="steps: expected 0 or more"):
-        model.sample(1, steps=-1)
+    with pytest.raises(ValueError, match="steps: expected 1 or more"):
+        model.sample(1, steps=0)
+    with pytest.raises(ValueError, match=r"temperature: expected 0.01 to 100.0, found 0"):
+        model.sample(1, temperature=0.0)
     with pytest.raises(ValueError, match="call fit first"):
         hf.models.LabelledRBM().predict(cohort)
 
@@ -422,7 +445,8 @@ def test_bad_arguments(model: labelled_rbm.LabelledRBM, cohort: hf.HaplotypeMatr
     ("settings", "message"),
     [
         ({"label": ""}, "label: expected the name of a label"),
-        ({"training": "cd"}, "training: expected one of out_of_equilibrium, pcd, found 'cd'"),
+        ({"training": "cd"}, "training: expected rdm or pcd, found 'cd'"),
+        ({"hidden": "relu"}, "hidden: expected bernoulli, found 'relu'"),
         ({"gibbs_steps": 0}, "gibbs_steps: expected 1 or more"),
         ({"batch_size": 65_537}, "batch_size: expected at most 65536"),
         ({"hold": 2.0}, "hold: expected 0 to 1"),

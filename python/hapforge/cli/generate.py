@@ -20,7 +20,11 @@ def command(
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="How to draw; rbm: steps, temperature, start=random|chains."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="How to draw; labelled_rbm: steps, temperature; rbm: start=random|chains, too.",
+        ),
     ] = None,
     start: Annotated[
         Path | None, typer.Option("--start", metavar="FILE", help="Haplotypes that chains start from (rbm).")

@@ -25,7 +25,7 @@ evaluations on those (0: none), evaluations without a better one after which tra
 
 
 def command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="bernoulli, markov or rbm.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="bernoulli, markov, rbm or labelled_rbm.")],
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Training haplotypes, in any format.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="Run folder to write.")],
     settings: Annotated[

@@ -75,9 +75,7 @@ class Model(ABC):
         sites = self.sites
         if labels is not None:
             raise ValueError(f"labels: expected None, {type(self).__name__} is not conditional, found {labels!r}")
-        if n < 0:
-            raise ValueError(f"n: expected 0 or more, found {n}")
-        seed = check_seed(seed)
+        seed = check_draws(n, seed)
         samples = Samples(n, sample_id=[f"AG{i}" for i in range((n + 1) // 2)])
         return HaplotypeMatrix(draw(n, seed), sites, samples)
 
@@ -161,6 +159,13 @@ class Model(ABC):
     @abstractmethod
     def _restore(self, tensors: _store.Tensors) -> None:
         """Take the parameters that `_tensors` gave."""
+
+
+def check_draws(n: int, seed: int) -> int:
+    """The seed as a Python integer; ValueError where it or the number of draws is out of its range."""
+    if n < 0:
+        raise ValueError(f"n: expected 0 or more, found {n}")
+    return check_seed(seed)
 
 
 def check_data(data: HaplotypeMatrix) -> None:

@@ -1,4 +1,4 @@
-"""Restricted Boltzmann machine of haplotypes and their label, trained out of equilibrium by two gradients."""
+"""Restricted Boltzmann machine of haplotypes and their label."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,76 +15,44 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hapforge import _backend
-from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites, check_seed, words_per_row
+from hapforge.haplotypes import HaplotypeMatrix, Sites, words_per_row
 from hapforge.models import _store
 from hapforge.models._boltzmann import BoltzmannLearner, mean
 from hapforge.models._fixed_point import BITS
 from hapforge.models._label_unit import LabelUnit
 from hapforge.models._machine import Machine, Moments, host_rows, machine_of
-from hapforge.models._model import check_data
+from hapforge.models._model import check_draws
+from hapforge.models._rbm_config import RBMConfig, check_temperature
 from hapforge.models._training import TrainedModel, stream_seed
 from hapforge.models._workers import Workers, device_of
 
 _ROWS = 1024
-_MAX_ROWS = 65_536
-_TRAININGS = ("out_of_equilibrium", "pcd")
 _STR = np.dtypes.StringDType()
 
 
 @dataclass(frozen=True)
-class LabelledRBMConfig:
+class LabelledRBMConfig(RBMConfig):
     """
     Attributes
     ----------
     label : str, the name in `H.samples.labels`
-    training : "out_of_equilibrium", the two gradients of chains that start anew; "pcd", persistent chains of haplotype
-        and label, as many as a batch has rows, for comparison
-    num_hidden : int, hidden units
-    gibbs_steps : int, k: steps of every chain, the same at training and at sampling
-    epochs : int, passes over the training rows
-    batch_size : int, training rows per update (batches of an epoch are as equal as can be)
-    learning_rate, warmup, hold, final_rate, site_scaling, initial_scale : as in `hapforge.models.rbm.RBMConfig`
+    training : "rdm" (out of equilibrium), two gradients of chains that start anew, one of each kind for every row of
+        the batch; "pcd", `num_chains` persistent chains of haplotype and label, for comparison
+    others : as in `hapforge.models.rbm.RBMConfig`; hidden units are binary
     """
 
     label: str = "superpopulation"
-    training: str = "out_of_equilibrium"
     num_hidden: int = 300
-    gibbs_steps: int = 10
     epochs: int = 200
-    batch_size: int = 500
     learning_rate: float = 0.2
-    warmup: float = 0.2
-    hold: float = 0.5
-    final_rate: float = 0.05
-    site_scaling: float = 0.5
-    initial_scale: float = 0.001
-
-    early_gibbs_steps: ClassVar[int] = 1  # what the learner asks of an RBM and a labelled one does not vary
-    early_share: ClassVar[float] = 0.0
-
-    @property
-    def num_chains(self) -> int:
-        """Chains per update of "pcd"."""
-        return self.batch_size
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.label:
             raise ValueError("label: expected the name of a label, found ''")
-        if self.training not in _TRAININGS:
-            raise ValueError(f"training: expected one of {', '.join(_TRAININGS)}, found {self.training!r}")
-        for name in ("num_hidden", "gibbs_steps", "epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected 1 or more, found {getattr(self, name)}")
-        if self.batch_size > _MAX_ROWS:
-            raise ValueError(f"batch_size: expected at most {_MAX_ROWS}, found {self.batch_size}")
-        for name in ("warmup", "hold", "site_scaling"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name}: expected 0 to 1, found {getattr(self, name)}")
-        for name in ("learning_rate", "initial_scale", "final_rate"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ValueError(f"{name}: expected a positive number, found {getattr(self, name)}")
-        if self.initial_scale > 1:
-            raise ValueError(f"initial_scale: expected at most 1, found {self.initial_scale}")
+        for name, allowed in (("training", ("rdm", "pcd")), ("hidden", ("bernoulli",))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name}: expected {' or '.join(allowed)}, found {getattr(self, name)!r}")
 
 
 class LabelledRBM(TrainedModel):
@@ -94,7 +63,7 @@ class LabelledRBM(TrainedModel):
     sites, which learn to draw haplotypes of a label, and those that keep its haplotype and start with a random label,
     which learn to tell it. A row without label takes part with the label that its own chain of the second kind ends
     in: it has no say in how labels are told. With ``training="pcd"`` there is one gradient, of persistent chains in
-    which haplotype and label both move.
+    which haplotype and label both move; draws need many steps then (`sample_steps`).
 
     Centring, rounding and random numbers are those of `hapforge.models.RBM`: the same seed gives the same weights and
     draws on any number of threads, resumed or not.
@@ -114,16 +83,17 @@ class LabelledRBM(TrainedModel):
     name: ClassVar[str] = "labelled_rbm"
     summary: ClassVar[str] = "Label-conditioned restricted Boltzmann machine (Carbone et al. 2023)."
     config_type: ClassVar[type] = LabelledRBMConfig
+    SAMPLING: ClassVar[dict[str, type]] = {"steps": int, "temperature": float}
 
     def __init__(self, label: str = "superpopulation", **settings: Any) -> None:
         super().__init__()
-        self.config: LabelledRBMConfig = LabelledRBMConfig(label, **settings)
+        self.config: LabelledRBMConfig = LabelledRBMConfig(label=label, **settings)
         self._device = torch.device("cpu")
 
     @property
     def labels(self) -> list[str]:
-        """The labels of the training cohort, sorted; none before `fit`."""
-        return list(self.training.get("labels", ()))
+        """The labels of the training cohort, sorted. ValueError before `fit`."""
+        return list(self.training["labels"]) if self.sites else []
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -183,16 +153,20 @@ class LabelledRBM(TrainedModel):
         counts: NDArray[np.int64] = np.bincount((truth * size + told)[truth >= 0], minlength=size**2)
         return counts.reshape(size, size)
 
-    def sample(self, n: int, *, seed: int = 0, labels: Any = None, steps: int | None = None) -> HaplotypeMatrix:
-        """Draw artificial genomes by label.
+    def sample(
+        self, n: int, *, seed: int = 0, labels: Any = None, steps: int | None = None, temperature: float | None = None
+    ) -> HaplotypeMatrix:
+        """Draw artificial genomes by label, from random sites.
 
         Parameters
         ----------
         n : int, haplotypes to draw; rows 2i and 2i + 1 are called one person, AG{i}
-        seed : int in [0, 2**64); same seed and labels, same genomes, on any number of threads
+        seed : int in [0, 2**64); same seed and labels, same genomes, on any number of threads; fewer are the first of
+            more
         labels : the label of all, or a sequence of n; None draws every person's with the frequencies of the training
             cohort
-        steps : int, Gibbs steps from random sites; None: as many as in training, which is what was learnt
+        steps : int >= 1; None: `sample_steps` of the config, or where that is 0 its `gibbs_steps`
+        temperature : float, the last v is drawn given the last h at logits divided by it; None: that of the config
 
         Returns
         -------
@@ -201,22 +175,16 @@ class LabelledRBM(TrainedModel):
         Raises
         ------
         ValueError
-            Not fitted, n below 0, a seed out of its range, labels that training had not or another number than n.
+            Not fitted, an argument out of its range, labels that training had not or another number than n.
         """
-        sites = self.sites
-        if n < 0:
-            raise ValueError(f"n: expected 0 or more, found {n}")
-        if steps is not None and steps < 0:
-            raise ValueError(f"steps: expected 0 or more, found {steps}")
-        seed = check_seed(seed)
-        codes = self._codes_to_draw(n, seed, labels)
-        words = self._draw_labelled(codes, seed, self.config.gibbs_steps if steps is None else steps)
-        samples = Samples(
-            n,
-            sample_id=[f"AG{i}" for i in range((n + 1) // 2)],
-            labels={self.config.label: np.array(self.labels, _STR)[codes]},
-        )
-        return HaplotypeMatrix(words, sites, samples)
+        if steps is not None and steps < 1:
+            raise ValueError(f"steps: expected 1 or more, found {steps}")
+        if temperature is not None:
+            check_temperature(temperature)
+        names = np.array(self.labels, _STR)
+        codes = self._codes_to_draw(n, check_draws(n, seed), labels)
+        chosen = partial(self._draw, codes=codes, steps=steps, temperature=temperature)
+        return self._cohort(n, seed, None, chosen).with_labels({self.config.label: names[codes]})
 
     def _codes_to_draw(self, n: int, seed: int, labels: Any) -> NDArray[np.int64]:
         if labels is None:
@@ -235,26 +203,35 @@ class LabelledRBM(TrainedModel):
             raise ValueError(f"labels: expected one of {', '.join(self.labels)}, found {found!r}")
         return codes
 
-    def _draw_labelled(self, codes: NDArray[np.int64], seed: int, steps: int) -> NDArray[np.uint64]:
-        """Packed haplotypes of these labels, uint64 (n, words_per_row)."""
-        num_sites = len(self.sites)
-        words = np.zeros((len(codes), words_per_row(num_sites)), np.uint64)
+    def _draw(
+        self,
+        n: int,
+        seed: int,
+        *,
+        codes: NDArray[np.int64] | None = None,
+        steps: int | None = None,
+        temperature: float | None = None,
+    ) -> NDArray[np.uint64]:
+        config = self.config
+        steps = steps or config.sample_steps or config.gibbs_steps
+        temperature = temperature or config.temperature
+        words = np.zeros((n, words_per_row(len(self.sites))), np.uint64)
         machine, unit = self._machine(), self._unit()
-        labels = torch.from_numpy(codes).to(self._device)
+        labels = torch.from_numpy(self._codes_to_draw(n, seed, None) if codes is None else codes).to(self._device)
         with Workers(self._device) as workers:
 
             def chains(first: int, last: int) -> None:
-                for start in range(first, last, _ROWS):
-                    end = min(start + _ROWS, last)
-                    rows = drawn(machine, unit, labels[start:end], steps, seed, first_chain=start)
-                    kept = unit.without(rows)[:, : words.shape[1]]
-                    words[start:end] = kept.cpu().numpy().view(np.uint64)
+                for a in range(first, last, _ROWS):
+                    b = min(a + _ROWS, last)
+                    rows = drawn(machine, unit, labels[a:b], steps, seed, first_chain=a, temperature=temperature)
+                    words[a:b] = unit.without(rows)[:, : words.shape[1]].cpu().numpy().view(np.uint64)
 
-            workers.share(len(codes), chains)
+            workers.share(n, chains)
         return words
 
-    def _draw(self, n: int, seed: int) -> NDArray[np.uint64]:
-        return self._draw_labelled(self._codes_to_draw(n, seed, None), seed, self.config.gibbs_steps)
+    def _sampling(self) -> str:
+        steps = self.config.sample_steps or self.config.gibbs_steps
+        return f"{steps} Gibbs steps from random sites by label; the last at temperature {self.config.temperature:g}."
 
     @contextmanager
     def _learner(
@@ -266,7 +243,6 @@ class LabelledRBM(TrainedModel):
             yield LabelledLearner(H, self.config, seed, workers, names, validation=validation, device=self._device)
 
     def _identity(self, H: HaplotypeMatrix) -> dict[str, Any]:
-        check_data(H)
         values = _values(H, self.config.label)
         return {"labels_sha256": hashlib.sha256("\n".join(values.tolist()).encode()).hexdigest()}
 
@@ -288,7 +264,8 @@ class LabelledRBM(TrainedModel):
 
     def _machine(self) -> Machine:
         parts = (self._weights.astype(np.int32), self._visible_bias, self._hidden_bias)
-        return machine_of(*(torch.from_numpy(part).to(self._device) for part in parts))
+        weights, visible_bias, hidden_bias = (torch.from_numpy(part).to(self._device) for part in parts)
+        return machine_of(weights, visible_bias, hidden_bias)
 
     def _tensors(self) -> _store.Tensors:
         return {
@@ -299,6 +276,17 @@ class LabelledRBM(TrainedModel):
         }
 
     def _restore(self, tensors: _store.Tensors) -> None:
+        counts = self.training["labels"]
+        if not isinstance(counts, dict) or not all(isinstance(count, int) and count > 0 for count in counts.values()):
+            raise ValueError(f"labels: expected names with their counts, found {counts!r}")
+        num_visible, num_hidden = len(self.sites) + len(counts), self.config.num_hidden
+        expected: _store.Shapes = {
+            "weights": ((num_visible, num_hidden), np.int16),
+            "visible_bias": ((num_visible,), np.int32),
+            "hidden_bias": ((num_hidden,), np.int32),
+            "fixed_point_bits": ((1,), np.int32),
+        }
+        _store.check_tensors(tensors, expected)
         if int(tensors["fixed_point_bits"][0]) != BITS:
             raise ValueError(f"fixed_point_bits: expected {BITS}, found {int(tensors['fixed_point_bits'][0])}")
         self._weights = tensors["weights"]
@@ -323,42 +311,33 @@ class LabelledLearner(BoltzmannLearner):
         held = None if validation is None else _with_label_columns(validation, config.label, names)
         rows = _with_label_columns(H, config.label, names)
         super().__init__(rows, config, seed, workers, validation=held, device=device)
-        share = torch.from_numpy(_label_counts(H, config.label, names)).to(device).double()
+        codes = _codes(H, config.label, names)
+        share = torch.from_numpy(np.bincount(codes[codes >= 0], minlength=len(names))).to(device).double()
         self.visible_bias[H.num_sites :] = (share / share.sum()).log().float()
         if config.training == "pcd":
-            first = self.machine().chains(config.num_chains, 0, stream_seed(seed, "persistent"))
-            self.chains = self._unit.random(first, stream_seed(seed, "persistent"))
-        self._told, self._asked = 0, 0
+            self.chains = self._unit.random(self.chains, stream_seed(seed, "persistent"))
+        self._right, self._asked = 0, 0
 
     def epoch(self, epoch: int) -> dict[str, float]:
-        self._told, self._asked = 0, 0
+        self._right, self._asked = 0, 0
         metrics = super().epoch(epoch)
-        metrics["label_chains_right"] = self._told / max(1, self._asked)
+        if self._asked:
+            metrics["label_chains_right"] = self._right / self._asked
         if self._held is not None:
             labels = self._unit.read(self._held)
             told = self._unit.free_energies(self.machine(), self._held).argmin(1)
-            right = (told == labels)[labels >= 0]
-            metrics["label_accuracy_validation"] = float(right.double().mean()) if len(right) else 0.0
+            if known := int((labels >= 0).sum()):
+                metrics["label_accuracy_validation"] = int((told == labels).sum()) / known
         return metrics
 
     def update(self, batch: Tensor, steps: int, rate: float, chain_seed: int) -> float:
-        """One step up both gradients; the mean difference of frequencies, data against chains that draw by label."""
+        """One step up the gradients; the mean difference of frequencies of sites, data against chains that draw."""
         machine, unit, workers = self.machine(), self._unit, self._workers
-        told_seed = stream_seed(chain_seed, "labels")
-
-        def tell(first: int, last: int) -> Tensor:
-            start = unit.random(batch[first:last], told_seed, first_chain=first)
-            return unit.chains(machine, start, steps, told_seed, first_chain=first, clamp_sites=True)
-
-        told = torch.cat(workers.share(len(batch), tell))
         labels = unit.read(batch)
-        ended = unit.read(told)
         known = labels >= 0
-        rows = torch.where(known[:, None], batch, told)
-        self._told += int((labels == ended).sum())
-        self._asked += int(known.sum())
-
         if self._config.training == "pcd":
+            rows = batch.clone()
+            rows[~known] = self._told(machine, batch[~known], steps, chain_seed)
 
             def move(first: int, last: int) -> Tensor:
                 return unit.chains(machine, self.chains[first:last], steps, chain_seed, first_chain=first)
@@ -366,36 +345,53 @@ class LabelledLearner(BoltzmannLearner):
             self.chains = torch.cat(workers.share(len(self.chains), move))
             data, model = self.moments(machine, rows), self.moments(machine, self.chains)
             self.step(data, model, rate)
-            return float((data.visible - model.visible).abs().mean())
+            return float((data.visible - model.visible)[: unit.num_sites].abs().mean())
 
+        told = self._told(machine, batch, steps, chain_seed)
+        ended = unit.read(told)
+        self._right += int((labels == ended).sum())
+        self._asked += int(known.sum())
         aim = torch.where(known, labels, ended)
 
         def draw(first: int, last: int) -> Moments:
             return machine.sums(drawn(machine, unit, aim[first:last], steps, chain_seed, first_chain=first))
 
-        def sums(of: Tensor) -> list[Moments]:
-            return workers.share(len(of), lambda first, last: machine.sums(of[first:last]))
+        def tell(first: int, last: int) -> Moments:
+            return machine.sums(told[first:last])
 
-        of_data, of_draws, n = sums(rows), workers.share(len(rows), draw), len(rows)
-        self.step(mean(of_data + of_data, 2 * n), mean(of_draws + sums(told), 2 * n), rate)
-        return float((mean(of_data, n).visible - mean(of_draws, n).visible).abs().mean())
+        n = len(batch)
+        data = self.moments(machine, torch.where(known[:, None], batch, told))
+        model = mean(workers.share(n, draw) + workers.share(n, tell), 2 * n, machine.unit)
+        self.step(data, model, rate)
+        return float(2 * (data.visible - model.visible)[: unit.num_sites].abs().mean())  # half of them have its sites
 
-    def tensors(self) -> _store.Tensors:
-        more = {"chains": self.chains.cpu().numpy()} if self._config.training == "pcd" else {}
-        return super().tensors() | more
+    def _told(self, machine: Machine, rows: Tensor, steps: int, seed: int) -> Tensor:
+        """The rows with the labels that chains of `steps` steps from random labels end in."""
+        own = stream_seed(seed, "labels")
 
-    def restore(self, tensors: _store.Tensors) -> None:
-        super().restore(tensors)
-        if self._config.training == "pcd":
-            self.chains = torch.from_numpy(tensors["chains"].copy()).to(self.weights.device)
+        def tell(first: int, last: int) -> Tensor:
+            start = self._unit.random(rows[first:last], own, first_chain=first)
+            return self._unit.chains(machine, start, steps, own, first_chain=first, clamp_sites=True)
+
+        return torch.cat([rows[:0], *self._workers.share(len(rows), tell)])
 
 
-def drawn(machine: Machine, unit: LabelUnit, labels: Tensor, steps: int, seed: int, *, first_chain: int = 0) -> Tensor:
+def drawn(
+    machine: Machine,
+    unit: LabelUnit,
+    labels: Tensor,
+    steps: int,
+    seed: int,
+    *,
+    first_chain: int = 0,
+    temperature: float = 1.0,
+) -> Tensor:
     """Packed rows with these labels, `steps` steps after sites that are 1 with probability 1/2."""
-    start = unit.put(machine.chains(len(labels), 0, seed, first_chain=first_chain), labels)
-    if not steps:
-        return start
-    return machine.chains(len(labels), steps, seed, first_chain=first_chain, start=start, clamp=unit.columns)
+    n = len(labels)
+    start = unit.put(machine.chains(n, 0, seed, first_chain=first_chain), labels)
+    return machine.chains(
+        n, steps, seed, first_chain=first_chain, start=start, clamp=unit.columns, temperature=temperature
+    )
 
 
 def _values(H: HaplotypeMatrix, label: str) -> NDArray[Any]:
@@ -431,11 +427,6 @@ def _numbered(values: NDArray[Any], names: list[str]) -> NDArray[np.int64]:
     """Places in `names`; -1 where a value is not among them."""
     place = {name: i for i, name in enumerate(names)}
     return np.array([place.get(value, -1) for value in values.tolist()], np.int64)
-
-
-def _label_counts(H: HaplotypeMatrix, label: str, names: list[str]) -> NDArray[np.int64]:
-    codes = _codes(H, label, names)
-    return np.bincount(codes[codes >= 0], minlength=len(names))
 
 
 def _with_label_columns(H: HaplotypeMatrix, label: str, names: list[str]) -> HaplotypeMatrix:
