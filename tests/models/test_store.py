@@ -10,6 +10,14 @@ import pytest
 
 import hapforge as hf
 from hapforge.errors import ChecksumError, FormatError
+from hapforge.models import _store
+
+
+def rewrite(path: Path, content: dict) -> None:
+    """Replace a description by one with a right checksum."""
+    content.pop(_store.SEAL, None)
+    _store.write_sealed(path, content)
+
 
 MODELS = {
     "bernoulli": lambda: hf.models.Bernoulli(),
@@ -87,7 +95,7 @@ def test_a_wrong_description_is_refused(
 ) -> None:
     hf.models.Markov(2).fit(small_cohort).save(tmp_path / "m")
     path = tmp_path / "m" / "model.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    rewrite(path, {**json.loads(path.read_text()), **change})
     with pytest.raises(FormatError, match=message):
         hf.models.load(tmp_path / "m")
 
@@ -139,7 +147,7 @@ def test_descriptions_that_lack_a_part(
     folder = tmp_path / "model"
     hf.models.Bernoulli().fit(small_cohort).save(folder)
     path = folder / "model.json"
-    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    rewrite(path, change(json.loads(path.read_text())))
     with pytest.raises(FormatError, match=message):
         hf.models.load(folder)
 
@@ -150,9 +158,69 @@ def test_weights_that_are_none_and_json_without_end(small_cohort: hf.HaplotypeMa
     (folder / "weights.safetensors").write_bytes(b"\xff" * 100)
     text = json.loads((folder / "model.json").read_text())
     text["files"]["weights.safetensors"] = hashlib.sha256(b"\xff" * 100).hexdigest()
-    (folder / "model.json").write_text(json.dumps(text))
+    rewrite(folder / "model.json", text)
     with pytest.raises(FormatError, match="expected safetensors"):
         hf.models.load(folder)
     (folder / "model.json").write_text("[" * 100_000)
     with pytest.raises(FormatError, match="expected JSON"):
         hf.models.load(folder)
+
+
+def test_any_flipped_bit_of_a_model_is_refused(model: hf.models.Model, tmp_path: Path) -> None:
+    """200 copies, each with one bit of one file flipped, whichever it is; whole ones are read before and after."""
+    model.save(tmp_path / "m")
+    hf.models.load(tmp_path / "m")
+    rng = np.random.default_rng(11)
+    files = sorted((tmp_path / "m").iterdir())
+    assert len(files) == 2
+    for i in range(200):
+        path = files[i % 2]
+        content = path.read_bytes()
+        bit = int(rng.integers(8 * len(content)))
+        path.write_bytes(content[: bit // 8] + bytes([content[bit // 8] ^ 1 << bit % 8]) + content[bit // 8 + 1 :])
+        with pytest.raises((FormatError, ChecksumError)):
+            hf.models.load(tmp_path / "m")
+        path.write_bytes(content)
+    hf.models.load(tmp_path / "m")
+
+
+def test_files_elsewhere_are_refused(model: hf.models.Model, tmp_path: Path) -> None:
+    model.save(tmp_path / "m")
+    for name in ("model.json", "weights.safetensors"):
+        (tmp_path / "m" / name).rename(tmp_path / name)
+        (tmp_path / "m" / name).symlink_to(tmp_path / name)
+        with pytest.raises(FormatError, match="expected a file of this folder, found a link"):
+            hf.models.load(tmp_path / "m")
+        (tmp_path / "m" / name).unlink()
+        (tmp_path / name).rename(tmp_path / "m" / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("weights", lambda x: x[:-1], r"weights: expected int16 \(130, 5\), found int16 \(129, 5\)"),
+        ("weights", lambda x: x.astype(np.float32), r"weights: expected int16 \(130, 5\), found float32"),
+        ("hidden_bias", lambda x: None, "hidden_bias: expected a tensor, found none"),
+        ("fixed_point_bits", lambda x: x + 1, "fixed_point_bits: expected 12, found 13"),
+    ],
+)
+def test_tensors_that_do_not_fit_the_config(
+    small_cohort: hf.HaplotypeMatrix, tmp_path: Path, name: str, change: Callable, message: str
+) -> None:
+    """With right checksums: what another program could have written."""
+    folder = tmp_path / "m"
+    MODELS["rbm"]().fit(small_cohort).save(folder)
+    description = json.loads((folder / "model.json").read_text())
+    tensors = _store.read_tensors(folder / _store.TENSORS, description["files"][_store.TENSORS])
+    changed = change(tensors.pop(name))
+    _store.write_tensors(folder / _store.TENSORS, tensors if changed is None else {**tensors, name: changed})
+    description["files"][_store.TENSORS] = _store.sha256_file(folder / _store.TENSORS)
+    rewrite(folder / "model.json", description)
+    with pytest.raises(FormatError, match=message):
+        hf.models.load(folder)
+
+
+def test_numbers_that_are_not_finite_are_refused() -> None:
+    for bad in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="w: expected finite numbers"):
+            _store.check_tensors({"w": np.array([1.0, bad])}, {"w": ((2,), np.float64)})

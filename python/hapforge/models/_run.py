@@ -3,7 +3,8 @@
 A run folder holds
 
 - ``run.json``: what is trained on what (model, config, seed, SHA-256 of the data);
-- ``checkpoint/``: ``state.json`` and ``state.safetensors`` after some epoch, replaced as a whole;
+- ``checkpoint/``: ``state-EPOCH.safetensors`` and ``state.json``, which has its epoch and SHA-256 and whose replacement
+  is what makes a checkpoint the last one: killed at any moment, there is the one before or the one after;
 - ``train.jsonl``: a line per epoch;
 - ``model.json`` and ``weights.safetensors`` once training has ended (the checkpoint then goes).
 """
@@ -18,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from hapforge.errors import FormatError
-from hapforge.io.atomic import atomic_file, atomic_folder, sha256_file
+from hapforge.io.atomic import atomic_file, sha256_file
 from hapforge.models import _store
 from hapforge.models._model import Model
 
 RUN_FORMAT, RUN_FORMAT_VERSION = "hapforge-run", 1
-_TENSORS = "state.safetensors"
+_TENSORS = "state-{}.safetensors"
 
 
 class Run:
@@ -61,8 +62,8 @@ class Run:
             self._check_same(read_run(self.folder), record)
             if (self.folder / _store.DESCRIPTION).exists():
                 raise ValueError(f"{self.folder}: expected an interrupted run, found one that has ended")
-            for left in self.folder.glob(f".{_store.CHECKPOINT}.*"):  # by one that was killed
-                shutil.rmtree(left, ignore_errors=True)
+            for left in _store.leftovers(self.folder):
+                left.unlink()
             return
         empty = not self.folder.exists() or (self.folder.is_dir() and not any(self.folder.iterdir()))
         if not empty and not (overwrite and _store.is_ours(self.folder)):
@@ -70,12 +71,11 @@ class Run:
             raise ValueError(f"{self.folder}: expected {what}, found something else")
 
     def start(self, tensors: _store.Tensors) -> None:
-        """Begin: the old run goes, the first checkpoint is written, and last what makes the folder a run."""
+        """Begin: the old run goes, the folder becomes a run, the first checkpoint is written."""
         _store.remove_run(self.folder)
         self.folder.mkdir(exist_ok=True)
+        _store.write_sealed(self.folder / _store.RUN_DESCRIPTION, self._record)
         self.save_checkpoint(tensors, {"epoch": 0, "seconds": 0.0})
-        with atomic_file(self.folder / _store.RUN_DESCRIPTION) as part:
-            part.write_text(json.dumps(self._record, indent=2) + "\n", encoding="utf-8")
 
     def _check_same(self, before: dict[str, Any], now: dict[str, Any]) -> None:
         def flat(record: dict[str, Any]) -> dict[str, Any]:
@@ -89,26 +89,46 @@ class Run:
                 )
 
     def save_checkpoint(self, tensors: _store.Tensors, state: dict[str, Any]) -> None:
-        """Replace the checkpoint, whole or not at all."""
-        with atomic_folder(self.folder / _store.CHECKPOINT) as part:
-            _store.write_tensors(part / _TENSORS, tensors)
-            described = {**state, "sha256": sha256_file(part / _TENSORS)}
-            (part / _store.STATE).write_text(json.dumps(described) + "\n", encoding="utf-8")
+        """Replace the checkpoint, whole or not at all. state: ``epoch``, an int, and more plain values."""
+        folder = self.folder / _store.CHECKPOINT
+        folder.mkdir(exist_ok=True)
+        tensors_file = folder / _TENSORS.format(state["epoch"])
+        with atomic_file(tensors_file) as part:
+            _store.write_tensors(part, tensors)
+        _store.write_sealed(folder / _store.STATE, {**state, "sha256": sha256_file(tensors_file)})
+        for path in folder.iterdir():  # the checkpoint before, and what one that was killed has left
+            if path.name not in (tensors_file.name, _store.STATE):
+                path.unlink()
 
-    def load_checkpoint(self) -> tuple[_store.Tensors, dict[str, Any]]:
-        """Tensors and state of the checkpoint; log lines of later epochs are dropped."""
+    def load_checkpoint(self) -> tuple[_store.Tensors, dict[str, Any]] | None:
+        """Tensors and state of the checkpoint, None where nothing was trained; log lines of later epochs go."""
         folder = self.folder / _store.CHECKPOINT
         if not (folder / _store.STATE).is_file():
-            raise FormatError(self.folder, "a checkpoint to resume from", "none")
+            if (self.folder / _store.LOG).exists():
+                raise FormatError(self.folder, "a checkpoint to resume from", "none")
+            return None
         state = _store.read_json(folder / _store.STATE)
-        tensors = _store.read_tensors(folder / _TENSORS, str(state.get("sha256")))
+        _store.check_seal(folder / _store.STATE, state)
+        tensors = _store.read_tensors(folder / _TENSORS.format(int(state["epoch"])), str(state.get("sha256")))
         log = self.folder / _store.LOG
         if log.exists():
-            lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+            kept = "".join(f"{line}\n" for line in self._logged(log) if json.loads(line)["epoch"] <= state["epoch"])
             with atomic_file(log) as part:
-                kept = (line for line in lines if json.loads(line)["epoch"] <= state["epoch"])
-                part.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+                part.write_text(kept, encoding="utf-8")
         return tensors, state
+
+    @staticmethod
+    def _logged(log: Path) -> list[str]:
+        """Lines of the log that are whole; the last may not be."""
+        try:
+            lines = log.read_text(encoding="utf-8").splitlines()
+            if lines and not lines[-1].endswith("}"):
+                lines.pop()
+            if not all(isinstance(json.loads(line)["epoch"], int) for line in lines):
+                raise ValueError("an epoch that is no number")
+        except (ValueError, KeyError, TypeError) as error:
+            raise FormatError(log, "a line of JSON an epoch", str(error)) from None
+        return lines
 
     def log(self, entry: dict[str, Any]) -> None:
         """Append one line of JSON."""
@@ -133,6 +153,7 @@ def read_run(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FormatError(folder, "a run folder", f"no {_store.RUN_DESCRIPTION}")
     record = _store.read_json(path)
-    if record.pop("format", None) != RUN_FORMAT or record.pop("format_version", None) != RUN_FORMAT_VERSION:
+    if record.get("format") != RUN_FORMAT or record.get("format_version") != RUN_FORMAT_VERSION:
         raise FormatError(path, f"{RUN_FORMAT!r} version {RUN_FORMAT_VERSION}", "another")
-    return record
+    _store.check_seal(path, record)
+    return {key: value for key, value in record.items() if key not in ("format", "format_version")}

@@ -19,6 +19,7 @@ from hapforge.io.atomic import atomic_file, atomic_folder, sha256_file
 FORMAT, FORMAT_VERSION = "hapforge-model", 1
 DESCRIPTION, TENSORS = "model.json", "weights.safetensors"
 RUN_DESCRIPTION = "run.json"
+SEAL = "sha256_of_this"
 CHECKPOINT, STATE, LOG = "checkpoint", "state.json", "train.jsonl"
 MONITORED = ("monitor.jsonl", "best", "tensorboard")  # of a callback that evaluates the model (evaluation.Monitor)
 _STRING_FIELDS = ("contig", "id", "ref", "alt")
@@ -51,32 +52,43 @@ def write_model(
         with atomic_file(folder / TENSORS) as path:
             write_tensors(path, tensors)
         described["files"] = {TENSORS: sha256_file(folder / TENSORS)}
-        with atomic_file(folder / DESCRIPTION) as path:
-            path.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+        write_sealed(folder / DESCRIPTION, described)
         return
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder}: expected a new folder or one that holds a model, found something else there")
     with atomic_folder(folder) as path:
         write_tensors(path / TENSORS, tensors)
         described["files"] = {TENSORS: sha256_file(path / TENSORS)}
-        (path / DESCRIPTION).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+        write_sealed(path / DESCRIPTION, described)
 
 
 def is_ours(folder: Path) -> bool:
-    """Whether a folder holds a run, a model, or the beginning of a run."""
-    names = (RUN_DESCRIPTION, DESCRIPTION, f"{CHECKPOINT}/{STATE}")
-    return any((folder / name).is_file() for name in names)
+    """Whether a folder holds a run or a model, or nothing but what one that was killed has left."""
+    if any((folder / name).is_file() for name in (RUN_DESCRIPTION, DESCRIPTION)):
+        return True
+    return folder.is_dir() and bool(left := leftovers(folder)) and set(folder.iterdir()) == set(left)
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """Temporaries of our files, which nothing reads (see `hapforge.io.atomic`)."""
+    names = (RUN_DESCRIPTION, DESCRIPTION, TENSORS, LOG)
+    return [path for name in names for path in folder.glob(f".{name}.*.part")]
 
 
 def remove_run(folder: Path) -> None:
-    """Remove a run or model from a folder, where there is one, and nothing else that is in it."""
+    """Remove a run or model from a folder, where there is one, and nothing else that is in it.
+
+    What says whose the folder is goes last: killed on the way, it can still be removed.
+    """
     if not is_ours(folder):
         return
     log, *kept = MONITORED
-    for name in (RUN_DESCRIPTION, DESCRIPTION, TENSORS, LOG, log):
-        (folder / name).unlink(missing_ok=True)
-    for part in (folder / CHECKPOINT, *(folder / name for name in kept), *folder.glob(f".{CHECKPOINT}.*")):
+    for part in (folder / CHECKPOINT, *(folder / name for name in kept)):
         shutil.rmtree(part, ignore_errors=True)
+    for path in leftovers(folder):
+        path.unlink()
+    for name in (LOG, log, TENSORS, DESCRIPTION, RUN_DESCRIPTION):
+        (folder / name).unlink(missing_ok=True)
 
 
 def read_model(folder: Path) -> tuple[dict[str, Any], Tensors]:
@@ -103,11 +115,30 @@ def read_model(folder: Path) -> tuple[dict[str, Any], Tensors]:
     files = description.get("files")
     if not isinstance(files, dict) or TENSORS not in files:
         raise FormatError(path, f"a checksum of {TENSORS}", "none", "files")
+    check_seal(path, description)
     return description, read_tensors(folder / TENSORS, files[TENSORS])
 
 
+def write_sealed(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON object with a checksum of itself, whole or not at all."""
+    with atomic_file(path) as part:
+        part.write_text(json.dumps({**content, SEAL: _seal(content)}, indent=2) + "\n", encoding="utf-8")
+
+
+def check_seal(path: Path, content: dict[str, Any]) -> None:
+    """Raise ChecksumError unless an object that `write_sealed` wrote is what it was; its checksum is taken out."""
+    found, expected = content.pop(SEAL, None), _seal(content)
+    if found != expected:
+        raise ChecksumError(path, f"SHA-256 {expected} of itself", str(found))
+
+
+def _seal(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file."""
+    """A JSON object from a file of its folder."""
+    _no_link(path)
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -115,6 +146,11 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise FormatError(path, "a JSON object", type(value).__name__)
     return value
+
+
+def _no_link(path: Path) -> None:
+    if path.is_symlink():
+        raise FormatError(path, "a file of this folder", "a link")
 
 
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
@@ -126,6 +162,7 @@ def read_tensors(path: Path, sha256: str) -> Tensors:
     """Arrays by name, after the check of the file's checksum."""
     if not path.is_file():
         raise FormatError(path, "a file", "none")
+    _no_link(path)
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:

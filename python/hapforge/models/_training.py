@@ -152,8 +152,9 @@ def _train(
     callback: Callable[[TrainingState], Any] | None,
 ) -> None:
     first_epoch, seconds = 0, 0.0
-    if folder is not None and resume:
-        tensors, state = folder.load_checkpoint()
+    found = folder.load_checkpoint() if folder is not None and resume else None
+    if found is not None:
+        tensors, state = found
         first_epoch, seconds = int(state["epoch"]), float(state["seconds"])
         learner.restore(tensors)
     elif folder is not None:

@@ -60,4 +60,5 @@ class Bernoulli(CountedModel):
         return {"allele_counts": self._counts}
 
     def _restore(self, tensors: _store.Tensors) -> None:
+        _store.check_tensors(tensors, {"allele_counts": ((len(self.sites),), np.int64)})
         self._counts = tensors["allele_counts"]
