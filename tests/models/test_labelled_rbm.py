@@ -13,7 +13,7 @@ from scipy.stats import chi2
 import hapforge as hf
 from hapforge import _backend
 from hapforge.errors import FormatError
-from hapforge.models import _fixed_point, _machine, labelled_rbm
+from hapforge.models import _fixed_point, _machine, _store, labelled_rbm
 from hapforge.models._fixed_point import BITS
 from hapforge.models._label_unit import LabelUnit
 from hapforge.models._workers import Workers
@@ -351,7 +351,8 @@ def test_a_model_whose_labels_do_not_fit_is_refused(
     path = tmp_path / "run" / "model.json"
     description = json.loads(path.read_text())
     description["training"]["labels"] = labels
-    path.write_text(json.dumps(description))
+    del description[_store.SEAL]
+    _store.write_sealed(path, description)
     with pytest.raises(FormatError, match="the parts of a labelled_rbm model"):
         hf.models.load(tmp_path / "run")
 
