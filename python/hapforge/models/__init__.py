@@ -14,12 +14,13 @@ from hapforge.models.bernoulli import Bernoulli
 from hapforge.models.markov import Markov
 
 if TYPE_CHECKING:
+    from hapforge.models.crbm import CRBM
     from hapforge.models.labelled_rbm import LabelledRBM
     from hapforge.models.rbm import RBM
 
-__all__ = ["RBM", "Bernoulli", "LabelledRBM", "Markov", "Model", "by_name", "load", "names"]
+__all__ = ["CRBM", "RBM", "Bernoulli", "LabelledRBM", "Markov", "Model", "by_name", "load", "names"]
 
-_CLASSES = {"bernoulli": "Bernoulli", "markov": "Markov", "rbm": "RBM", "labelled_rbm": "LabelledRBM"}
+_CLASSES = {"bernoulli": "Bernoulli", "markov": "Markov", "rbm": "RBM", "crbm": "CRBM", "labelled_rbm": "LabelledRBM"}
 _MODULES = {found.lower(): module for module, found in _CLASSES.items()}
 
 
@@ -71,6 +72,6 @@ def load(folder: str | os.PathLike[str]) -> Model:
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("RBM", "LabelledRBM"):
+    if name in ("CRBM", "LabelledRBM", "RBM"):
         return by_name(name)
     raise AttributeError(f"module 'hapforge.models' has no attribute {name!r}")

@@ -106,7 +106,7 @@ class Model(ABC):
                 "privacy": "No formal guarantee: draws can come close to or repeat training haplotypes.",
             },
         }
-        _store.write_model(Path(folder), description, tensors, overwrite=overwrite)
+        _store.write_model(Path(folder), description, tensors, overwrite=overwrite, more=self._write_parts)
 
     @classmethod
     def _from_folder(cls, path: Path, description: dict[str, Any], tensors: _store.Tensors) -> Self:
@@ -147,6 +147,10 @@ class Model(ABC):
     def _sampling(self) -> str:
         """How `sample` draws where it is told nothing, for the model card."""
         return "Independent draws from the fitted distribution."
+
+    def _write_parts(self, folder: Path) -> dict[str, str]:
+        """Write what a model has beside its tensors into its folder; names of the files there and their SHA-256."""
+        return {}
 
     @abstractmethod
     def _draw(self, n: int, seed: int) -> NDArray[np.uint64]:

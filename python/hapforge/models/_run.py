@@ -6,7 +6,8 @@ A run folder holds
 - ``checkpoint/``: ``state-EPOCH.safetensors`` and ``state.json``, which has its epoch and SHA-256 and whose replacement
   is what makes a checkpoint the last one: killed at any moment, there is the one before or the one after;
 - ``train.jsonl``: a line per epoch;
-- ``model.json`` and ``weights.safetensors`` once training has ended (the checkpoint then goes).
+- ``model.json`` and ``weights.safetensors`` once training has ended (the checkpoint then goes);
+- ``windows/``: a run folder for each window of a chain, which itself has neither checkpoint nor log.
 """
 
 from __future__ import annotations
@@ -70,12 +71,18 @@ class Run:
             what = "a run folder or nothing there" if overwrite else "a new or empty folder for a run"
             raise ValueError(f"{self.folder}: expected {what}, found something else")
 
-    def start(self, tensors: _store.Tensors) -> None:
-        """Begin: the old run goes, the folder becomes a run, the first checkpoint is written."""
+    def start(self, tensors: _store.Tensors | None) -> None:
+        """Begin: the old run goes, the folder becomes a run, the first checkpoint is written.
+
+        Parameters
+        ----------
+        tensors : of the checkpoint; None: the run has none, its parts have (a chain's windows)
+        """
         _store.remove_run(self.folder)
         self.folder.mkdir(exist_ok=True)
         _store.write_sealed(self.folder / _store.RUN_DESCRIPTION, self._record)
-        self.save_checkpoint(tensors, {"epoch": 0, "seconds": 0.0})
+        if tensors is not None:
+            self.save_checkpoint(tensors, {"epoch": 0, "seconds": 0.0})
 
     def _check_same(self, before: dict[str, Any], now: dict[str, Any]) -> None:
         def flat(record: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ DESCRIPTION, TENSORS = "model.json", "weights.safetensors"
 RUN_DESCRIPTION = "run.json"
 SEAL = "sha256_of_this"
 CHECKPOINT, STATE, LOG = "checkpoint", "state.json", "train.jsonl"
+WINDOWS = "windows"  # a folder for each window of a chain
+SEAMS = "seams.json"  # what `metrics.seam_report` says of a chain
 MONITORED = ("monitor.jsonl", "best", "tensorboard")  # of a callback that evaluates the model (evaluation.Monitor)
 _STRING_FIELDS = ("contig", "id", "ref", "alt")
 
@@ -30,9 +32,16 @@ Shapes = dict[str, tuple[tuple[int, ...], Any]]
 
 
 def write_model(
-    folder: Path, description: dict[str, Any], tensors: Mapping[str, NDArray[Any]], *, overwrite: bool
+    folder: Path,
+    description: dict[str, Any],
+    tensors: Mapping[str, NDArray[Any]],
+    *,
+    overwrite: bool,
+    more: Callable[[Path], dict[str, str]] | None = None,
 ) -> None:
     """Write a model folder, whole or not at all; where there is a model or its run, in place, the description last.
+
+    `more` writes more files into the folder that it is given and tells their names in it and SHA-256.
 
     Raises
     ------
@@ -51,14 +60,14 @@ def write_model(
         (folder / DESCRIPTION).unlink(missing_ok=True)
         with atomic_file(folder / TENSORS) as path:
             write_tensors(path, tensors)
-        described["files"] = {TENSORS: sha256_file(folder / TENSORS)}
+        described["files"] = {TENSORS: sha256_file(folder / TENSORS), **(more(folder) if more else {})}
         write_sealed(folder / DESCRIPTION, described)
         return
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder}: expected a new folder or one that holds a model, found something else there")
     with atomic_folder(folder) as path:
         write_tensors(path / TENSORS, tensors)
-        described["files"] = {TENSORS: sha256_file(path / TENSORS)}
+        described["files"] = {TENSORS: sha256_file(path / TENSORS), **(more(path) if more else {})}
         write_sealed(path / DESCRIPTION, described)
 
 
@@ -83,11 +92,11 @@ def remove_run(folder: Path) -> None:
     if not is_ours(folder):
         return
     log, *kept = MONITORED
-    for part in (folder / CHECKPOINT, *(folder / name for name in kept)):
+    for part in (folder / CHECKPOINT, folder / WINDOWS, *(folder / name for name in kept)):
         shutil.rmtree(part, ignore_errors=True)
     for path in leftovers(folder):
         path.unlink()
-    for name in (LOG, log, TENSORS, DESCRIPTION, RUN_DESCRIPTION):
+    for name in (LOG, SEAMS, log, TENSORS, DESCRIPTION, RUN_DESCRIPTION):
         (folder / name).unlink(missing_ok=True)
 
 

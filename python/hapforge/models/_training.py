@@ -108,22 +108,18 @@ class TrainedModel(Model):
             Nothing to fit, a bad argument, a run folder of something else; training that diverges, with the model as
             it was an epoch before, and the last checkpoint left in `run`.
         """
-        check_data(H)
-        seed = check_seed(seed)
-        if checkpoint_every < 1:
-            raise ValueError(f"checkpoint_every: expected 1 or more, found {checkpoint_every}")
-        if validation is not None and validation.num_sites != H.num_sites:
-            raise ValueError(f"validation: expected {H.num_sites} sites, as in H, found {validation.num_sites}")
-        if resume and run is None:
-            raise ValueError("resume: expected a run folder to resume from, found run=None")
-        record = {
-            "model": self.name,
-            "seed": seed,
-            "data_sha256": H.sha256(),
-            **self._identity(H),
-            "config": dataclasses.asdict(self.config),
-        }
-        folder = None if run is None else Run(run, record, notes or {}, resume=resume, overwrite=overwrite)
+        seed, folder = open_run(
+            self,
+            H,
+            seed=seed,
+            validation=validation,
+            run=run,
+            resume=resume,
+            overwrite=overwrite,
+            checkpoint_every=checkpoint_every,
+            notes=notes,
+            identity=self._identity(H),
+        )
         with self._learner(H, seed, validation, device) as learner:
             self._describe_training(H, seed)
             _train(self, learner, self.config.epochs, folder, resume, checkpoint_every, callback)
@@ -135,11 +131,48 @@ class TrainedModel(Model):
         """What of the training cohort matters beside its haplotypes, for a resumed run to have the same."""
         return {}
 
+    def planned_epochs(self, H: HaplotypeMatrix) -> int:
+        """Epochs that `fit` takes for a cohort."""
+        epochs: int = self.config.epochs
+        return epochs
+
     @abstractmethod
     def _learner(
         self, H: HaplotypeMatrix, seed: int, validation: HaplotypeMatrix | None, device: str
     ) -> AbstractContextManager[Learner]:
         """The learner at its start."""
+
+
+def open_run(
+    model: Model,
+    H: HaplotypeMatrix,
+    *,
+    seed: int,
+    validation: HaplotypeMatrix | None,
+    run: str | os.PathLike[str] | None,
+    resume: bool,
+    overwrite: bool,
+    checkpoint_every: int,
+    notes: Mapping[str, Any] | None,
+    identity: Mapping[str, Any] | None = None,
+) -> tuple[int, Run | None]:
+    """The seed and the run folder, where there is one, of a training whose arguments are all right."""
+    check_data(H)
+    seed = check_seed(seed)
+    if checkpoint_every < 1:
+        raise ValueError(f"checkpoint_every: expected 1 or more, found {checkpoint_every}")
+    if validation is not None and validation.num_sites != H.num_sites:
+        raise ValueError(f"validation: expected {H.num_sites} sites, as in H, found {validation.num_sites}")
+    if resume and run is None:
+        raise ValueError("resume: expected a run folder to resume from, found run=None")
+    record = {
+        "model": model.name,
+        "seed": seed,
+        "data_sha256": H.sha256(),
+        **(identity or {}),
+        "config": dataclasses.asdict(model.config),
+    }
+    return seed, None if run is None else Run(run, record, notes or {}, resume=resume, overwrite=overwrite)
 
 
 def _train(

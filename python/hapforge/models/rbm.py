@@ -83,6 +83,7 @@ class RBM(TrainedModel):
     name: ClassVar[str] = "rbm"
     summary: ClassVar[str] = "Restricted Boltzmann machine (Yelmen et al. 2021, 2023)."
     config_type: ClassVar[type] = RBMConfig
+    config: RBMConfig
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         # 1,000 sites, 4,008 rows: benchmarks/results/demo.json has its time and scores
         "demo": {
@@ -116,9 +117,13 @@ class RBM(TrainedModel):
             if preset not in self.PRESETS:
                 raise ValueError(f"preset: expected one of {', '.join(self.PRESETS)}, found {preset!r}")
             settings = {**self.PRESETS[preset], **settings}
-        self.config: RBMConfig = RBMConfig(**settings)
+        self.config = self.config_type(**settings)
         self._device = torch.device("cpu")
         self._persistent: NDArray[np.uint64] | None = None
+
+    @property
+    def _learner_type(self) -> type[BoltzmannLearner]:
+        return BoltzmannLearner
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -204,7 +209,7 @@ class RBM(TrainedModel):
             device = "cpu" if device == "auto" else device
         self._device = device_of(device)
         with Workers(self._device) as workers:
-            yield BoltzmannLearner(H, self.config, seed, workers, validation=validation, device=self._device)
+            yield self._learner_type(H, self.config, seed, workers, validation=validation, device=self._device)
 
     def _describe_training(self, data: HaplotypeMatrix, seed: int, **more: Any) -> None:
         super()._describe_training(data, seed, fixed_point_bits=BITS, **more)
