@@ -25,7 +25,7 @@ evaluations on those (0: none), evaluations without a better one after which tra
 
 
 def command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="bernoulli, markov, rbm or labelled_rbm.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="bernoulli, markov, rbm, crbm or labelled_rbm.")],
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Training haplotypes, in any format.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="Run folder to write.")],
     settings: Annotated[
@@ -60,8 +60,8 @@ def command(
     set_threads(threads)
     given = _settings(kind, preset, config, settings or [])
     if resume:
-        given = {**_settings_of(output), **given}
-    run_settings = {key: given.pop(key, default) for key, (_, default) in _RUN_KEYS.items() if _is_trained(kind)}
+        given = {**_settings_of(output, kind), **given}
+    run_settings = {key: given.pop(key, default) for key, (_, default) in _run_keys(kind).items()}
     made = kind(**given)
     cohort = io.read(data, labels=labels)
     validation = None
@@ -99,7 +99,7 @@ def _train(
     from hapforge.evaluation.monitor import BEST, Monitor
 
     monitor = None
-    if run_settings["monitor_every"]:
+    if run_settings.get("monitor_every"):
         monitor = Monitor(
             cohort,
             validation,
@@ -109,7 +109,7 @@ def _train(
             seed=seed,
         )
     with progress(quiet) as start:
-        advance, done, stop = start("epochs", made.config.epochs), 0, False
+        advance, done, stop = start("epochs", made.planned_epochs(cohort)), 0, False
 
         def on_interrupt(*_: Any) -> None:
             nonlocal stop
@@ -140,6 +140,7 @@ def _train(
                 overwrite=force,
                 checkpoint_every=run_settings["checkpoint_every"],
                 notes={"data": str(data), **run_settings},
+                **{key: run_settings[key] for key in made.FITTING},
             )
         except KeyboardInterrupt:
             if (output / "run.json").is_file():
@@ -152,6 +153,14 @@ def _train(
         stderr.print(f"{output / BEST}: the best of {len(monitor.history)} evaluations, epoch {monitor.best_epoch}")
 
 
+def _run_keys(kind: Any) -> dict[str, tuple[type, Any]]:
+    """Settings of a run of a model: their types and defaults."""
+    if not _is_trained(kind):
+        return {}
+    keys = {key: of for key, of in _RUN_KEYS.items() if kind.MONITORED or not key.startswith("monitor")}
+    return {**keys, **kind.FITTING}
+
+
 def _is_trained(kind: Any) -> bool:
     return "epochs" in {field.name for field in dataclasses.fields(kind.config_type)}
 
@@ -159,7 +168,7 @@ def _is_trained(kind: Any) -> bool:
 def _known(kind: Any) -> dict[str, type]:
     """Settings of a model and their types."""
     known = {field.name: type(field.default) for field in dataclasses.fields(kind.config_type)}
-    return {**known, **{key: of for key, (of, _) in _RUN_KEYS.items()}} if _is_trained(kind) else known
+    return {**known, **{key: of for key, (of, _) in _run_keys(kind).items()}}
 
 
 def _settings(kind: Any, preset: str | None, config: Path | None, given: list[str]) -> dict[str, Any]:
@@ -190,9 +199,9 @@ def _settings(kind: Any, preset: str | None, config: Path | None, given: list[st
     return chosen
 
 
-def _settings_of(run: Path) -> dict[str, Any]:
+def _settings_of(run: Path, kind: Any) -> dict[str, Any]:
     """The settings that a run was started with."""
     from hapforge.models._run import read_run
 
     record = read_run(run)
-    return {**record["config"], **{key: record["notes"][key] for key in _RUN_KEYS if key in record["notes"]}}
+    return {**record["config"], **{key: record["notes"][key] for key in _run_keys(kind) if key in record["notes"]}}

@@ -36,6 +36,8 @@ class Model(ABC):
     config_type: ClassVar[type]
     config: Any
     SAMPLING: ClassVar[dict[str, type]] = {}  # what `sample` takes beside n, seed and labels
+    FITTING: ClassVar[dict[str, tuple[type, Any]]] = {}  # what `fit` takes beside what all do, and the default
+    MONITORED: ClassVar[bool] = True  # whether it can be sampled while it is trained
 
     def __init__(self) -> None:
         self._sites: Sites | None = None

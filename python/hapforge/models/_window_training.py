@@ -233,9 +233,13 @@ class _Worker:
     def end(self) -> int:
         """Exit status of a process that has ended, or ends as it has nothing to do."""
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         with suppress(BrokenPipeError):
             self._process.stdin.close()
-        return self._process.wait()
+        status = self._process.wait()
+        self._listener.join()
+        self._process.stdout.close()
+        return status
 
     def kill(self) -> None:
         """End the process wherever it is."""

@@ -99,6 +99,7 @@ class CRBM(Model):
     }
     SAMPLING: ClassVar[dict[str, type]] = {"steps": int, "temperature": float}
     FITTING: ClassVar[dict[str, tuple[type, Any]]] = {"workers": (int, 0)}
+    MONITORED: ClassVar[bool] = False
 
     def __init__(self, preset: str | None = None, **settings: Any) -> None:
         super().__init__()
@@ -241,6 +242,8 @@ class CRBM(Model):
                 epochs[number] = self.config.epochs
             else:
                 undone.append(number)
+                state = part / window_name(number) / _store.CHECKPOINT / _store.STATE
+                epochs[number] = int(_store.read_json(state)["epoch"]) if state.is_file() else 0
         workers = workers or (_backend.get_threads() if kind.type == "cpu" else 1)
         if min(workers, len(undone)) > 1:
             training.side_by_side(undone, min(workers, len(undone)))
