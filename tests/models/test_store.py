@@ -130,7 +130,7 @@ def test_names() -> None:
     assert hf.models.names() == ["bernoulli", "markov", "rbm", "crbm", "labelled_rbm"]
     assert hf.models.by_name("Markov") is hf.models.Markov
     assert hf.models.by_name("LabelledRBM") is hf.models.by_name("labelled_rbm") is hf.models.LabelledRBM
-    with pytest.raises(ValueError, match="expected one of bernoulli, markov, rbm, labelled_rbm, found 'gan'"):
+    with pytest.raises(ValueError, match="expected one of bernoulli, markov, rbm, crbm, labelled_rbm, found 'gan'"):
         hf.models.by_name("gan")
 
 
