@@ -17,7 +17,7 @@ from scipy.stats import chi2
 
 import hapforge as hf
 from hapforge.errors import ChecksumError, FormatError
-from hapforge.models import _conditional, _machine, _window_training, crbm
+from hapforge.models import _conditional, _machine, _store, _window_training, crbm
 from hapforge.models._fixed_point import BITS
 from hapforge.models._workers import Workers
 
@@ -388,6 +388,10 @@ def test_damaged_or_foreign_windows_are_refused(
     with pytest.raises(ChecksumError):
         hf.models.load(tmp_path / "a").sample(3)
     shutil.rmtree(weights.parent)
+    weights.parent.symlink_to(tmp_path / "b" / "windows" / "00002")
+    with pytest.raises(FormatError, match="a file of this folder, found a link"):
+        hf.models.load(tmp_path / "a").sample(3)
+    weights.parent.unlink()
     with pytest.raises(FileNotFoundError, match="00002"):
         hf.models.load(tmp_path / "a").sample(3)
     shutil.copytree(tmp_path / "b" / "windows" / "00002", weights.parent)  # of another chain
@@ -396,7 +400,8 @@ def test_damaged_or_foreign_windows_are_refused(
     model = tmp_path / "a" / "model.json"
     described = json.loads(model.read_text())
     del described["files"]["windows/00001"]
-    model.write_text(json.dumps(described))
+    del described[_store.SEAL]
+    _store.write_sealed(model, described)
     with pytest.raises(FormatError, match="a checksum of windows/00001"):
         hf.models.load(tmp_path / "a")
 

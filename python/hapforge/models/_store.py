@@ -147,7 +147,7 @@ def _seal(content: dict[str, Any]) -> str:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file of its folder."""
-    _no_link(path)
+    refuse_link(path)
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -157,7 +157,8 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _no_link(path: Path) -> None:
+def refuse_link(path: Path) -> None:
+    """Raise FormatError where a file or folder of a model is a link, to wherever."""
     if path.is_symlink():
         raise FormatError(path, "a file of this folder", "a link")
 
@@ -171,7 +172,7 @@ def read_tensors(path: Path, sha256: str) -> Tensors:
     """Arrays by name, after the check of the file's checksum."""
     if not path.is_file():
         raise FormatError(path, "a file", "none")
-    _no_link(path)
+    refuse_link(path)
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:

@@ -307,6 +307,8 @@ class CRBM(Model):
         if self._folder is None:
             raise ValueError("CRBM: expected a chain whose windows are all trained, found one that is not")
         path, name = self._folder / window_name(number), window_name(number)
+        for place in (self._folder, path):
+            _store.refuse_link(place)
         description, tensors = _store.read_model(path)
         if description["files"][_store.TENSORS] != self._sums[name]:
             raise ChecksumError(path, f"SHA-256 {self._sums[name]}", description["files"][_store.TENSORS])
