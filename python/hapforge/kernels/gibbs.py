@@ -182,6 +182,7 @@ class GibbsMachine:
     ) -> None:
         if hidden not in _HIDDEN_KINDS:
             raise ValueError(f"hidden: expected 'bernoulli' or 'relu', found {hidden!r}")
+        given = weights  # its transpose may lie in memory as it is needed
         weights = _int32(weights, "weights", 2)
         visible_bias = _int32(visible_bias, "visible_bias", 1)
         hidden_bias = _int32(hidden_bias, "hidden_bias", 1)
@@ -195,7 +196,7 @@ class GibbsMachine:
         self.fixed_point_bits = whole(fixed_point_bits, "fixed_point_bits", 1, 20)
         backend, budget = _backend.resolve("gibbs", backend), _backend.get_threads(threads)
         layer = _backend.core.GibbsLayer
-        self._to_hidden = layer(np.ascontiguousarray(weights.T), hidden_bias, backend, budget)
+        self._to_hidden = layer(np.ascontiguousarray(given.T), hidden_bias, backend, budget)
         self._to_visible = layer(weights, visible_bias, backend, budget)
 
     @classmethod
