@@ -52,3 +52,4 @@ class Stream(IntEnum):
     PERSON_GROUPS = 48 << 20
     PAIRWISE_HALVES = 49 << 20
     PCA_START = 50 << 20
+    SEAM_TRIPLETS = 51 << 20

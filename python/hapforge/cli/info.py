@@ -34,7 +34,9 @@ def command(
     """
     _common.set_threads(threads)
     if (path / "model.json").is_file():
+        seams = path / "seams.json"
         lines = [("run", _common.printable(path)), *_described(path / "model.json")]
+        lines += [(f"seams.{key}", value) for key, value in (_described(seams) if seams.is_file() else [])]
     elif (path / "run.json").is_file():
         lines = [("run", f"{_common.printable(path)} (not finished)"), *_epochs(path), *_described(path / "run.json")]
     else:
@@ -66,9 +68,9 @@ def _described(file: Path) -> list[tuple[str, str]]:
 
 
 def _epochs(folder: Path) -> list[tuple[str, str]]:
-    """How many epochs the log of a run has, a line each; the last line may be torn."""
-    log = folder / "train.jsonl"
-    return [("epochs done", str(log.read_bytes().count(b"}\n") if log.is_file() else 0))]
+    """How many epochs the log of a run has, or those of its windows, a line each; the last line may be torn."""
+    logs = [*folder.glob("train.jsonl"), *folder.glob("windows/*/train.jsonl")]
+    return [("epochs done", str(sum(log.read_bytes().count(b"}\n") for log in logs)))]
 
 
 def _flat(content: dict[str, Any]) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shlex
 import signal
 import tomllib
@@ -13,7 +14,9 @@ import typer
 
 from hapforge.cli._common import Force, Quiet, Seed, Threads, check_output, progress, set_threads, stderr
 from hapforge.cli._settings import pairs, typed
+from hapforge.io.atomic import atomic_file
 
+_SEAM_DRAWS = 2000
 _RUN_KEYS: dict[str, tuple[type, Any]] = {
     "checkpoint_every": (int, 10),
     "validation": (float, 0.0),
@@ -76,6 +79,8 @@ def command(
         raise ValueError("monitor_patience: expected monitor_every=EPOCHS beside it, found none")
     if _is_trained(kind):
         _train(made, cohort, validation, output, resume, force, run_settings, device, seed, quiet, data)
+        if isinstance(made, models.CRBM) and len(made.borders):
+            _report_seams(made, validation or cohort, output, seed, quiet)
     else:
         made.fit(cohort, seed=seed, device=device)
         made.save(output, overwrite=force)
@@ -151,6 +156,36 @@ def _train(
             signal.signal(signal.SIGINT, before)
     if monitor is not None and not quiet:
         stderr.print(f"{output / BEST}: the best of {len(monitor.history)} evaluations, epoch {monitor.best_epoch}")
+
+
+def _report_seams(made: Any, real: Any, output: Path, seed: int, quiet: bool) -> None:
+    """Write how the windows of a chain join (hapforge info shows it), from at most 2000 draws."""
+    from hapforge.metrics import seam_report
+    from hapforge.models import _store
+
+    drawn = made.sample(min(real.num_haplotypes, _SEAM_DRAWS), seed=seed)
+    width = min(128, made.config.window - made.config.overlap) // 2 * 2
+    try:
+        found = seam_report(real, drawn, made.borders, width=width, seed=seed)
+    except ValueError as error:
+        if not quiet:
+            stderr.print(f"{output}: no report on seams: {error}", markup=False)
+        return
+    with atomic_file(output / _store.SEAMS) as path:
+        path.write_text(json.dumps(_without_nan(dataclasses.asdict(found)), indent=2) + "\n", encoding="utf-8")
+    if not quiet:
+        a, b = found.borders, found.inside
+        stderr.print(
+            f"{output / _store.SEAMS}: across borders and inside windows: r2 {a.r2_r:.3f} and {b.r2_r:.3f}, 3-point "
+            f"{a.three_point_r:.3f} and {b.three_point_r:.3f}, AA truth {a.aa_truth:.3f} and {b.aa_truth:.3f}, AA syn "
+            f"{a.aa_syn:.3f} and {b.aa_syn:.3f}"
+        )
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    return None if value != value else value
 
 
 def _run_keys(kind: Any) -> dict[str, tuple[type, Any]]:

@@ -25,6 +25,7 @@ from hapforge.metrics.nearest_neighbour_test import NearestNeighbourTest, neares
 from hapforge.metrics.pairwise import PairwiseComparison, compare_grouped_differences, compare_pairwise_differences
 from hapforge.metrics.pca import PCAOverlap, pca_overlap
 from hapforge.metrics.privacy import Privacy, privacy_score
+from hapforge.metrics.seams import SeamReport, SeamScores, seam_report
 from hapforge.metrics.spectrum import SpectrumError, spectrum_error
 from hapforge.metrics.three_point import ThreePointFit, compare_three_point
 from hapforge.metrics.transport import TransportCost, transport_cost
@@ -50,6 +51,8 @@ __all__ = [
     "PairwiseComparison",
     "Privacy",
     "QuantileComparison",
+    "SeamReport",
+    "SeamScores",
     "SiteFrequencyComparison",
     "SpectrumError",
     "ThreePointFit",
@@ -78,6 +81,7 @@ __all__ = [
     "nearest_neighbour_test",
     "pca_overlap",
     "privacy_score",
+    "seam_report",
     "spectrum_error",
     "transport_cost",
     "umap_overlap",
