@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from itertools import product
 from pathlib import Path
 
@@ -254,6 +255,24 @@ def test_fewer_draws_are_the_first_of_more_and_temperature_cools(in_memory: crbm
     cold = in_memory.sample(1100, seed=2, temperature=0.05).to_dense().mean(0)
     assert (cold * (1 - cold)).mean() < (many.to_dense().mean(0) * (1 - many.to_dense().mean(0))).mean()
     assert in_memory.sample(0).shape == (0, 120)
+
+
+def test_one_machine_is_in_memory_at_a_time(
+    in_memory: crbm.CRBM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_memory.save(tmp_path / "m")
+    expected, made = in_memory.sample(9, seed=2), []
+    load = crbm.CRBM.machine
+
+    def recorded(self: crbm.CRBM, number: int) -> object:
+        assert not [machine for machine in made if machine() is not None]
+        machine = load(self, number)
+        made.append(weakref.ref(machine))
+        return machine
+
+    monkeypatch.setattr(crbm.CRBM, "machine", recorded)
+    assert hf.models.load(tmp_path / "m").sample(9, seed=2).sha256() == expected.sha256()
+    assert len(made) == 4
 
 
 def test_workers_do_not_change_the_result(cohort: hf.HaplotypeMatrix, in_memory: crbm.CRBM, tmp_path: Path) -> None:

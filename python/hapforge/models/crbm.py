@@ -189,7 +189,7 @@ class CRBM(Model):
             raise ValueError(f"workers: expected 0 or more, found {workers}")
         if run is None and workers > 1:
             raise ValueError(f"workers: expected a run folder for {workers} processes, found run=None")
-        kind = device_of(device)
+        on_cpu = device_of(device).type == "cpu"
         seed, folder = open_run(
             self,
             H,
@@ -223,7 +223,7 @@ class CRBM(Model):
             windows,
             self._window_settings(),
             seed=seed,
-            device=kind.type,
+            device=device,
             checkpoint_every=checkpoint_every,
             folder=part,
             callback=on_epoch,
@@ -233,7 +233,7 @@ class CRBM(Model):
             self._machines = [training.here(number) for number in numbers]
             return self
         part.mkdir(exist_ok=True)
-        for left in part.glob("*.data"):  # by a run that was killed
+        for left in (*part.glob("*.data"), *part.glob(".*.data.*.part")):  # by a run that was killed
             left.unlink()
         undone = []
         for number in numbers:
@@ -244,7 +244,7 @@ class CRBM(Model):
                 undone.append(number)
                 state = part / window_name(number) / _store.CHECKPOINT / _store.STATE
                 epochs[number] = int(_store.read_json(state)["epoch"]) if state.is_file() else 0
-        workers = workers or (_backend.get_threads() if kind.type == "cpu" else 1)
+        workers = workers or (_backend.get_threads() if on_cpu else 1)
         if min(workers, len(undone)) > 1:
             training.side_by_side(undone, min(workers, len(undone)))
         else:
@@ -370,18 +370,29 @@ class CRBM(Model):
     def _draw(
         self, n: int, seed: int, *, steps: int | None = None, temperature: float | None = None
     ) -> NDArray[np.uint64]:
-        num_sites = len(self.sites)
-        words = np.zeros((n, words_per_row(num_sites)), np.uint64)
+        words = np.zeros((n, words_per_row(len(self.sites))), np.uint64)
         for number, window in enumerate(self.windows()):
-            machine, here = self.machine(number), window_seed(seed, number)
-            if window.num_pinned:
-                given = _backend.select_sites(words, num_sites, window.sites)
-                drawn = machine.extend(given, here, steps=steps, temperature=temperature)
-            else:
-                drawn = machine._draw(n, here, steps=steps, temperature=temperature)
-            inferred = window.sites[window.num_pinned :] - window.first
-            _put(words, window.inferred, _backend.select_sites(drawn, window.stop - window.first, inferred))
+            self._infer(words, number, window, window_seed(seed, number), steps, temperature)
         return words
+
+    def _infer(
+        self,
+        words: NDArray[np.uint64],
+        number: int,
+        window: Window,
+        seed: int,
+        steps: int | None,
+        temperature: float | None,
+    ) -> None:
+        """Draw a window's sites; its machine is in memory only here."""
+        machine, num_sites = self.machine(number), len(self.sites)
+        if window.num_pinned:
+            given = _backend.select_sites(words, num_sites, window.sites)
+            drawn = machine.extend(given, seed, steps=steps, temperature=temperature)
+        else:
+            drawn = machine._draw(len(words), seed, steps=steps, temperature=temperature)
+        inferred = window.sites[window.num_pinned :] - window.first
+        _put(words, window.inferred, _backend.select_sites(drawn, window.stop - window.first, inferred))
 
     def _tensors(self) -> _store.Tensors:
         return {}
