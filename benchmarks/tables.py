@@ -83,6 +83,25 @@ def growth() -> str:
     return "\n".join(lines)
 
 
+def evaluation() -> str:
+    """Whole evaluations of one set and its real-half control, in fresh processes, beside plain code for that list."""
+    result = _load("end_to_end")
+    lines = ["| `hf.evaluate`, whole | ours, s | CPU s | peak memory, MiB | plain code, CPU time over ours |"]
+    lines.append("|---" * 5 + "|")
+    for workload in result["workloads"].values():
+        (rows, sites), (others, _) = workload["shape"]
+        ours = workload["hapforge"]
+        times = f"{ours['wall']['median']:.3g} | {ours['cpu']['median']:.3g} | {ours['peak_memory_mib']}"
+        ratio = workload["plain_over_hapforge"]["cpu"]
+        lines.append(f"| {rows} + {others} haplotypes x {sites} sites | {times} | {ratio:.3g}x |")
+    lines.append(
+        f"\nOn {result['threads']} threads, {result['cpu']}. Plain code: scipy, scikit-learn and numpy, one statistic "
+        "after the other\n(`benchmarks/plain_evaluation.py`), without intervals and subsamples; its scores are compared "
+        "with ours."
+    )
+    return "\n".join(lines)
+
+
 def demo() -> str:
     """The demo's scores at equal n, beside its controls."""
     result = _load("demo")
@@ -106,7 +125,7 @@ def demo() -> str:
 
 def render() -> str:
     """What stands between the README's markers."""
-    return f"{BEGIN}\n\n{demo()}\n\n{speed(HEADLINES)}\n\n{END}"
+    return f"{BEGIN}\n\n{demo()}\n\n{evaluation()}\n\n{speed(HEADLINES)}\n\n{END}"
 
 
 def render_all() -> str:
@@ -121,6 +140,8 @@ compared before anything is timed. Ratios are of CPU time; wall time, memory, th
 {speed(everything)}
 
 {growth()}
+
+{evaluation()}
 """
 
 
