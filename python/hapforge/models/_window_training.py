@@ -10,6 +10,7 @@ import json
 import os
 import queue
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -85,7 +86,7 @@ class WindowTraining:
         ------
         ValueError
             What a window's training raised.
-        RuntimeError
+        ChildProcessError
             A process that was killed, or failed otherwise.
         """
         pending = deque(numbers)
@@ -103,7 +104,7 @@ class WindowTraining:
                     continue
                 if event is None:
                     busy.discard(worker)
-                    raise RuntimeError(
+                    raise ChildProcessError(
                         f"window {worker.number}: expected its process to train it, found that it ended with status "
                         f"{worker.end()}; hapforge train --resume (resume=True) goes on"
                     )
@@ -202,9 +203,10 @@ class _Worker:
 
     def __init__(self, events: _Events, threads: int) -> None:
         self.number, self.waits = -1, False
+        self._line, theirs = socket.socketpair()  # as writing to a pipe nobody reads may end this process
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "hapforge.models._window_worker"],
-            stdin=subprocess.PIPE,
+            stdin=theirs.fileno(),
             stdout=subprocess.PIPE,
             env={
                 **os.environ,
@@ -212,6 +214,7 @@ class _Worker:
                 "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             },
         )
+        theirs.close()
         self._listener = threading.Thread(target=self._listen, args=(events,), daemon=True)
         self._listener.start()
 
@@ -224,18 +227,14 @@ class _Worker:
 
     def say(self, message: dict[str, Any] | str) -> None:
         """Send a line; that the process is gone will be heard from its thread."""
-        assert self._process.stdin is not None
         self.waits = False
-        with suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
-            self._process.stdin.flush()
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._line.sendall(json.dumps(message).encode() + b"\n", socket.MSG_NOSIGNAL)
 
     def end(self) -> int:
         """Exit status of a process that has ended, or ends as it has nothing to do."""
-        assert self._process.stdin is not None
         assert self._process.stdout is not None
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
+        self._line.close()
         status = self._process.wait()
         self._listener.join()
         self._process.stdout.close()

@@ -47,11 +47,12 @@ def main() -> None:
         try:
             _train(task, on_epoch)
         except KeyboardInterrupt:
-            return
+            break
         except ValueError as error:
             task = tell({"error": str(error)})
         else:
             task = tell({"done": True})
+    os._exit(0)  # all is written; the listening thread would not let the interpreter end
 
 
 def _train(task: dict[str, Any], on_epoch: Any) -> None:

@@ -182,7 +182,7 @@ class CRBM(Model):
         ValueError
             Nothing to fit, a bad argument, a run folder of something else, training that diverges (which says the
             window).
-        RuntimeError
+        ChildProcessError
             A process that was killed; the run can be resumed.
         """
         if workers < 0:
