@@ -458,3 +458,24 @@ def test_bad_arguments(model: labelled_rbm.LabelledRBM, cohort: hf.HaplotypeMatr
 def test_bad_settings(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         hf.models.LabelledRBM(**settings)
+
+
+@pytest.mark.slow
+def test_handwritten_digits() -> None:
+    """Binary images: told right on a fifth held out, and drawn nearer to the mean image of their digit than to others.
+
+    A logistic regression tells 94 % of these.
+    """
+    datasets = pytest.importorskip("sklearn.datasets")
+    images, digits = datasets.load_digits(return_X_y=True)
+    images = (images > 7).astype(np.uint8)
+    order = np.random.default_rng(0).permutation(len(images))
+    test, train = order[:360], order[360:]
+    data = hf.HaplotypeMatrix.from_dense(images[train], labels={"digit": digits[train]})
+    model = hf.models.LabelledRBM("digit", num_hidden=100, epochs=300, batch_size=240, learning_rate=0.5)
+    model.fit(data, seed=1)
+    assert (model.predict(hf.HaplotypeMatrix.from_dense(images[test])) == digits[test].astype(str)).mean() > 0.9
+    means = np.stack([images[digits == digit].mean(0) for digit in range(10)])
+    drawn = np.stack([model.sample(500, seed=2, labels=str(digit)).to_dense().mean(0) for digit in range(10)])
+    assert (np.abs(drawn[:, None] - means).mean(2).argmin(1) == np.arange(10)).all()
+    assert np.corrcoef(drawn.ravel(), means.ravel())[0, 1] > 0.97
