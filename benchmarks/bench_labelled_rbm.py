@@ -103,8 +103,8 @@ def regression(train: hf.HaplotypeMatrix, test: hf.HaplotypeMatrix) -> float | N
     from sklearn.linear_model import LogisticRegression
 
     classifier = LogisticRegression(C=0.1, max_iter=500)
-    classifier.fit(train.to_dense(), train.samples.labels[LABEL].astype(str))
-    return float((classifier.predict(test.to_dense()) == test.samples.labels[LABEL].astype(str)).mean())
+    classifier.fit(train.to_dense(), train.samples.labels[LABEL].tolist())
+    return float(classifier.score(test.to_dense(), test.samples.labels[LABEL].tolist()))
 
 
 def trained(train: hf.HaplotypeMatrix, test: hf.HaplotypeMatrix, seed: int, **settings: Any) -> tuple[Any, dict]:

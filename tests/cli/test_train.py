@@ -98,7 +98,7 @@ def test_validation_holds_out_persons(data: Path, tmp_path: Path) -> None:
         ("rbm", ["validation=1"], "validation: expected a share"),
         ("rbm", ["validation=nan"], "validation: expected a share"),
         ("rbm", ["checkpoint_every=0"], "checkpoint_every: expected 1 or more"),
-        ("gan", [], "model: expected one of bernoulli, markov, rbm, labelled_rbm, found 'gan'"),
+        ("gan", [], "model: expected one of bernoulli, markov, rbm, crbm, labelled_rbm, found 'gan'"),
     ],
 )
 def test_bad_settings(data: Path, tmp_path: Path, model: str, settings: list[str], message: str) -> None:

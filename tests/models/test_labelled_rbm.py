@@ -462,7 +462,7 @@ def test_bad_settings(settings: dict[str, object], message: str) -> None:
 
 @pytest.mark.slow
 def test_handwritten_digits() -> None:
-    """Binary images: told right on a fifth held out, and drawn nearer to the mean image of their digit than to others."""
+    """Binary images: told right on a fifth held out, and drawn nearest to the mean image of their digit."""
     datasets = pytest.importorskip("sklearn.datasets")
     images, digits = datasets.load_digits(return_X_y=True)
     images = (images > 7).astype(np.uint8)
