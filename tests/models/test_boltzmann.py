@@ -70,7 +70,7 @@ def test_hidden_means(hidden: str) -> None:
     """Fields are rounded to 2^-10, whose slope is at most 1, and means to 2^-12 or finer."""
     x = np.array([-200, -63.9, -8, -1.5, -0.001, 0, 0.3, 4, 30, 63.999, 64.001, 100.25])
     field = torch.from_numpy(np.round(x * (1 << BITS)).astype(np.int32))
-    found = _machine._hidden_mean(field, hidden).numpy() / _machine._UNITS[hidden]
+    found = _machine.hidden_mean(field, hidden).numpy() / _machine.UNITS[hidden]
     expected = np.array([reference.hidden_mean(max(at, -64), hidden) for at in x])
     assert np.abs(found - expected).max() < 2**-11 + 2**-13
 

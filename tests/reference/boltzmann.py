@@ -58,3 +58,11 @@ def last_draw(weights, a, b, steps, temperature):
     down = conditional(h @ weights.T + a, v)
     start = np.full(len(v), 1 / len(v)) @ np.linalg.matrix_power(up @ down, steps - 1)
     return start @ up @ conditional((h @ weights.T + a) / temperature, v)
+
+
+def conditional_means(weights, a, b, hidden, given, observed):
+    """E(v | the observed units of `given`), by a sum over all states that agree with them"""
+    v = states(len(a))
+    agrees = (v[:, observed] == np.asarray(given)[observed]).all(1)
+    log_p = log_weights(weights, a, b, hidden)[agrees]
+    return np.exp(log_p - logsumexp(log_p)) @ v[agrees]

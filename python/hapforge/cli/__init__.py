@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hapforge.cli import convert, demo, evaluate, generate, info, simulate, train
+from hapforge.cli import convert, demo, evaluate, generate, impute, info, latent, simulate, train
 from hapforge.errors import HapforgeError
 
 app = typer.Typer(
@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _module in (demo, convert, info, simulate, train, generate, evaluate):
+for _module in (demo, convert, info, simulate, train, generate, impute, latent, evaluate):
     app.command(_module.__name__.rsplit(".", 1)[-1])(_module.command)
 
 

@@ -16,6 +16,7 @@ from hapforge.metrics.closest_pairs import ClosestPairs, closest_pairs
 from hapforge.metrics.embedded import adversarial_accuracy_embedded
 from hapforge.metrics.embedding_distances import EmbeddingDistances, NearestInEmbedding, embedding_distances
 from hapforge.metrics.entropy import EntropyError, entropy_error
+from hapforge.metrics.imputation import ImputationAccuracy, ImputationBin, imputation_accuracy
 from hapforge.metrics.kmers import MotifFit, compare_motif_counts
 from hapforge.metrics.ld import LDCells, LDComparison, compare_ld, compare_sampled_ld
 from hapforge.metrics.minimum_distance import MinimumDistances, minimum_distances
@@ -37,6 +38,8 @@ __all__ = [
     "ClosestPairs",
     "EmbeddingDistances",
     "EntropyError",
+    "ImputationAccuracy",
+    "ImputationBin",
     "IndicatorError",
     "LDCells",
     "LDComparison",
@@ -73,6 +76,7 @@ __all__ = [
     "compare_three_point",
     "embedding_distances",
     "entropy_error",
+    "imputation_accuracy",
     "indicator_error",
     "minimum_distances",
     "mixed_accuracy",

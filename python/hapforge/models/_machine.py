@@ -19,9 +19,9 @@ from hapforge.kernels import GibbsMachine, bit_product
 from hapforge.models import _fixed_point
 from hapforge.models._fixed_point import BITS, LARGEST_BIAS
 
-_UNITS = {"bernoulli": 1 << 14, "relu": 1 << 12}  # means of hidden units are counted in units of 1 / this ...
+UNITS = {"bernoulli": 1 << 14, "relu": 1 << 12}  # means of hidden units are counted in units of 1 / this ...
 _TABLE_BITS, _TABLE_RANGE = 10, {"bernoulli": 12, "relu": 64}  # ... read at fields rounded to 2**-10 within +-range
-_RECTIFIED_BITS = 10  # rectified units are multiples of 2**-10, see hapforge.kernels.gibbs
+RECTIFIED_BITS = 10  # rectified units are multiples of 2**-10, see hapforge.kernels.gibbs
 _HIDDEN_LAYER, _VISIBLE_LAYER, _START_LAYER = 0, 1, 2
 _DRAWN_AT_ONCE = 1 << 20
 
@@ -84,7 +84,7 @@ class HostMachine:
 
     def __init__(self, weights: Tensor, visible_bias: Tensor, hidden_bias: Tensor, hidden: str = "bernoulli") -> None:
         self.weights, self.visible_bias, self.hidden_bias = weights, visible_bias, hidden_bias
-        self.hidden, self.unit = hidden, _UNITS[hidden]
+        self.hidden, self.unit = hidden, UNITS[hidden]
         parts = (part.numpy() for part in (weights, visible_bias, hidden_bias))
         self._gibbs = GibbsMachine(*parts, fixed_point_bits=BITS, hidden=hidden)
 
@@ -111,8 +111,8 @@ class HostMachine:
         if temperature == 1 or not steps:
             return rows
         if self.hidden == "relu":
-            scaled = torch.from_numpy(hidden).double() * (1 << _RECTIFIED_BITS)  # integers: the product is exact
-            field = scaled @ self.weights.T.double() / (1 << _RECTIFIED_BITS) + self.visible_bias
+            scaled = torch.from_numpy(hidden).double() * (1 << RECTIFIED_BITS)  # integers: the product is exact
+            field = scaled @ self.weights.T.double() / (1 << RECTIFIED_BITS) + self.visible_bias
         else:
             field = torch.from_numpy(self._gibbs.visible_fields(hidden, n, threads=1)).T
         drawn = _drawn_at(field, temperature, seed, steps - 1, first_chain)
@@ -127,7 +127,7 @@ class HostMachine:
 
     def sums(self, rows: Tensor) -> Moments:
         bits, num_visible = self._bits(rows), len(self.weights)
-        mean = _hidden_mean(torch.from_numpy(self._hidden_fields(bits, len(rows))), self.hidden)  # (num_hidden, n)
+        mean = hidden_mean(torch.from_numpy(self._hidden_fields(bits, len(rows))), self.hidden)  # (num_hidden, n)
         visible = torch.from_numpy(np.bitwise_count(bits).sum(1, dtype=np.int64))
         return Moments(self._product(rows, mean, num_visible), visible, mean.sum(1))
 
@@ -155,7 +155,7 @@ class HostMachine:
 class DeviceMachine:
     """A `Machine` with binary hidden units in torch."""
 
-    hidden, unit = "bernoulli", _UNITS["bernoulli"]
+    hidden, unit = "bernoulli", UNITS["bernoulli"]
 
     def __init__(self, weights: Tensor, visible_bias: Tensor, hidden_bias: Tensor) -> None:
         self.weights, self.visible_bias, self.hidden_bias = weights, visible_bias, hidden_bias
@@ -194,7 +194,7 @@ class DeviceMachine:
 
     def sums(self, rows: Tensor) -> Moments:
         visible = unpacked(rows, len(self.weights))
-        probability = _hidden_mean(self._hidden_field(visible), self.hidden)  # (n, num_hidden)
+        probability = hidden_mean(self._hidden_field(visible), self.hidden)  # (n, num_hidden)
         both = _fixed_point.product(visible.T.contiguous(), _fixed_point.digits(probability))
         return Moments(both, visible.sum(0), probability.sum(0))
 
@@ -269,8 +269,8 @@ def free_energy(machine: Machine, rows: Tensor) -> Tensor:
     return -(visible @ machine.visible_bias.double()) / (1 << BITS) - hidden
 
 
-def _hidden_mean(field: Tensor, hidden: str) -> Tensor:
-    """int32: <h | v> in units of 1 / _UNITS, at fields rounded to 2**-_TABLE_BITS.
+def hidden_mean(field: Tensor, hidden: str) -> Tensor:
+    """int32: <h | v> in units of 1 / UNITS, at fields rounded to 2**-_TABLE_BITS.
 
     sigmoid(x); for rectified units x + phi(x) / Phi(x), which is x above the table, and held where it ends below.
     """
@@ -279,8 +279,8 @@ def _hidden_mean(field: Tensor, hidden: str) -> Tensor:
     table = _table(hidden, field.device)
     if hidden == "bernoulli":
         return table[nearest.clamp_(-edge, edge) + edge]
-    highest = 1 << _TABLE_BITS + _RECTIFIED_BITS  # as rectified units are
-    above = (nearest.clamp(edge, highest) - edge) * (_UNITS["relu"] >> _TABLE_BITS)
+    highest = 1 << _TABLE_BITS + RECTIFIED_BITS  # as rectified units are
+    above = (nearest.clamp(edge, highest) - edge) * (UNITS["relu"] >> _TABLE_BITS)
     return table[nearest.clamp_(-edge, edge) + edge] + above
 
 
@@ -298,5 +298,5 @@ def _table(hidden: str, device: torch.device) -> Tensor:
             means = x + np.exp(-x * x / 2 - math.log(2 * math.pi) / 2 - log_share)
         else:
             means = 1 / (1 + np.exp(-x))
-        _TABLES[key] = torch.from_numpy(np.round(_UNITS[hidden] * means).astype(np.int32)).to(device)
+        _TABLES[key] = torch.from_numpy(np.round(UNITS[hidden] * means).astype(np.int32)).to(device)
     return _TABLES[key]

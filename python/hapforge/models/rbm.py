@@ -11,11 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hapforge import _backend
 from hapforge.haplotypes import HaplotypeMatrix, check_seed, seeded_order, words_per_row
 from hapforge.kernels import allele_counts
 from hapforge.models import _store
 from hapforge.models._boltzmann import BoltzmannLearner
 from hapforge.models._fixed_point import BITS
+from hapforge.models._imputation import ConditionalMeans, Imputation, at_sites_of, check_observed
+from hapforge.models._latent import SingularVectors, hidden_means, singular_vectors
 from hapforge.models._machine import Machine, free_energy, host_rows, machine_of
 from hapforge.models._partition import LogPartition, log_partition
 from hapforge.models._rbm_config import RBMConfig, check_temperature
@@ -23,6 +26,8 @@ from hapforge.models._training import TrainedModel, stream_seed
 from hapforge.models._workers import Workers, device_of
 
 _ROWS = 1024
+_MAX_CHAINS = (1 << 32) - 1  # that random words are numbered by
+_MAX_STEPS = 100_000
 
 
 _PUBLISHED_2021: dict[str, Any] = {
@@ -145,8 +150,7 @@ class RBM(TrainedModel):
 
         f(x) = log(1 + exp(x)), for rectified units x^2 / 2 + log(sqrt(2 pi) Phi(x)); exp(-F) sums exp(-E) over h.
         """
-        if H.num_sites != len(self.sites):
-            raise ValueError(f"H: expected {len(self.sites)} sites, found {H.num_sites}")
+        self._check_sites(H)
         machine = self._machine(self._device)
         parts = [free_energy(machine, rows.to(self._device)) for rows in host_rows(H.words).split(_ROWS)]
         return torch.cat(parts).cpu().numpy()
@@ -198,6 +202,118 @@ class RBM(TrainedModel):
             the equilibrium that this is about.
         """
         return -self.free_energy(H) - (partition or self.log_partition()).value
+
+    def impute(
+        self,
+        H: HaplotypeMatrix,
+        observed: NDArray[np.bool_] | None = None,
+        *,
+        seed: int = 0,
+        chains: int = 4,
+        burn_in: int | None = None,
+        steps: int = 10,
+    ) -> Imputation:
+        """Fill in the sites that were not observed, given those that were.
+
+        For every haplotype `chains` chains of h | v and v | h run, in which observed sites keep their alleles and the
+        others start at 0 or 1 with probability 1/2. The dosage of a site is the mean of P(v = 1 | h) over chains and
+        over `steps` steps after the first `burn_in`. That is an estimate of P(v = 1 | observed sites): its error falls
+        as one over the root of chains, and less with steps, which follow each other.
+
+        Parameters
+        ----------
+        H : a cohort. Without `observed` any that shares sites with the model, such as one from a genotyping array: its
+            sites are looked up as in `hapforge.intersect` (contig, position, alleles, REF and ALT swapped where need
+            be), others are dropped. With `observed` one at the model's sites; what it has where not observed is
+            ignored
+        observed : bool (num_sites,), or (n, num_sites) where haplotypes differ; None: the sites that H has
+        seed : int in [0, 2**64); same seed, same result, on any number of threads; the result of a haplotype depends on
+            those above it in no way but their number
+        chains, steps : int >= 1
+        burn_in : int >= 0; None: the steps of `sample`
+
+        Returns
+        -------
+        Imputation : with dosages, 4 bytes for every haplotype and site; beside them the work takes some 300 MB a
+            thread at most. It runs on the CPU
+
+        Raises
+        ------
+        TypeError, ValueError
+            Not fitted, an argument out of its range, a mask of another shape or dtype, no site in common.
+        """
+        sites, config = self.sites, self.config
+        for name, value, least in (("chains", chains, 1), ("burn_in", burn_in or 0, 0), ("steps", steps, 1)):
+            if not least <= value <= _MAX_STEPS:
+                raise ValueError(f"{name}: expected {least} to {_MAX_STEPS}, found {value}")
+        seed = check_seed(seed)
+        if H.num_haplotypes * chains > _MAX_CHAINS:
+            raise ValueError(f"chains: expected at most {_MAX_CHAINS} for all haplotypes, found {chains} for each")
+        dropped = flipped = 0
+        if observed is None:
+            words, observed, dropped, flipped = at_sites_of(sites, H)
+        else:
+            self._check_sites(H)
+            observed = check_observed(observed, *H.shape)
+            words = H.words & _backend.pack(np.atleast_2d(observed).view(np.uint8))
+        parts = (self._weights.astype(np.int32), self._visible_bias, self._hidden_bias)
+        with Workers(torch.device("cpu")) as workers:
+            dosage = ConditionalMeans(*parts, config.hidden).dosages(
+                words,
+                observed,
+                chains=chains,
+                burn_in=(config.sample_steps or config.gibbs_steps) if burn_in is None else burn_in,
+                steps=steps,
+                seed=stream_seed(seed, "impute"),
+                workers=workers,
+            )
+        calls = HaplotypeMatrix(_backend.pack((dosage > 0.5).view(np.uint8)), sites, H.samples)
+        return Imputation(calls, dosage, observed, dropped, flipped)
+
+    def transform(self, H: HaplotypeMatrix) -> NDArray[np.float32]:
+        """Means of the hidden units given a haplotype, <h | v>, float32 (num_haplotypes, num_hidden).
+
+        sigmoid(b + v W), in [0, 1]; for rectified units the mean of the cut off Gaussian, above 0.
+
+        References
+        ----------
+        Yelmen et al. 2021, supplementary figure 16.
+        """
+        self._check_sites(H)
+        machine = self._machine(self._device)
+        found = np.empty((H.num_haplotypes, self.config.num_hidden), np.float32)
+        for a in range(0, H.num_haplotypes, _ROWS):
+            rows = host_rows(H.words[a : a + _ROWS]).to(self._device)
+            found[a : a + _ROWS] = hidden_means(machine, rows).cpu().numpy()
+        return found
+
+    def singular_vectors(self, k: int) -> SingularVectors:
+        """The k leading singular values and vectors of the weights, of the visible and the hidden space.
+
+        Parameters
+        ----------
+        k : int, 1 to the smaller of num_sites and num_hidden
+
+        References
+        ----------
+        Yelmen et al. 2021, Materials and Methods, "RBM model": "direction wise".
+        """
+        return singular_vectors(self.weights, k)
+
+    def project(self, H: HaplotypeMatrix, k: int = 2) -> NDArray[np.float64]:
+        """Haplotypes in the hidden space: <h | v> along the k leading hidden singular vectors, float64 (n, k).
+
+        What PCA is for v, this is for the machine's features; it is not centred.
+
+        References
+        ----------
+        Yelmen et al. 2021, Materials and Methods, "RBM model", and supplementary figure 15.
+        """
+        return self.transform(H).astype(np.float64) @ self.singular_vectors(k).hidden
+
+    def _check_sites(self, H: HaplotypeMatrix) -> None:
+        if H.num_sites != len(self.sites):
+            raise ValueError(f"H: expected {len(self.sites)} sites, found {H.num_sites}")
 
     @contextmanager
     def _learner(
