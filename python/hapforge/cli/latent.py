@@ -25,7 +25,8 @@ def command(
         Path | None, typer.Option("--labels", metavar="TSV", help="Labels by haplotype or sample id.")
     ] = None,
     colour: Annotated[
-        str | None, typer.Option("--colour", metavar="NAME", help="Label that colours go by; default the first.")
+        str | None,
+        typer.Option("--colour", metavar="NAME", help="Label that colours go by; default the first of 2 to 30 values."),
     ] = None,
     threads: Threads = None,
     force: Force = False,
@@ -40,7 +41,7 @@ def command(
     from hapforge import io
     from hapforge.haplotypes import intersect
     from hapforge.io.atomic import atomic_file
-    from hapforge.report.latent import LatentSpace, draw_latent
+    from hapforge.report.latent import MAX_LABELS, LatentSpace, draw_latent
 
     table, picture = (output.with_name(f"{output.name}.{ending}") for ending in ("tsv", "png"))
     for path in (table, picture):
@@ -61,7 +62,8 @@ def command(
     names = cohort.samples.labels
     if colour is not None and colour not in names:
         raise ValueError(f"--colour: expected one of {', '.join(names) or 'no labels'}, found {colour!r}")
-    chosen = colour if colour is not None else next(iter(names), None)
+    kinds = {name: len(np.unique(values)) for name, values in names.items()}
+    chosen = colour or next((name for name, kind in kinds.items() if 2 <= kind <= MAX_LABELS), None)
     weights = model.weights
     axes = model.singular_vectors(min(weights.shape))
     means = model.transform(cohort)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MAX_COLUMNS = 1000  # of a picture of weights; more sites are drawn by the strongest of each run of them
-_MAX_LABELS = 30
+MAX_LABELS = 30
+"""More are not named in the picture."""
 _MARKERS = "osD^v"
 
 
@@ -113,17 +114,18 @@ def draw_latent(space: LatentSpace) -> bytes:
         axes.plot(np.arange(1, len(space.values) + 1), space.values, ".-", color=ink["set0"], markersize=3)
         axes.set(title="Singular values of the weights", xlabel="axis", ylabel="value")
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes = figure.add_subplot(grid[1, 3:])
         axes.hist(space.means.mean(0), bins=40, color=ink["set0"])
         axes.set(title="Mean activations of hidden units", xlabel="mean over haplotypes", ylabel="units")
         axes = figure.add_subplot(grid[2, :])
         if space.labels is not None:
-            _map(axes, difference[:, order], f"activation by {space.label}, less the mean")
-            if len(names) <= _MAX_LABELS:
+            _map(axes, difference[:, order], "less the mean of all")
+            if len(names) <= MAX_LABELS:
                 axes.set_yticks(np.arange(len(names)), [name[:20] for name in names])
             by = f"Activation of hidden units by {space.label}"
         else:
-            _map(axes, space.means - space.means.mean(0), "activation, less the mean")
+            _map(axes, space.means - space.means.mean(0), "less the mean of all")
             axes.set_ylabel("haplotype")
             by = "Activation of hidden units"
         axes.set(title=by, xlabel="hidden unit" + (", by the label it is most active in" if space.label else ""))
@@ -150,7 +152,7 @@ def _scatter(axes: Axes, space: LatentSpace, pair: tuple[int, int], *, legend: b
         xlabel=f"axis {pair[0] + 1}",
         ylabel=f"axis {pair[1] + 1}",
     )
-    if legend and names[0] is not None and len(names) <= _MAX_LABELS:
+    if legend and names[0] is not None and len(names) <= MAX_LABELS:
         found = axes.legend(
             axes.collections,
             [str(i) for i in range(len(names))],  # placeholders: a label that begins with _ would be dropped

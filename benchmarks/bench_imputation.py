@@ -1,0 +1,125 @@
+"""Imputation by an RBM on held-out persons: r² and concordance beside frequencies and nearest neighbours.
+
+    python benchmarks/bench_imputation.py --data FOLDER [--seeds 3] [-o FILE]
+
+FOLDER holds 805_SNP_1000G_real.hapt.zip with 805_SNP.legend, and lct_chr2_8076.npz, of which nothing comes with the
+project. Half of the persons train, on one thread; the others, of whom nothing is chosen by, have
+
+- 805: a random half of the sites, far apart over all autosomes: what is left to learn is ancestry;
+- lct: one site in ten, as on an array, of the 2,000 in the middle of the region with a minor allele frequency of 1 %
+  and more among training haplotypes: linked sites. One seed.
+
+Baselines: the training frequency of each site, and the mean of the k training haplotypes that are nearest at the
+observed sites.
+"""
+
+from __future__ import annotations
+
+import workloads  # first: it gives NumPy's and torch's libraries one thread
+
+# isort: split
+import argparse
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import hapforge as hf
+from hapforge import _backend, kernels, metrics
+from hapforge.haplotypes import seeded_order
+from hapforge.stats import allele_frequencies
+
+SETTINGS = {
+    "805": {"num_hidden": 200, "epochs": 300},
+    "lct": {"num_hidden": 300, "epochs": 300},
+}
+NEAREST = (1, 5, 20)
+CHAINS = ({"chains": 1, "steps": 1}, {}, {"burn_in": 0}, {"chains": 16}, {"burn_in": 100, "steps": 100})
+MIDDLE = 2000
+
+
+def cohort(name: str, data: Path) -> hf.HaplotypeMatrix:
+    if name == "805":
+        return hf.io.hapt.read(data / "805_SNP_1000G_real.hapt.zip", legend=data / "805_SNP.legend")
+    return hf.read(data / "lct_chr2_8076.npz")
+
+
+def case(name: str, data: Path, seed: int) -> tuple[hf.HaplotypeMatrix, hf.HaplotypeMatrix, NDArray[np.bool_]]:
+    """Training rows, test rows, which sites are observed."""
+    train, test = cohort(name, data).split(0.5, seed)
+    if name == "805":
+        return train, test, seeded_order(train.num_sites, seed) < train.num_sites // 2
+    frequency = allele_frequencies(train)
+    common = np.flatnonzero(np.minimum(frequency, 1 - frequency) >= 0.01)
+    middle = common[(len(common) - MIDDLE) // 2 :][:MIDDLE]
+    return train.select_sites(middle), test.select_sites(middle), np.arange(MIDDLE) % 10 == 0
+
+
+def scores(
+    test: hf.HaplotypeMatrix, dosage: NDArray[Any], observed: NDArray[np.bool_], frequency: NDArray[np.float64]
+) -> dict[str, Any]:
+    found = metrics.imputation_accuracy(test, dosage, observed, frequency=frequency)
+    return {
+        "mean_r2": found.mean_r2,
+        "interval": found.interval,
+        "concordance": found.mean_concordance,
+        "bins": [dataclasses.asdict(entry) for entry in found.bins],
+    }
+
+
+def measured(name: str, data: Path, seed: int) -> dict[str, Any]:
+    train, test, observed = case(name, data, seed)
+    frequency = allele_frequencies(train)
+    found: dict[str, Any] = {
+        "train_rows": train.num_haplotypes,
+        "test_rows": test.num_haplotypes,
+        "sites": train.num_sites,
+        "observed": int(observed.sum()),
+        "frequency": scores(test, np.tile(frequency, (test.num_haplotypes, 1)), observed, frequency),
+    }
+    dense = train.to_dense()
+    for k in NEAREST:
+        near = kernels.nearest_neighbours(test.select_sites(observed), train.select_sites(observed), k=k).index
+        found[f"nearest_{k}"] = scores(test, dense[near].mean(1, dtype=np.float32), observed, frequency)
+    began = time.process_time()
+    model = hf.models.RBM(**SETTINGS[name]).fit(train, seed=seed)
+    found["training_cpu_seconds"] = round(time.process_time() - began, 1)
+    found["config"] = vars(model.config)
+    found["rbm"] = []
+    for arguments in CHAINS:
+        began = time.process_time()
+        filled = model.impute(test, observed, seed=seed, **arguments)
+        seconds = round(time.process_time() - began, 2)
+        entry = scores(test, filled.dosage, observed, frequency)
+        estimated = float(np.nanmean(filled.estimated_r2()))
+        found["rbm"].append({"arguments": arguments, "cpu_seconds": seconds, "estimated_r2": estimated, **entry})
+    return found
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--data", type=Path, required=True)
+    arguments.add_argument("--seeds", type=int, default=3)
+    arguments.add_argument("-o", "--output", type=Path, default=workloads.HERE / "results" / "imputation.json")
+    given = arguments.parse_args()
+    torch.set_num_threads(1)
+    _backend.set_threads(1)
+    record: dict[str, Any] = {"machine": workloads.machine(), "805": {}, "lct": {}}
+    for name, seeds in (("805", given.seeds), ("lct", 1)):
+        for seed in range(seeds):
+            found = record[name][str(seed)] = measured(name, given.data, seed)
+            given.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            print(f"{name}, seed {seed}: {found['training_cpu_seconds']} CPU s", flush=True)
+            for key in ("frequency", *(f"nearest_{k}" for k in NEAREST)):
+                print(f"  {key}: r2 {found[key]['mean_r2']:.3f}, concordance {found[key]['concordance']:.4f}")
+            for entry in found["rbm"]:
+                print(f"  rbm {entry['arguments']}: r2 {entry['mean_r2']:.3f}, {entry['concordance']:.4f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
