@@ -131,22 +131,27 @@ class ConditionalMeans:
         """
         n, num_visible = len(words), len(self._visible_bias)
         found = np.empty((n, num_visible), np.float32)
-        at_once = max(1, min(_CHAINS, _BYTES // (4 * max(1, num_visible))) // chains)
+        limit = max(1, min(_CHAINS, _BYTES // (4 * max(1, num_visible))))
+        rows = max(1, limit // chains)
 
         def share(first: int, last: int) -> None:
-            for a in range(first, last, at_once):
-                b = min(a + at_once, last)
+            for a in range(first, last, rows):
+                b = min(a + rows, last)
                 mask = np.broadcast_to(observed[a:b] if observed.ndim == 2 else observed, (b - a, num_visible))
                 found[a:b] = _backend.unpack(words[a:b], num_visible, 1)
                 sites = np.flatnonzero(~mask.all(0))
                 if len(sites):
-                    mean = self._means(words[a:b], mask, sites, chains, burn_in, steps, seed, a * chains)
+                    total = np.zeros((b - a, len(sites)), np.int64)
+                    for c in range(0, chains, limit):
+                        part = min(limit, chains - c)
+                        total += self._sums(words[a:b], mask, sites, part, burn_in, steps, seed, a * chains + c)
+                    mean = total / (chains * steps * UNITS["bernoulli"])
                     found[a:b, sites] = np.where(mask[:, sites], found[a:b, sites], mean)
 
         workers.share(n, share)
         return found
 
-    def _means(
+    def _sums(
         self,
         words: NDArray[np.uint64],
         mask: NDArray[np.bool_],
@@ -156,8 +161,8 @@ class ConditionalMeans:
         steps: int,
         seed: int,
         first_chain: int,
-    ) -> NDArray[np.float64]:
-        """Of P(v = 1 | h) at the sites, (rows, len(sites)); chains of one row have numbers that follow each other."""
+    ) -> NDArray[np.int64]:
+        """Of P(v = 1 | h) in units of 1 / UNITS at the sites, (rows, len(sites)); chains of a row are numbered on."""
         num_visible, n = len(self._visible_bias), chains * len(words)
         of_chain = np.repeat(np.arange(len(words)), chains)
         held = _backend.transpose(_backend.pack(mask.view(np.uint8), 1)[of_chain], num_visible, 1)
@@ -173,8 +178,7 @@ class ConditionalMeans:
             if step >= burn_in:
                 field = torch.from_numpy(self._visible_fields(hidden, n)[sites])
                 total += hidden_mean(field, "bernoulli").numpy()
-        counts = total.reshape(len(sites), len(words), chains).sum(2, dtype=np.int64).T
-        return counts / (chains * steps * UNITS["bernoulli"])
+        return total.reshape(len(sites), len(words), chains).sum(2, dtype=np.int64).T
 
     def _visible_fields(self, hidden: NDArray[Any], n: int) -> NDArray[np.int32]:
         """int32 (num_visible, n), in units of 2**-BITS."""

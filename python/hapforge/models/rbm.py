@@ -234,8 +234,8 @@ class RBM(TrainedModel):
 
         Returns
         -------
-        Imputation : with dosages, 4 bytes for every haplotype and site; beside them the work takes some 300 MB a
-            thread at most. It runs on the CPU
+        Imputation : with dosages, 4 bytes for every haplotype and site. The chains run on the CPU, in blocks: a
+            thread has at most 1,024 of them, fewer where 4 bytes for each at every site would be more than 16 MiB
 
         Raises
         ------
