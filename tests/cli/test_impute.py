@@ -62,6 +62,13 @@ def test_nothing_is_half_done(run: Path, some: Path, small_cohort: hf.HaplotypeM
         ),
         (run, some, out, {"settings": ["chains=0"]}, "chains: expected 1 to 100000, found 0"),
         (run, some, out, {"dosages": out}, "--dosages: expected another file than OUT"),
+        (
+            run,
+            some,
+            tmp_path / "o.hapt",
+            {"dosages": tmp_path / "o.legend"},
+            "--dosages: expected another file than OUT",
+        ),
         (run, some, out, {"dosages": tmp_path / "none" / "x.tsv"}, "expected an existing folder to write to"),
         (run, some, some, {}, "some.hapz: there already; -f replaces it"),
         (run, tmp_path / "odd.hapz", tmp_path / "out.vcf", {}, "expected an even number of haplotypes"),

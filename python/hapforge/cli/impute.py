@@ -53,8 +53,10 @@ def command(
 
     check_cohort_output(output, force)
     if dosages is not None:
-        if dosages.absolute() == output.absolute():
-            raise ValueError(f"--dosages: expected another file than OUT, found {printable(dosages)}")
+        if dosages.absolute() in [path.absolute() for path in (output, *io.companions(output))]:
+            raise ValueError(
+                f"--dosages: expected another file than OUT and what is beside, found {printable(dosages)}"
+            )
         check_output(dosages, force, file=True)
     chosen: dict[str, Any] = {
         key: typed("impute", _SETTINGS, key, text, "--set") for key, text in pairs(settings or [])

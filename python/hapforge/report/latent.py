@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _MAX_COLUMNS = 1000  # of a picture of weights; more sites are drawn by the strongest of each run of them
 MAX_LABELS = 30
 """More are not named in the picture."""
+_LEGEND_ROWS = 15
 _MARKERS = "osD^v"
 
 
@@ -122,7 +123,11 @@ def draw_latent(space: LatentSpace) -> bytes:
         if space.labels is not None:
             _map(axes, difference[:, order], "less the mean of all")
             if len(names) <= MAX_LABELS:
-                axes.set_yticks(np.arange(len(names)), [name[:20] for name in names])
+                axes.set_yticks(
+                    np.arange(len(names)),
+                    [name[:20] for name in names],
+                    fontsize=9 if len(names) <= _LEGEND_ROWS else 6,
+                )
             by = f"Activation of hidden units by {space.label}"
         else:
             _map(axes, space.means - space.means.mean(0), "less the mean of all")
@@ -160,6 +165,7 @@ def _scatter(axes: Axes, space: LatentSpace, pair: tuple[int, int], *, legend: b
             bbox_to_anchor=(1.0, 0.5),
             frameon=False,
             markerscale=2,
+            ncols=-(-len(names) // _LEGEND_ROWS),
         )
         for text, name in zip(found.get_texts(), names, strict=True):
             text.set_text(str(name)[:20])
