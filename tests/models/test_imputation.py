@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import hapforge as hf
 from hapforge import _backend
+from hapforge.metrics import imputation_accuracy
 from hapforge.models import _imputation
 from hapforge.models._fixed_point import BITS
 from reference import boltzmann as reference
@@ -189,3 +192,22 @@ def test_bad_arguments(fitted: hf.models.RBM, cohort: hf.HaplotypeMatrix) -> Non
         fitted.impute(elsewhere)
     with pytest.raises(ValueError, match="call fit first"):
         hf.models.RBM().impute(cohort)
+
+
+@pytest.mark.slow
+def test_better_than_the_nearest_haplotypes(shared_data: Path) -> None:
+    """Half of the 805 sites, of persons that the model has not seen."""
+    whole = hf.io.hapt.read(shared_data / "805_SNP_1000G_real.hapt.zip", legend=shared_data / "805_SNP.legend")
+    train, test = whole.split(0.5, 4)
+    observed = np.random.default_rng(4).random(805) < 0.5
+    near = hf.kernels.nearest_neighbours(test.select_sites(observed), train.select_sites(observed), k=20).index
+    nearest = imputation_accuracy(test, train.to_dense()[near].mean(1), observed)
+    model = hf.models.RBM(num_hidden=200, epochs=300).fit(train, seed=4)
+    found = model.impute(test, observed)
+    accuracy = imputation_accuracy(test, found.dosage, observed)
+    assert accuracy.mean_r2 > nearest.mean_r2 + 0.01 > 0.1
+    assert accuracy.mean_concordance > nearest.mean_concordance
+    assert np.nanmean(found.estimated_r2()) == pytest.approx(accuracy.mean_r2, abs=0.04)  # dosages mean what they say
+    among = (found.dosage[:, ~observed] * 10).astype(int)
+    share = [test.to_dense()[:, ~observed][among == k].mean() for k in range(10)]
+    assert np.abs(share - np.arange(0.05, 1, 0.1)).max() < 0.06

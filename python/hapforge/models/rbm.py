@@ -227,8 +227,8 @@ class RBM(TrainedModel):
             be), others are dropped. With `observed` one at the model's sites; what it has where not observed is
             ignored
         observed : bool (num_sites,), or (n, num_sites) where haplotypes differ; None: the sites that H has
-        seed : int in [0, 2**64); same seed, same result, on any number of threads; the result of a haplotype depends on
-            those above it in no way but their number
+        seed : int in [0, 2**64); same seed, same result, on any number of threads; that of a haplotype depends on its
+            row number and on what it was observed at, on no other haplotype
         chains, steps : int >= 1
         burn_in : int >= 0; None: the steps of `sample`
 
