@@ -96,8 +96,8 @@ def evaluation() -> str:
         lines.append(f"| {rows} + {others} haplotypes x {sites} sites | {times} | {ratio:.3g}x |")
     lines.append(
         f"\nOn {result['threads']} threads, {result['cpu']}. Plain code: scipy, scikit-learn and numpy, one statistic "
-        "after the other\n(`benchmarks/plain_evaluation.py`), without intervals and subsamples; its scores are compared "
-        "with ours."
+        "after the other\n(`benchmarks/plain_evaluation.py`), without intervals and subsamples; its scores are "
+        "compared with ours."
     )
     return "\n".join(lines)
 
