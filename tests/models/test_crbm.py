@@ -328,6 +328,7 @@ def test_a_killed_process_leaves_a_run_that_can_be_resumed(
         fit(cohort, run=run, resume=True)
 
 
+@pytest.mark.slow
 def test_stopping_saves_every_window_and_an_answer_ends_one(
     cohort: hf.HaplotypeMatrix, in_memory: crbm.CRBM, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
