@@ -31,8 +31,8 @@ class LabelUnit:
         return rows & ~self._mask
 
     def put(self, rows: Tensor, labels: Tensor) -> Tensor:
-        """The rows with these labels, int64 (n,), whatever they have."""
-        return self.without(rows) | self._words[labels]
+        """The rows with these labels, int64 (n,), -1 for none, whatever they have."""
+        return self.without(rows) | torch.where(labels[:, None] < 0, 0, self._words[labels])
 
     def read(self, rows: Tensor) -> Tensor:
         """int64 (n,), the label of every row; -1 where there is none."""

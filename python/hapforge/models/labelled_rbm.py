@@ -61,9 +61,9 @@ class LabelledRBM(TrainedModel):
     E(v, h, l) = -v.W.h - a.v - b.h - c_l - d_l.h for a label l. Two kinds of chains of k steps are held against the
     data, and their gradients are followed together: those that keep a training row's label and start with random
     sites, which learn to draw haplotypes of a label, and those that keep its haplotype and start with a random label,
-    which learn to tell it. A row without label takes part with the label that its own chain of the second kind ends
-    in: it has no say in how labels are told. With ``training="pcd"`` there is one gradient, of persistent chains in
-    which haplotype and label both move; draws need many steps then (`sample_steps`).
+    which learn to tell it. A row without label takes part in the first kind alone, without the terms of the label.
+    With ``training="pcd"`` there is one gradient, of persistent chains in which haplotype and label both move; a row
+    without label has the one that a chain of the second kind ends in. Draws need many steps then (`sample_steps`).
 
     Centring, rounding and random numbers are those of `hapforge.models.RBM`: the same seed gives the same weights and
     draws on any number of threads, resumed or not.
@@ -347,23 +347,23 @@ class LabelledLearner(BoltzmannLearner):
             self.step(data, model, rate)
             return float((data.visible - model.visible)[: unit.num_sites].abs().mean())
 
-        told = self._told(machine, batch, steps, chain_seed)
-        ended = unit.read(told)
-        self._right += int((labels == ended).sum())
-        self._asked += int(known.sum())
-        aim = torch.where(known, labels, ended)
+        some = batch[known]
+        told = self._told(machine, some, steps, chain_seed)
+        self._right += int((labels[known] == unit.read(told)).sum())
+        self._asked += len(some)
 
         def draw(first: int, last: int) -> Moments:
-            return machine.sums(drawn(machine, unit, aim[first:last], steps, chain_seed, first_chain=first))
+            return machine.sums(drawn(machine, unit, labels[first:last], steps, chain_seed, first_chain=first))
 
-        def tell(first: int, last: int) -> Moments:
-            return machine.sums(told[first:last])
+        def sums(rows: Tensor) -> list[Moments]:
+            return workers.share(len(rows), lambda first, last: machine.sums(rows[first:last]))
 
-        n = len(batch)
-        data = self.moments(machine, torch.where(known[:, None], batch, told))
-        model = mean(workers.share(n, draw) + workers.share(n, tell), 2 * n, machine.unit)
-        self.step(data, model, rate)
-        return float(2 * (data.visible - model.visible)[: unit.num_sites].abs().mean())  # half of them have its sites
+        n = len(batch) + len(some)
+        data = mean(sums(batch) + sums(some), n, machine.unit)
+        model = mean(workers.share(len(batch), draw) + sums(told), n, machine.unit)
+        share = n / (2 * len(batch))
+        self.step(data, model, rate * share)
+        return float(2 * share * (data.visible - model.visible)[: unit.num_sites].abs().mean())  # told have its sites
 
     def _told(self, machine: Machine, rows: Tensor, steps: int, seed: int) -> Tensor:
         """The rows with the labels that chains of `steps` steps from random labels end in."""
@@ -386,7 +386,7 @@ def drawn(
     first_chain: int = 0,
     temperature: float = 1.0,
 ) -> Tensor:
-    """Packed rows with these labels, `steps` steps after sites that are 1 with probability 1/2."""
+    """Packed rows with these labels, -1 for none, `steps` steps after sites that are 1 with probability 1/2."""
     n = len(labels)
     start = unit.put(machine.chains(n, 0, seed, first_chain=first_chain), labels)
     return machine.chains(
