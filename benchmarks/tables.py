@@ -6,6 +6,7 @@ usage: python benchmarks/tables.py        (tests/test_readme.py fails where the 
 from __future__ import annotations
 
 import json
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,62 @@ def demo() -> str:
     return "\n".join(lines)
 
 
+QUALITY_SCORES = {
+    "aa_truth": "AA truth",
+    "aa_syn": "AA syn",
+    "privacy_score": "privacy score",
+    "af_r": "AF r",
+    "af_r_low": "AF r, low",
+    "ld_r2_r": "LD r² r",
+    "pca_wasserstein": "PCA W",
+    "pairwise_within": "pairwise W",
+}
+
+
+def _means(seeds: dict[str, Any], column: str) -> list[str]:
+    """The mean over seeds of every score of a set."""
+    cells = []
+    for name in QUALITY_SCORES:
+        found = [entry["scores"][column].get(name) for entry in seeds.values()]
+        cells.append("" if None in found else f"{statistics.mean(found):.3f}")
+    return cells
+
+
+def quality() -> str:
+    """`RBM` by its own choice on several regions, and one setting changed at a time."""
+    result = _load("rbm_quality")
+    lines = [
+        f"| `RBM()`, half of the persons held out | T | CPU s | {' | '.join(QUALITY_SCORES.values())} |",
+        "|---" * (3 + len(QUALITY_SCORES)) + "|",
+    ]
+    for name, region in result["regions"].items():
+        seeds = region["seeds"]
+        temperatures = ", ".join(f"{entry['temperature']:g}" for entry in seeds.values())
+        cpu = statistics.mean(entry["cpu_seconds"] for entry in seeds.values())
+        rows, sites = next(iter(seeds.values()))["train_shape"]
+        title = f"{name}, {rows} x {sites}, {len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
+        lines.append(f"| {title} | {temperatures} | {cpu:.0f} | {' | '.join(_means(seeds, 'RBM'))} |")
+        lines.append(f"| the same at T = 1 | 1 | | {' | '.join(_means(seeds, 'T = 1'))} |")
+        lines.append(f"| training persons | | | {' | '.join(_means(seeds, 'control'))} |")
+    lines.append(
+        "\nTest persons are the truth. T, the temperature of the last draw, is chosen by training persons and, for "
+        "privacy,\nvalidation persons, a tenth of those who are not held out."
+    )
+    lines += [
+        f"\n| 805 sites, one setting changed | T | CPU s | {' | '.join(QUALITY_SCORES.values())} |",
+        "|---" * (3 + len(QUALITY_SCORES)) + "|",
+    ]
+    for name, entry in result["study"].items():
+        seeds = entry["seeds"]
+        temperatures = ", ".join(f"{found['temperature']:g}" for found in seeds.values())
+        cpu = statistics.mean(found["cpu_seconds"] for found in seeds.values())
+        lines.append(f"| {name} | {temperatures} | {cpu:.0f} | {' | '.join(_means(seeds, 'RBM'))} |")
+        if name == "as chosen":
+            for title in ("T = 1", "from validation rows"):
+                lines.append(f"| as chosen, {title} | | | {' | '.join(_means(seeds, title))} |")
+    return "\n".join(lines)
+
+
 def render() -> str:
     """What stands between the README's markers."""
     return f"{BEGIN}\n\n{demo()}\n\n{evaluation()}\n\n{speed(HEADLINES)}\n\n{END}"
@@ -142,6 +199,12 @@ compared before anything is timed. Ratios are of CPU time; wall time, memory, th
 {growth()}
 
 {evaluation()}
+
+## What an RBM reaches by its own choice
+
+`python benchmarks/bench_rbm_quality.py --data FOLDER` and the same with `--study`.
+
+{quality()}
 """
 
 

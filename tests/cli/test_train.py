@@ -79,6 +79,27 @@ def test_validation_holds_out_persons(data: Path, tmp_path: Path) -> None:
     assert {"free_energy_train", "free_energy_validation"} <= set(last)
 
 
+def test_persons_are_held_out_by_default(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A tenth, of 500 persons or more, unless a share or a preset is chosen; a resumed run has what it had."""
+    from hapforge.cli.train import _FEWEST_PERSONS
+
+    def rows(name: str, **more: object) -> int:
+        train.command("rbm", data, tmp_path / name, settings=[*SMALL, *more.pop("settings", [])], **more)
+        return int(hf.models.load(tmp_path / name).training["num_haplotypes"])
+
+    assert _FEWEST_PERSONS == 500
+    assert rows("few") == 20
+    monkeypatch.setattr(train, "_FEWEST_PERSONS", 10)
+    assert rows("held") == 18
+    assert "18 haplotypes x 130 sites, 2 held out for validation" in " ".join(capsys.readouterr().err.split())
+    assert rows("share", settings=["validation=0.3"]) == 14
+    assert rows("none", settings=["validation=0"]) == 20
+    assert rows("preset", preset="demo") == 20
+    assert json.loads((tmp_path / "held" / "run.json").read_text())["notes"]["validation"] == 0.1
+
+
 @pytest.mark.parametrize(
     ("model", "settings", "message"),
     [
@@ -94,7 +115,7 @@ def test_validation_holds_out_persons(data: Path, tmp_path: Path) -> None:
         ("rbm", ["epochs=1.5"], "--set: epochs: expected a whole number, found '1.5'"),
         ("rbm", ["learning_rate=fast"], "--set: learning_rate: expected a number, found 'fast'"),
         ("rbm", ["epochs"], "--set: expected KEY=VALUE, found 'epochs'"),
-        ("rbm", ["epochs=0"], "epochs: expected 1 or more, found 0"),
+        ("rbm", ["epochs=-1"], "epochs: expected 1 or more, found -1"),
         ("rbm", ["validation=1"], "validation: expected a share"),
         ("rbm", ["validation=nan"], "validation: expected a share"),
         ("rbm", ["checkpoint_every=0"], "checkpoint_every: expected 1 or more"),
@@ -231,6 +252,7 @@ def test_monitor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["monitor_every=2"], "monitor_every: expected validation=SHARE of the persons beside it, found none"),
         (["monitor_patience=2"], "monitor_patience: expected monitor_every=EPOCHS beside it, found none"),
+        (["monitor_leak=0.1"], "monitor_leak: expected monitor_every=EPOCHS beside it, found none"),
         (["monitor_every=-1"], "monitor_every: expected 0 or more, found -1"),
     ],
 )

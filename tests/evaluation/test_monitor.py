@@ -13,7 +13,7 @@ import pytest
 import hapforge as hf
 from hapforge.evaluation import Monitor
 from hapforge.evaluation.monitor import _qualities
-from hapforge.metrics import adversarial_accuracy, compare_ld
+from hapforge.metrics import adversarial_accuracy, compare_ld, privacy_score
 
 pytest.importorskip("torch")
 SETTINGS = {"num_hidden": 24, "gibbs_steps": 4, "epochs": 12, "num_chains": 60, "batch_size": 60, "learning_rate": 0.3}
@@ -119,6 +119,31 @@ def test_perfect_draws_are_better_than_noise_and_patience_ends(
     assert aggregate[1] > 0.85
     assert aggregate[0] == aggregate[2] < 0.6
     assert aggregate[1] == pytest.approx(np.mean(list(monitor.history[1]["qualities"].values())))
+
+
+def test_a_leak_ends_training(cohorts: tuple, noise: hf.HaplotypeMatrix, tmp_path: Path) -> None:
+    """Privacy is that of `privacy_score`; where training rows are drawn again it ends training, and they are not best.
+
+    Without `leak` they are: they are real.
+    """
+    train, validation = cohorts
+    equal = train.select_haplotypes(np.arange(validation.num_haplotypes))
+    bad, copies = Playback(noise), Playback(equal)
+    monitor = Monitor(equal, validation, every=1, n=1000, leak=0.1, folder=tmp_path)
+    assert [monitor(Epoch(i + 1, model)) for i, model in enumerate([bad, bad, copies])] == [False, False, True]
+    assert [entry["best_epoch"] for entry in monitor.history] == [1, 1, 1]
+    assert [entry["best_aggregate"] for entry in monitor.history] == [monitor.history[0]["aggregate"]] * 3
+    leaks = [entry["scores"]["privacy"] for entry in log(tmp_path)]
+    drawn = noise.select_haplotypes(np.arange(validation.num_haplotypes))
+    assert leaks[0] == pytest.approx(privacy_score(equal, validation, drawn))
+    assert abs(leaks[0]) < 0.1 < leaks[2]
+    assert log(tmp_path)[0]["control"].get("privacy") is None
+    careless = Monitor(equal, validation, every=1, n=1000)
+    assert [careless(Epoch(i + 1, model)) for i, model in enumerate([bad, copies])] == [False, False]
+    assert careless.best_epoch == 2
+    first = Monitor(equal, validation, every=1, n=1000, leak=0.1)  # a best there must be
+    assert first(Epoch(1, copies))
+    assert first.best_epoch == 1
 
 
 def test_training_is_not_touched(cohorts: tuple) -> None:
@@ -250,6 +275,7 @@ def test_one_site(cohorts: tuple) -> None:
         ({"every": 0}, "every: expected 1 or more, found 0"),
         ({"n": 3}, "n: expected 4 or more, found 3"),
         ({"patience": 0}, "patience: expected 1 or more, found 0"),
+        ({"leak": 0.0}, "leak: expected more than 0 and at most 1, found 0.0"),
         ({"seed": -1}, "seed"),
     ],
 )

@@ -215,6 +215,7 @@ def test_a_window_learns_what_depends_on_its_pins() -> None:
 def test_the_first_window_is_an_rbm(cohort: hf.HaplotypeMatrix, in_memory: crbm.CRBM) -> None:
     settings = {name: value for name, value in TINY.items() if name not in ("window", "overlap")}
     seed = _window_training.window_seed(3, 0)
+    settings |= {"learning_rate": 0.1, "temperature": 1.0}  # a CRBM's defaults; an RBM chooses them
     alone = hf.models.RBM(**settings).fit(cohort.select_sites(np.arange(50)), seed=seed)
     assert np.array_equal(alone.weights, in_memory.machine(0).weights)
     drawn = in_memory.sample(20, seed=7).select_sites(np.arange(50))

@@ -16,7 +16,10 @@ from hapforge.errors import FormatError
 from hapforge.models import _boltzmann, _machine, _workers, rbm
 from hapforge.models._fixed_point import BITS
 
-TINY = {"num_hidden": 24, "gibbs_steps": 5, "epochs": 6, "batch_size": 100, "num_chains": 50}
+TINY = {
+    **{"num_hidden": 24, "gibbs_steps": 5, "epochs": 6, "batch_size": 100, "num_chains": 50},
+    **{"learning_rate": 0.1, "temperature": 1.0},
+}
 
 
 def fit(cohort: hf.HaplotypeMatrix, seed: int = 3, **more: object) -> rbm.RBM:
@@ -339,9 +342,9 @@ def test_presets(name: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"num_hidden": 0}, "num_hidden: expected 1 or more"),
+        ({"num_hidden": -1}, "num_hidden: expected 1 or more"),
         ({"initial_scale": 1e300}, "initial_scale: expected at most 1"),
-        ({"learning_rate": 0.0}, "learning_rate: expected a positive number"),
+        ({"learning_rate": -1.0}, "learning_rate: expected a positive number"),
         ({"learning_rate": float("nan")}, "learning_rate: expected a positive number"),
         ({"hold": 1.5}, "hold: expected 0 to 1"),
         ({"early_share": 1.0}, "early_share: expected 0 or more and below 1"),
@@ -354,7 +357,7 @@ def test_presets(name: str) -> None:
         ({"weight_decay": -1.0}, "weight_decay: expected 0 or more, found -1.0"),
         ({"spectrum_growth": float("nan")}, "spectrum_growth: expected 0 or more, found nan"),
         ({"sample_steps": -1}, "sample_steps: expected 0 or more, found -1"),
-        ({"temperature": 0.0}, "temperature: expected 0.01 to 100.0, found 0.0"),
+        ({"temperature": 0.001}, "temperature: expected 0.01 to 100.0, found 0.001"),
     ],
 )
 def test_bad_settings(settings: dict[str, object], message: str) -> None:
@@ -431,7 +434,7 @@ def test_rectified_units_are_for_the_cpu(cohort: hf.HaplotypeMatrix) -> None:
 
 def test_training_that_diverges_is_an_error(cohort: hf.HaplotypeMatrix) -> None:
     with pytest.raises(ValueError, match="learning_rate: expected one at which training converges"):
-        hf.models.RBM(**TINY, learning_rate=1e30).fit(cohort)
+        hf.models.RBM(**(TINY | {"learning_rate": 1e30})).fit(cohort)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

@@ -22,9 +22,14 @@ _RUN_KEYS: dict[str, tuple[type, Any]] = {
     "validation": (float, 0.0),
     "monitor_every": (int, 0),
     "monitor_patience": (int, 0),
+    "monitor_leak": (float, 0.0),
 }
 """Settings of a run rather than of a model: epochs between checkpoints, share of the persons held out, epochs between
-evaluations on those (0: none), evaluations without a better one after which training stops (0: never)."""
+evaluations on those (0: none), evaluations without a better one after which training stops (0: never), privacy score
+above which it stops (0: never)."""
+
+_HELD_OUT, _FEWEST_PERSONS = 0.1, 500
+"""Share of the persons that a model which asks for it holds out where nothing is said, and of how many at least."""
 
 
 def command(
@@ -62,11 +67,15 @@ def command(
         check_output(output, force)
     set_threads(threads)
     given = _settings(kind, preset, config, settings or [])
+    said = set(given)
     if resume:
         given = {**_settings_of(output, kind), **given}
     run_settings = {key: given.pop(key, default) for key, (_, default) in _run_keys(kind).items()}
+    by_default = kind.HOLDS_OUT and preset is None and not resume and "validation" not in said
     made = kind(**given)
     cohort = io.read(data, labels=labels)
+    if by_default and cohort.samples.num_persons >= _FEWEST_PERSONS:
+        run_settings["validation"] = _HELD_OUT
     validation = None
     if run_settings.get("validation"):
         cohort, validation = cohort.split(run_settings["validation"], seed)
@@ -77,6 +86,8 @@ def command(
         raise ValueError("monitor_every: expected validation=SHARE of the persons beside it, found none")
     if run_settings.get("monitor_patience") and not run_settings["monitor_every"]:
         raise ValueError("monitor_patience: expected monitor_every=EPOCHS beside it, found none")
+    if run_settings.get("monitor_leak") and not run_settings["monitor_every"]:
+        raise ValueError("monitor_leak: expected monitor_every=EPOCHS beside it, found none")
     if _is_trained(kind):
         _train(made, cohort, validation, output, resume, force, run_settings, device, seed, quiet, data)
         if isinstance(made, models.CRBM) and len(made.borders):
@@ -85,7 +96,8 @@ def command(
         made.fit(cohort, seed=seed, device=device)
         made.save(output, overwrite=force)
     if not quiet:
-        stderr.print(f"{output}: {kind.name} of {cohort.num_haplotypes} haplotypes x {cohort.num_sites} sites")
+        held = "" if validation is None else f", {validation.num_haplotypes} held out for validation"
+        stderr.print(f"{output}: {kind.name} of {cohort.num_haplotypes} haplotypes x {cohort.num_sites} sites{held}")
 
 
 def _train(
@@ -110,6 +122,7 @@ def _train(
             validation,
             every=run_settings["monitor_every"],
             patience=run_settings["monitor_patience"] or None,
+            leak=run_settings["monitor_leak"] or None,
             folder=output,
             seed=seed,
         )

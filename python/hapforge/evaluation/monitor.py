@@ -20,7 +20,7 @@ from hapforge.metrics.transport import optimal_cost
 from hapforge.stats import allele_frequencies, randomized_pca
 
 LOG, BEST, TENSORBOARD = "monitor.jsonl", "best", "tensorboard"
-SCORES = ("af_r", "af_r_low", "ld_score", "pca_wasserstein", "aa_truth", "aa_syn")
+SCORES = ("af_r", "af_r_low", "ld_score", "pca_wasserstein", "aa_truth", "aa_syn", "privacy")
 MAX_PCA_ROWS = 500
 
 
@@ -41,8 +41,9 @@ class Monitor:
     Every `every` epochs, and after the last one, `n` haplotypes are drawn and scored against as many validation rows:
     AF r over all sites and those at most at 0.2, LD score, 2D Wasserstein distance on the first two principal
     components of the validation rows (exact plan, at most 500 rows; a single site has one component), AA truth, AA
-    syn. Training is not touched: draws have their own seed, the same every time, and training rows are looked at only
-    as the control: n of them against the same validation rows score what a perfect set would.
+    syn; and for privacy, the mean of these two minus that against n training rows. Training is not touched: draws have
+    their own seed, the same every time, and training rows are looked at only for this and as the control: n of them
+    against the same validation rows score what a perfect set would.
 
     The aggregate is the mean of five qualities from 0 to 1, each 1 where the set is as good as the control:
 
@@ -52,7 +53,8 @@ class Monitor:
     - AA truth, AA syn: 1 - |AA - control| / max(control, 1 - control)
 
     The control is real, so that a model that repeats its training rows has a high aggregate, too: whether it copies is
-    for the privacy score of a whole evaluation to say.
+    for `privacy` to say. With `leak`, training stops at the first evaluation where that is above it, and the best
+    epoch is one before it, where there is any.
 
     Qualities are cut off at 0 and 1; one that cannot be computed is 0. Training stops once `patience` evaluations in a
     row have not raised the best aggregate. That aggregate is what Yelmen et al. 2023 wish for in their discussion:
@@ -75,6 +77,7 @@ class Monitor:
     every : int >= 1, epochs
     n : int >= 4, haplotypes to draw; fewer where `train` or `validation` have fewer
     patience : int >= 1, evaluations; None never stops
+    leak : float in (0, 1], the privacy score above which training stops; None never stops
     folder : path or None
     seed : int >= 0
 
@@ -93,6 +96,7 @@ class Monitor:
         every: int = 10,
         n: int = 1000,
         patience: int | None = None,
+        leak: float | None = None,
         folder: str | os.PathLike[str] | None = None,
         seed: int = 0,
     ) -> None:
@@ -104,14 +108,17 @@ class Monitor:
         for name, value, least in (("every", every, 1), ("n", n, 4), ("patience", patience, 1)):
             if value is not None and value < least:
                 raise ValueError(f"{name}: expected {least} or more, found {value}")
-        self._every, self._patience, self._seed = every, patience, check_seed(seed)
+        if leak is not None and not 0 < leak <= 1:
+            raise ValueError(f"leak: expected more than 0 and at most 1, found {leak}")
+        self._every, self._patience, self._leak, self._seed = every, patience, leak, check_seed(seed)
         self._folder = None if folder is None else Path(folder)
         self._n = min(n, train.num_haplotypes, validation.num_haplotypes)
         self._truth = _part(validation, self._n, self._seed, Stream.MONITOR_TRUTH)
         varying = allele_frequencies(self._truth) % 1 > 0
         # with rows all alike there are no components, and nothing can be said of the structure
         self._components = randomized_pca(self._truth, min(2, train.num_sites)) if varying.any() else None
-        self.control = self._score(_part(train, self._n, self._seed, Stream.MONITOR_CONTROL))
+        self._trained_on = _part(train, self._n, self._seed, Stream.MONITOR_CONTROL)
+        self.control = self._score(self._trained_on)
         self.history: list[dict[str, Any]] = []
         self._begun = False
         self._board: Any = None
@@ -123,11 +130,14 @@ class Monitor:
         if state.epoch % self._every and state.epoch != state.num_epochs:
             return False
         start = time.perf_counter()
-        scores = self._score(state.model.sample(self._n, seed=self._seed))
+        drawn = state.model.sample(self._n, seed=self._seed)
+        scores = self._score(drawn)
+        known = adversarial_accuracy(self._trained_on, drawn, seed=self._seed)
+        scores["privacy"] = (scores["aa_truth"] + scores["aa_syn"]) / 2 - known.aats
         qualities = _qualities(scores, self.control)
         aggregate = sum(qualities.values()) / len(qualities)
         best = max((entry["aggregate"] for entry in self.history), default=-math.inf)
-        is_best = aggregate > best
+        is_best = aggregate > best and (not self.history or not self._leaks(scores))
         entry = {
             "epoch": state.epoch,
             "seconds": round(time.perf_counter() - start, 3),
@@ -138,7 +148,7 @@ class Monitor:
             "qualities": qualities,
             "aggregate": aggregate,
             "best_epoch": state.epoch if is_best else self.best_epoch,
-            "best_aggregate": max(aggregate, best),
+            "best_aggregate": aggregate if is_best else best,
         }
         if self._folder is not None:
             if is_best:
@@ -155,7 +165,11 @@ class Monitor:
 
     def _exhausted(self) -> bool:
         since = sum(entry["epoch"] > self.best_epoch for entry in self.history)
-        return self._patience is not None and since >= self._patience
+        tired = self._patience is not None and since >= self._patience
+        return tired or (bool(self.history) and self._leaks(self.history[-1]["scores"]))
+
+    def _leaks(self, scores: dict[str, float]) -> bool:
+        return self._leak is not None and scores["privacy"] > self._leak
 
     def _begin(self, epoch: int) -> None:
         """Take over what an interrupted run has logged before this epoch; the rest goes."""

@@ -38,6 +38,7 @@ class Model(ABC):
     SAMPLING: ClassVar[dict[str, type]] = {}  # what `sample` takes beside n, seed and labels
     FITTING: ClassVar[dict[str, tuple[type, Any]]] = {}  # what `fit` takes beside what all do, and the default
     MONITORED: ClassVar[bool] = True  # whether it can be sampled while it is trained
+    HOLDS_OUT: ClassVar[bool] = False  # whether ``hapforge train`` holds persons out for it where nothing is said
 
     def __init__(self) -> None:
         self._sites: Sites | None = None

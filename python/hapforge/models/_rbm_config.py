@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 _MAX_ROWS = 65_536
 HIDDEN_KINDS = ("bernoulli", "relu")
@@ -95,3 +95,32 @@ class RBMConfig:
         check_temperature(self.temperature)
         if self.initial_scale > 1:
             raise ValueError(f"initial_scale: expected at most 1, found {self.initial_scale}")
+
+
+AUTOMATIC = ("num_hidden", "gibbs_steps", "epochs", "batch_size", "num_chains", "learning_rate", "temperature")
+
+
+@dataclass(frozen=True)
+class AutomaticRBMConfig(RBMConfig):
+    """
+    Attributes
+    ----------
+    num_hidden, gibbs_steps, epochs, batch_size, num_chains, learning_rate : as in `RBMConfig`; 0, the default: chosen
+        from the training cohort when training begins, see `hapforge.models._automatic.settings_for`; with gibbs_steps
+        left open so are early_gibbs_steps and early_share
+    temperature : as in `RBMConfig`; 0, the default: chosen after training, see
+        `hapforge.models._temperature.choose_temperature`; draws before are at 1
+    others : as in `RBMConfig`
+    """
+
+    num_hidden: int = 0
+    gibbs_steps: int = 0
+    epochs: int = 0
+    batch_size: int = 0
+    num_chains: int = 0
+    learning_rate: float = 0.0
+    temperature: float = 0.0
+
+    def __post_init__(self) -> None:
+        chosen = {field.name: getattr(self, field.name) for field in fields(RBMConfig)}
+        RBMConfig(**{name: value for name, value in chosen.items() if value or name not in AUTOMATIC})  # checks them

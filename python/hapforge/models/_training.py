@@ -108,6 +108,8 @@ class TrainedModel(Model):
             Nothing to fit, a bad argument, a run folder of something else; training that diverges, with the model as
             it was an epoch before, and the last checkpoint left in `run`.
         """
+        check_data(H)
+        self._prepare(H)
         seed, folder = open_run(
             self,
             H,
@@ -123,9 +125,16 @@ class TrainedModel(Model):
         with self._learner(H, seed, validation, device) as learner:
             self._describe_training(H, seed)
             _train(self, learner, self.config.epochs, folder, resume, checkpoint_every, callback)
+        self._conclude(H, validation, seed)
         if folder is not None:
             folder.finish(self)
         return self
+
+    def _prepare(self, H: HaplotypeMatrix) -> None:
+        """Choose what of the config is left to the data."""
+
+    def _conclude(self, H: HaplotypeMatrix, validation: HaplotypeMatrix | None, seed: int) -> None:
+        """Choose how to draw, once the parameters are there."""
 
     def _identity(self, H: HaplotypeMatrix) -> dict[str, Any]:
         """What of the training cohort matters beside its haplotypes, for a resumed run to have the same."""

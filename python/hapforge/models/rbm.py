@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,13 +16,15 @@ from hapforge import _backend
 from hapforge.haplotypes import HaplotypeMatrix, check_seed, seeded_order, words_per_row
 from hapforge.kernels import allele_counts
 from hapforge.models import _store
+from hapforge.models._automatic import settings_for
 from hapforge.models._boltzmann import BoltzmannLearner
 from hapforge.models._fixed_point import BITS
 from hapforge.models._imputation import ConditionalMeans, Imputation, at_sites_of, check_observed
 from hapforge.models._latent import SingularVectors, hidden_means, singular_vectors
 from hapforge.models._machine import Machine, free_energy, host_rows, machine_of
 from hapforge.models._partition import LogPartition, log_partition
-from hapforge.models._rbm_config import RBMConfig, check_temperature
+from hapforge.models._rbm_config import AUTOMATIC, AutomaticRBMConfig, RBMConfig, check_temperature
+from hapforge.models._temperature import choose_temperature, said_of
 from hapforge.models._training import TrainedModel, stream_seed
 from hapforge.models._workers import Workers, device_of
 
@@ -43,6 +46,8 @@ _PUBLISHED_2021: dict[str, Any] = {
     "final_rate": 0.1,
     "site_scaling": 0.0,
     "sample_steps": 1000,
+    "epochs": 600,
+    "temperature": 1.0,
 }
 _PUBLISHED_2023: dict[str, Any] = {
     "gradient": "plain",
@@ -50,6 +55,10 @@ _PUBLISHED_2023: dict[str, Any] = {
     "warmup": 0.0,
     "hold": 1.0,
     "site_scaling": 0.0,
+    "epochs": 600,
+    "batch_size": 500,
+    "num_chains": 300,
+    "temperature": 1.0,
 }
 
 
@@ -67,6 +76,10 @@ class RBM(TrainedModel):
     - "pcd": persistent. They are saved with the model, and draws start from them.
     - "cd": from the rows of the batch. Draws start at random, or from rows that are given.
 
+    Settings that are left open are chosen from the training cohort when `fit` begins (`AutomaticRBMConfig`), and then
+    stand in `config`; the temperature of draws once it ends, with the scores that it was chosen by, those at 1 among
+    them, in ``training["temperature"]``. Presets leave none open.
+
     Weights and biases act as multiples of 2**-12, in training too, and every random number is counter-based: the same
     seed gives the same weights and draws on any number of threads, resumed or not. (Singular values are floats: with
     `spectrum_growth` two CPUs may differ where a growth is within their rounding of the limit.)
@@ -74,7 +87,7 @@ class RBM(TrainedModel):
     Parameters
     ----------
     preset : str, settings to start from, one of `PRESETS`
-    **settings : the attributes of `RBMConfig`
+    **settings : the attributes of `AutomaticRBMConfig`
 
     References
     ----------
@@ -87,7 +100,7 @@ class RBM(TrainedModel):
 
     name: ClassVar[str] = "rbm"
     summary: ClassVar[str] = "Restricted Boltzmann machine (Yelmen et al. 2021, 2023)."
-    config_type: ClassVar[type] = RBMConfig
+    config_type: ClassVar[type] = AutomaticRBMConfig
     config: RBMConfig
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         # 1,000 sites, 4,008 rows: benchmarks/results/demo.json has its time and scores
@@ -103,6 +116,7 @@ class RBM(TrainedModel):
             "warmup": 0.15,
             "hold": 0.6,
             "final_rate": 0.05,
+            "temperature": 1.0,
         },
         # Yelmen et al. 2021: "learning rate between 0.001 and 0.0001", rectified units, PCD-10, 100 chains; the number
         # of steps at sampling is not stated
@@ -114,6 +128,7 @@ class RBM(TrainedModel):
         # Yelmen et al. 2023, 65,535 sites: 1,000 hidden units, rate 0.005, k = 100 (the first RBM of the chain)
         "rbm_65k": {"num_hidden": 1000, "gibbs_steps": 100, **_PUBLISHED_2023},
     }
+    HOLDS_OUT: ClassVar[bool] = True
     SAMPLING: ClassVar[dict[str, type]] = {"start": str, "steps": int, "temperature": float}
 
     def __init__(self, preset: str | None = None, **settings: Any) -> None:
@@ -122,7 +137,7 @@ class RBM(TrainedModel):
             if preset not in self.PRESETS:
                 raise ValueError(f"preset: expected one of {', '.join(self.PRESETS)}, found {preset!r}")
             settings = {**self.PRESETS[preset], **settings}
-        self.config = self.config_type(**settings)
+        self.config = self._asked = self.config_type(**settings)
         self._device = torch.device("cpu")
         self._persistent: NDArray[np.uint64] | None = None
 
@@ -315,6 +330,27 @@ class RBM(TrainedModel):
         if H.num_sites != len(self.sites):
             raise ValueError(f"H: expected {len(self.sites)} sites, found {H.num_sites}")
 
+    def planned_epochs(self, H: HaplotypeMatrix) -> int:
+        self._prepare(H)
+        return self.config.epochs
+
+    def _prepare(self, H: HaplotypeMatrix) -> None:
+        if isinstance(self._asked, AutomaticRBMConfig):
+            chosen = settings_for(H)
+            open_ones = {name for name in AUTOMATIC if not getattr(self._asked, name)}
+            if "gibbs_steps" in open_ones:
+                open_ones |= {"early_gibbs_steps", "early_share"}
+            left = {name: value for name, value in chosen.items() if name in open_ones}
+            self.config = dataclasses.replace(self._asked, **left)
+
+    def _conclude(self, H: HaplotypeMatrix, validation: HaplotypeMatrix | None, seed: int) -> None:
+        if not self._asked.temperature:
+            found = choose_temperature(
+                lambda n, at_seed, t: self.sample(n, seed=at_seed, temperature=t), H, validation, seed
+            )
+            self.config = dataclasses.replace(self.config, temperature=found["temperature"])
+            self.training["temperature"] = found
+
     @contextmanager
     def _learner(
         self, H: HaplotypeMatrix, seed: int, validation: HaplotypeMatrix | None, device: str
@@ -375,7 +411,8 @@ class RBM(TrainedModel):
         config = self.config
         where = "the persistent chains" if config.training == "pcd" else "a uniform start"
         steps = config.sample_steps or config.gibbs_steps
-        return f"{steps} Gibbs steps from {where}; the last visible units at temperature {config.temperature:g}."
+        how = f"{steps} Gibbs steps from {where}; the last visible units at temperature {config.temperature or 1.0:g}."
+        return how + said_of(self.training.get("temperature", {}))
 
     def _start(self, start: HaplotypeMatrix | str | None, seed: int) -> NDArray[np.uint64] | None:
         """Rows to start from, over and over; None: at random."""
@@ -403,7 +440,7 @@ class RBM(TrainedModel):
     ) -> NDArray[np.uint64]:
         config = self.config
         steps = steps or config.sample_steps or config.gibbs_steps
-        temperature = temperature or config.temperature
+        temperature = temperature or config.temperature or 1.0
         words = np.zeros((n, words_per_row(len(self.sites))), np.uint64)
         machine, begun = self._machine(self._device), self._start(start, seed)
         with Workers(self._device) as workers:

@@ -1,0 +1,203 @@
+"""What an RBM chooses from its data: settings by the training cohort, the temperature of draws by held-out persons."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hapforge as hf
+from hapforge.metrics import adversarial_accuracy, compare_ld, privacy_score
+from hapforge.models import _temperature, rbm
+from hapforge.models._automatic import LOOSE, nearness, settings_for
+from hapforge.models._temperature import TEMPERATURES, choose_temperature
+
+CHOSEN = ("num_hidden", "gibbs_steps", "epochs", "batch_size", "num_chains", "learning_rate")
+SHORT = {"epochs": 3, "num_hidden": 9, "gibbs_steps": 2}
+
+
+class Interrupt(Exception):
+    pass
+
+
+def values(config: object) -> dict[str, object]:
+    return {name: getattr(config, name) for name in CHOSEN}
+
+
+def unlinked(rows: int, sites: int, seed: int = 0) -> hf.HaplotypeMatrix:
+    return hf.HaplotypeMatrix.from_dense(np.random.default_rng(seed).integers(0, 2, (rows, sites), dtype=np.uint8))
+
+
+def test_nearness_by_its_definition(cohort: hf.HaplotypeMatrix) -> None:
+    dense = cohort.to_dense().astype(int)
+    apart = (dense[:, None] != dense).sum(2).astype(float)
+    expected = (apart + np.diag(np.full(len(dense), np.inf))).min(1).mean() / apart.mean()
+    assert nearness(cohort) == pytest.approx(expected)
+    assert nearness(unlinked(1, 9)) == 1
+    assert nearness(hf.HaplotypeMatrix.from_dense(np.zeros((9, 4), np.uint8))) == 1
+
+
+def test_settings_follow_the_data(cohort: hf.HaplotypeMatrix) -> None:
+    loose, close = unlinked(300, 200), cohort
+    assert nearness(close) < LOOSE < nearness(loose)
+    assert settings_for(close)["num_hidden"] > settings_for(loose)["num_hidden"]
+    few, many = (settings_for(unlinked(rows, 200)) for rows in (500, 5000))
+    assert few["epochs"] > many["epochs"]  # few rows: updates are what counts; many: passes over them
+    assert few["epochs"] * 2 < many["epochs"] * 20
+
+
+def test_what_is_left_open_is_chosen_and_written_down(cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
+    model = hf.models.RBM(**SHORT)
+    assert values(model.config) == {**dict.fromkeys(CHOSEN, 0), **SHORT}
+    assert model.planned_epochs(cohort) == 3
+    model.fit(cohort, seed=3, run=tmp_path / "run")
+    assert values(model.config) == {name: {**settings_for(cohort), **SHORT}[name] for name in CHOSEN}
+    assert model.config.early_share == 0  # of a schedule of steps that was not left open
+    assert model.config.temperature == model.training["temperature"]["temperature"]
+    assert min(TEMPERATURES) <= model.config.temperature <= 1
+    for file, temperature in (("run.json", 0), ("model.json", model.config.temperature)):
+        config = json.loads((tmp_path / "run" / file).read_text())["config"]
+        assert config == {**dataclasses.asdict(model.config), "temperature": temperature}
+    loaded = hf.models.load(tmp_path / "run")
+    assert loaded.config == model.config
+    assert loaded.training["temperature"] == model.training["temperature"]
+    assert loaded.sample(9, seed=1).sha256() == model.sample(9, seed=1).sha256()
+    other = unlinked(60, 30)
+    model.fit(other)  # chosen anew
+    assert values(model.config) == {name: {**settings_for(other), **SHORT}[name] for name in CHOSEN}
+    model = hf.models.RBM(epochs=1)
+    model.planned_epochs(cohort)
+    assert {name: getattr(model.config, name) for name in settings_for(cohort)} == settings_for(cohort) | {"epochs": 1}
+    assert model.config.early_share > 0
+
+
+def test_a_resumed_run_chooses_the_same(cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
+    def stop(state: object) -> None:
+        if state.epoch == 2:
+            raise Interrupt
+
+    train, validation = cohort.split(0.2, 1)
+    more = {"seed": 3, "validation": validation}
+    run = tmp_path / "run"
+    with pytest.raises(Interrupt):
+        hf.models.RBM(**SHORT).fit(train, **more, run=run, checkpoint_every=1, callback=stop)
+    resumed = hf.models.RBM(**SHORT).fit(train, **more, run=run, resume=True)
+    whole = hf.models.RBM(**SHORT).fit(train, **more)
+    assert np.array_equal(resumed.weights, whole.weights)
+    assert resumed.config == whole.config
+    assert resumed.training["temperature"] == whole.training["temperature"]
+
+
+def test_the_card_says_the_temperature(
+    cohort: hf.HaplotypeMatrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {
+        "temperature": 0.85,
+        "n": 70,
+        "num_validation": 20,
+        "control": {"aa_truth": 0.45, "aa_syn": 0.46},
+        "scores": {"1": {"aa_truth": 0.7, "aa_syn": 0.2}, "0.85": {"aa_truth": 0.5, "aa_syn": 0.4}},
+    }
+    monkeypatch.setattr(rbm, "choose_temperature", lambda *_: found)
+    hf.models.RBM(**SHORT).fit(cohort, run=tmp_path / "run")
+    described = json.loads((tmp_path / "run" / "model.json").read_text())
+    assert described["config"]["temperature"] == 0.85
+    assert described["training"]["temperature"] == found
+    assert described["card"]["sampling"] == (
+        "2 Gibbs steps from a uniform start; the last visible units at temperature 0.85. It was chosen by 70 "
+        "training rows, of AA truth / syn 0.50 / 0.40, at 1 0.70 / 0.20, real ones 0.45 / 0.46."
+    )
+    fixed = hf.models.RBM(**SHORT, temperature=1.0).fit(cohort)
+    assert fixed.config.temperature == 1
+    assert "temperature" not in fixed.training
+
+
+def noisy(cohort: hf.HaplotypeMatrix, rate: float, seed: int) -> hf.HaplotypeMatrix:
+    """A share of the alleles drawn anew at the sites' frequencies."""
+    rng = np.random.default_rng(seed)
+    dense = cohort.to_dense()
+    anew = rng.random(dense.shape) < dense.mean(0)
+    return hf.HaplotypeMatrix(
+        hf.HaplotypeMatrix.from_dense(np.where(rng.random(dense.shape) < rate, anew, dense).astype(np.uint8)).words,
+        cohort.sites,
+    )
+
+
+@pytest.fixture(scope="module")
+def persons() -> list[hf.HaplotypeMatrix]:
+    """Training, validation and further persons of 300 sites with few neighbours at hand."""
+    rng = np.random.default_rng(5)
+    parents = rng.integers(0, 2, (12, 300), dtype=np.uint8)
+    source = np.repeat(rng.integers(0, 12, (900, 10)), 30, axis=1)
+    whole = hf.HaplotypeMatrix.from_dense(parents[source, np.arange(300)])
+    return [whole.select_haplotypes(np.arange(300 * i, 300 * (i + 1))) for i in range(3)]
+
+
+@pytest.mark.parametrize("with_validation", [True, False])
+def test_the_temperature_without_noise_is_found(persons: list[hf.HaplotypeMatrix], with_validation: bool) -> None:
+    """Draws are other persons, with noise that grows with the distance from 0.8; scores are those of the metrics."""
+    train, validation, others = persons
+    train = hf.HaplotypeMatrix(np.vstack([train.words, train.words[::-1]]), train.sites)
+
+    def draw(n: int, seed: int, temperature: float) -> hf.HaplotypeMatrix:
+        return noisy(others, 2 * abs(temperature - 0.8), 3).select_haplotypes(np.arange(n))
+
+    found = choose_temperature(draw, train, validation if with_validation else None, 1)
+    assert found["temperature"] == 0.8
+    assert found["n"] == 300
+    assert found["num_validation"] == (300 if with_validation else 0)
+    assert set(found["scores"]) == {f"{t:g}" for t in (*TEMPERATURES, 0.825, 0.775)}
+    assert [("privacy" in scores) for scores in found["scores"].values()] == [with_validation] * len(found["scores"])
+    json.dumps(found)
+
+
+def test_scores_are_those_of_the_metrics(persons: list[hf.HaplotypeMatrix]) -> None:
+    train, validation, others = persons
+    judge = _temperature._Judge(train, validation, 0)
+    accuracy, scores = adversarial_accuracy(train, others), judge.scores(others)
+    assert [scores["aa_truth"], scores["aa_syn"]] == pytest.approx([accuracy.aa_truth, accuracy.aa_syn], abs=1e-4)
+    assert scores["ld_r"] == pytest.approx(compare_ld(train, others).r2_r, abs=1e-4)
+    p, q = train.to_dense().mean(0), others.to_dense().mean(0)
+    assert scores["af_r_low"] == pytest.approx(np.corrcoef(p[p <= 0.2], q[p <= 0.2])[0, 1], abs=1e-4)
+    assert judge.scores(train)["pca_distance"] == 0 < scores["pca_distance"]
+    assert judge.privacy(others)["privacy"] == pytest.approx(privacy_score(train, validation, others), abs=1e-4)
+    few = validation.select_haplotypes(np.arange(100))  # means of three sets
+    means = [
+        privacy_score(*(cohort.select_haplotypes(rows) for cohort in (train, few, others)))
+        for rows in (np.arange(100),)
+    ]
+    assert _temperature._Judge(train, few, 0).privacy(others.select_haplotypes(np.arange(150))) == pytest.approx(
+        {"privacy": means[0]}, abs=1e-4
+    )
+
+
+def test_adversarial_accuracy_alone_decides_nothing(persons: list[hf.HaplotypeMatrix]) -> None:
+    """Copies of training rows, or draws that have lost their rare alleles, are not taken at whatever accuracy."""
+    train, validation, others = persons
+
+    def copies(n: int, seed: int, temperature: float) -> hf.HaplotypeMatrix:
+        return (train if temperature == 0.8 else noisy(others, 0.05, 3)).select_haplotypes(np.arange(n))
+
+    found = choose_temperature(copies, train, validation, 1)
+    assert found["scores"]["0.8"]["privacy"] > 0.2
+    assert found["temperature"] == 1
+    good, plain = {"af_r_low": 0.99, "ld_r": 0.95, "pca_distance": 0.1, "privacy": 0.01}, {"af_r_low": 0.99}
+    assert _temperature._as_good(good, plain)
+    for name, value in (("af_r_low", 0.98), ("privacy", 0.071)):
+        assert not _temperature._as_good(good | {name: value}, good)
+    assert not _temperature._as_good(good | {"ld_r": 0.93}, good)
+    assert not _temperature._as_good(good | {"pca_distance": 0.13}, good)
+    assert _temperature._as_good(good | {"privacy": 0.08}, good | {"privacy": 0.06})
+    assert not _temperature._as_good(good | {"privacy": 0.1}, good | {"privacy": 0.06})
+
+
+def test_nothing_to_compare_with() -> None:
+    """One person, or no site that varies."""
+    assert choose_temperature(lambda *_: None, unlinked(2, 5), None, 0) == {"temperature": 1.0}
+    same = hf.HaplotypeMatrix.from_dense(np.zeros((40, 7), np.uint8))
+    found = choose_temperature(lambda n, *_: same.select_haplotypes(np.arange(n)), same, None, 0)
+    assert found["temperature"] == 1
+    assert set(found["scores"]["1"]) == {"aa_truth", "aa_syn"}
