@@ -177,6 +177,21 @@ def quality() -> str:
         if name == "as chosen":
             for title in ("T = 1", "from validation rows"):
                 lines.append(f"| as chosen, {title} | | | {' | '.join(_means(seeds, title))} |")
+    lines += [
+        "\nHaplotypes of LCT and of the embedded cohort are close to each other; tried there, half of the persons held out:\n"
+        "\n| tried | T | CPU s | AA truth | AA syn | privacy score | AF r | AF r, low | LD r² r |",
+        "|---" * 9 + "|",
+    ]
+    for entry in result["tried"]:
+        given = {key: value for key, value in entry["settings"].items() if key != "temperature"}
+        title = f"{entry['region']}: {', '.join(f'{key} {value:g}' for key, value in given.items())}"
+        for number, (temperature, found) in enumerate(entry["temperatures"].items()):
+            if temperature in ("1.0", "0.8", "0.7"):
+                cells = [found[key] for key in ("aa_t", "aa_s", "priv", "af", "af_low", "ld")]
+                first = (
+                    f"{title} | {temperature} | {entry['cpu_seconds']:.0f}" if number == 0 else f" | {temperature} | "
+                )
+                lines.append(f"| {first} | {' | '.join(f'{cell:.3f}' for cell in cells)} |")
     return "\n".join(lines)
 
 

@@ -161,6 +161,7 @@ def test_scores_are_those_of_the_metrics(persons: list[hf.HaplotypeMatrix]) -> N
     assert [scores["aa_truth"], scores["aa_syn"]] == pytest.approx([accuracy.aa_truth, accuracy.aa_syn], abs=1e-4)
     assert scores["ld_r"] == pytest.approx(compare_ld(train, others).r2_r, abs=1e-4)
     p, q = train.to_dense().mean(0), others.to_dense().mean(0)
+    assert scores["af_r"] == pytest.approx(np.corrcoef(p, q)[0, 1], abs=1e-4)
     assert scores["af_r_low"] == pytest.approx(np.corrcoef(p[p <= 0.2], q[p <= 0.2])[0, 1], abs=1e-4)
     assert judge.scores(train)["pca_distance"] == 0 < scores["pca_distance"]
     assert judge.privacy(others)["privacy"] == pytest.approx(privacy_score(train, validation, others), abs=1e-4)
@@ -184,9 +185,12 @@ def test_adversarial_accuracy_alone_decides_nothing(persons: list[hf.HaplotypeMa
     found = choose_temperature(copies, train, validation, 1)
     assert found["scores"]["0.8"]["privacy"] > 0.2
     assert found["temperature"] == 1
-    good, plain = {"af_r_low": 0.99, "ld_r": 0.95, "pca_distance": 0.1, "privacy": 0.01}, {"af_r_low": 0.99}
+    good, plain = (
+        {"af_r": 0.999, "af_r_low": 0.99, "ld_r": 0.95, "pca_distance": 0.1, "privacy": 0.01},
+        {"af_r_low": 0.99},
+    )
     assert _temperature._as_good(good, plain)
-    for name, value in (("af_r_low", 0.98), ("privacy", 0.071)):
+    for name, value in (("af_r", 0.99), ("af_r_low", 0.97), ("privacy", 0.071)):
         assert not _temperature._as_good(good | {name: value}, good)
     assert not _temperature._as_good(good | {"ld_r": 0.93}, good)
     assert not _temperature._as_good(good | {"pca_distance": 0.13}, good)

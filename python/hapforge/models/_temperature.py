@@ -18,7 +18,7 @@ from hapforge.stats.pca import PCA, randomized_pca
 _NEAR_ONE = (1.0, 0.975, 0.95, 0.925, 0.9, 0.875, 0.85)
 TEMPERATURES = (*_NEAR_ONE, 0.8, 0.75, 0.7, 0.65, 0.6)
 HIGHEST_PRIVACY, MORE_PRIVACY = 0.07, 0.03  # what is allowed in all, or above that at 1: 0.05, and 0.02 for chance
-LOWER = {"af_r_low": 0.005, "ld_r": 0.01}  # by which these may be below those at temperature 1
+LOWER = {"af_r": 0.005, "af_r_low": 0.01, "ld_r": 0.01}  # by which these may be below those at temperature 1
 HIGHER = {"pca_distance": 0.02}  # and this above
 _ROWS, _SITES = 2000, 1000
 _LOW_FREQUENCY = 0.2
@@ -41,7 +41,8 @@ def choose_temperature(
     |AA truth - control's| and |AA syn - control's| is least, the warmest of equal ones, among those at which nothing
     else pays for it:
 
-    - ``af_r_low``, correlation of frequencies over sites of ALT frequency at most 0.2, at most 0.005 below that at 1
+    - ``af_r``, correlation of frequencies, at most 0.005 below that at 1, and ``af_r_low``, that over sites of ALT
+      frequency at most 0.2, at most 0.01
     - ``ld_r``, correlation of r2 over the pairs of up to 1,000 sites, at most 0.01 below
     - ``pca_distance``, mean over the truth's first two components of the 1D Wasserstein distance in standard
       deviations, at most 0.02 above
@@ -134,7 +135,9 @@ class _Judge:
         aa_truth, aa_syn = _accuracy(self._truth, drawn)
         found = {"aa_truth": aa_truth, "aa_syn": aa_syn}
         low = self._counts <= _LOW_FREQUENCY * self._truth.num_haplotypes
-        found["af_r_low"] = _correlation(self._counts[low], allele_counts(drawn)[low])
+        counts = allele_counts(drawn)
+        found["af_r"] = _correlation(self._counts, counts)
+        found["af_r_low"] = _correlation(self._counts[low], counts[low])
         found["ld_r"] = _correlation(self._r2, _pairs(drawn, self._sites))
         if self._components is not None:
             real, projected = self._components.coordinates, self._components.project(drawn)
