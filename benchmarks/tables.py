@@ -178,7 +178,8 @@ def quality() -> str:
             for title in ("T = 1", "from validation rows"):
                 lines.append(f"| as chosen, {title} | | | {' | '.join(_means(seeds, title))} |")
     lines += [
-        "\nHaplotypes of LCT and of the embedded cohort are close to each other; tried there, half of the persons held out:\n"
+        "\nHaplotypes of LCT and of the embedded cohort are close to each other; tried there, half of the persons "
+        "held out:\n"
         "\n| tried | T | CPU s | AA truth | AA syn | privacy score | AF r | AF r, low | LD r² r |",
         "|---" * 9 + "|",
     ]
