@@ -8,7 +8,7 @@ from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 from hapforge.kernels import allele_counts, nearest_neighbours
 
 LOOSE = 0.25
-_ROWS, _SITES = 5000, 4000
+_ROWS = 5000
 
 
 def nearness(H: HaplotypeMatrix) -> float:
@@ -31,37 +31,30 @@ def settings_for(H: HaplotypeMatrix) -> dict[str, Any]:
     Where the nearest other haplotype is far (`nearness` of `LOOSE` or more: sites that are hardly linked, or few
     haplotypes) machines are small and training is short, since more of it learns single haplotypes: 120 passes over the
     data, 1,000 updates at least. Where haplotypes of a region nearly repeat each other, draws are told from real ones
-    by a few alleles, and it takes more hidden units and 3,000 updates to set them all, above 4,000 sites fewer, so that
-    training takes about as long. Chains are short for most of it (`early_gibbs_steps`). More is worse there: at a rate
-    of 0.15 and 5,000 updates chains of 20 steps no longer reach all populations in their proportions.
+    by a few alleles, which takes more hidden units and updates, 1,500. More of both brings draws nearer, and loses the
+    frequencies: chains no longer reach all populations in their proportions.
 
     Returns
     -------
-    dict of num_hidden, gibbs_steps, early_gibbs_steps, early_share, epochs, batch_size, num_chains, learning_rate
+    dict of num_hidden, gibbs_steps, epochs, batch_size, num_chains, learning_rate
     """
-    num_rows, num_sites = H.shape
+    num_rows = H.num_haplotypes
+    batch = min(250, num_rows)
+    batches = round(num_rows / batch)
     if nearness(H) >= LOOSE:
-        batch = min(250, num_rows)
-        batches = round(num_rows / batch)
         return {
             "num_hidden": 100,
             "gibbs_steps": 20,
-            "early_gibbs_steps": 20,
-            "early_share": 0.0,
             "epochs": max(120, round(1000 / batches)),
             "batch_size": batch,
             "num_chains": 250,
             "learning_rate": 0.12,
         }
-    batch = min(500, num_rows)
-    batches = round(num_rows / batch)
     return {
-        "num_hidden": 300,
-        "gibbs_steps": 20,
-        "early_gibbs_steps": 10,
-        "early_share": 0.8,
-        "epochs": max(1, round(3000 / batches * min(1.0, _SITES / num_sites))),
+        "num_hidden": 200,
+        "gibbs_steps": 10,
+        "epochs": max(1, round(1500 / batches)),
         "batch_size": batch,
-        "num_chains": 300,
+        "num_chains": 250,
         "learning_rate": 0.12,
     }

@@ -106,8 +106,7 @@ class AutomaticRBMConfig(RBMConfig):
     Attributes
     ----------
     num_hidden, gibbs_steps, epochs, batch_size, num_chains, learning_rate : as in `RBMConfig`; 0, the default: chosen
-        from the training cohort when training begins, see `hapforge.models._automatic.settings_for`; with gibbs_steps
-        left open so are early_gibbs_steps and early_share
+        from the training cohort when training begins, see `hapforge.models._automatic.settings_for`
     temperature : as in `RBMConfig`; 0, the default: chosen after training, see
         `hapforge.models._temperature.choose_temperature`; draws before are at 1
     others : as in `RBMConfig`

@@ -23,7 +23,7 @@ from hapforge.models._imputation import ConditionalMeans, Imputation, at_sites_o
 from hapforge.models._latent import SingularVectors, hidden_means, singular_vectors
 from hapforge.models._machine import Machine, free_energy, host_rows, machine_of
 from hapforge.models._partition import LogPartition, log_partition
-from hapforge.models._rbm_config import AUTOMATIC, AutomaticRBMConfig, RBMConfig, check_temperature
+from hapforge.models._rbm_config import AutomaticRBMConfig, RBMConfig, check_temperature
 from hapforge.models._temperature import choose_temperature, said_of
 from hapforge.models._training import TrainedModel, stream_seed
 from hapforge.models._workers import Workers, device_of
@@ -337,10 +337,7 @@ class RBM(TrainedModel):
     def _prepare(self, H: HaplotypeMatrix) -> None:
         if isinstance(self._asked, AutomaticRBMConfig):
             chosen = settings_for(H)
-            open_ones = {name for name in AUTOMATIC if not getattr(self._asked, name)}
-            if "gibbs_steps" in open_ones:
-                open_ones |= {"early_gibbs_steps", "early_share"}
-            left = {name: value for name, value in chosen.items() if name in open_ones}
+            left = {name: value for name, value in chosen.items() if not getattr(self._asked, name)}
             self.config = dataclasses.replace(self._asked, **left)
 
     def _conclude(self, H: HaplotypeMatrix, validation: HaplotypeMatrix | None, seed: int) -> None:
