@@ -58,7 +58,7 @@ def common(H: hf.HaplotypeMatrix, lowest: float) -> hf.HaplotypeMatrix:
 
 
 def region(name: str, data: Path) -> hf.HaplotypeMatrix:
-    if name == "805":
+    if name == "805":  # without its legend, as in the papers: sites of all chromosomes as of one
         return hf.read(data / "805_SNP_1000G_real.hapt.zip")
     if name == "lct":
         return common(hf.read(data / "lct_chr2_8076.npz"), 0.01)

@@ -163,7 +163,8 @@ def quality() -> str:
         lines.append(f"| training persons | | | {' | '.join(_means(seeds, 'control'))} |")
     lines.append(
         "\nTest persons are the truth. T, the temperature of the last draw, is chosen by training persons and, for "
-        "privacy,\nvalidation persons, a tenth of those who are not held out."
+        "privacy,\nvalidation persons, a tenth of those who are not held out. The 805 sites are read without their "
+        "legend: their LD r is over\nall pairs, of which most lie on two chromosomes, as in the published figures."
     )
     lines += [
         f"\n| 805 sites, one setting changed | T | CPU s | {' | '.join(QUALITY_SCORES.values())} |",
