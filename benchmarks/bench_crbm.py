@@ -123,7 +123,7 @@ def run(name: str, H: hf.HaplotypeMatrix, seed: int) -> dict[str, Any]:
     seconds = {"crbm": round(time.process_time() - began, 1)}
     settings = {key: value for key, value in settings.items() if key not in ("window", "overlap")}
     began = time.process_time()
-    rbm = hf.models.RBM(**settings).fit(train, seed=seed)
+    rbm = hf.models.RBM(**settings, temperature=1.0).fit(train, seed=seed)
     seconds["rbm"] = round(time.process_time() - began, 1)
     found: dict[str, Any] = {
         "seed": seed,

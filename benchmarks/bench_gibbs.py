@@ -72,9 +72,8 @@ def rbms_steps(data, threads):
 
 
 def trained(sites, num_hidden: int, updates: int) -> hf.models.RBM:
-    model = hf.models.RBM(
-        num_hidden=num_hidden, gibbs_steps=5, epochs=updates, batch_size=500, num_chains=200, learning_rate=0.3
-    )
+    settings = {"num_hidden": num_hidden, "gibbs_steps": 5, "epochs": updates, "batch_size": 500, "num_chains": 200}
+    model = hf.models.RBM(**settings, learning_rate=0.3, temperature=1.0)
     rows = np.random.default_rng(0).permutation(sites.num_haplotypes)[:500]
     return model.fit(sites.select_haplotypes(np.sort(rows)))
 

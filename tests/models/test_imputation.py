@@ -202,7 +202,8 @@ def test_better_than_the_nearest_haplotypes(shared_data: Path) -> None:
     observed = np.random.default_rng(4).random(805) < 0.5
     near = hf.kernels.nearest_neighbours(test.select_sites(observed), train.select_sites(observed), k=20).index
     nearest = imputation_accuracy(test, train.to_dense()[near].mean(1), observed)
-    model = hf.models.RBM(num_hidden=200, epochs=300).fit(train, seed=4)
+    settings = {"num_hidden": 200, "gibbs_steps": 10, "epochs": 300, "batch_size": 500, "num_chains": 300}
+    model = hf.models.RBM(**settings, learning_rate=0.1, temperature=1.0).fit(train, seed=4)
     found = model.impute(test, observed)
     accuracy = imputation_accuracy(test, found.dosage, observed)
     assert accuracy.mean_r2 > nearest.mean_r2 + 0.01 > 0.1
