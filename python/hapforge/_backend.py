@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from hapforge import _core
 from hapforge.errors import MissingBackendError
@@ -191,6 +190,8 @@ def one_blas_thread() -> Iterator[None]:
     more, and wait long for them where other processes use the cores.
     """
     global _blas_users, _blas_limit
+    from threadpoolctl import ThreadpoolController  # not at start-up
+
     with _blas:
         if _blas_users == 0:
             _blas_limit = ThreadpoolController().limit(limits=1, user_api="blas")

@@ -224,7 +224,7 @@ def _settings(kind: Any, preset: str | None, config: Path | None, given: list[st
     known = _known(kind)
     chosen: dict[str, Any] = {}
     if preset is not None:
-        presets = getattr(kind, "PRESETS", {})
+        presets = kind.PRESETS
         if preset not in presets:
             known_ones = f"one of {', '.join(presets)}" if presets else f"none, {kind.name} has no presets"
             raise ValueError(f"--preset: expected {known_ones}, found {preset!r}")

@@ -60,7 +60,7 @@ class ConditionalRBM(RBM):
     ) -> NDArray[np.uint64]:
         """Packed rows whose pinned sites are those of packed rows and whose others are drawn given them."""
         config, machine = self.config, self._machine(self._device)
-        steps = steps or config.sample_steps or config.gibbs_steps
+        steps = steps or config.steps_of_draws
         temperature = temperature or config.temperature
         words = np.empty_like(given)
         with Workers(self._device) as workers:

@@ -35,6 +35,7 @@ class Model(ABC):
     summary: ClassVar[str]
     config_type: ClassVar[type]
     config: Any
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}  # settings that have a name
     SAMPLING: ClassVar[dict[str, type]] = {}  # what `sample` takes beside n, seed and labels
     FITTING: ClassVar[dict[str, tuple[type, Any]]] = {}  # what `fit` takes beside what all do, and the default
     MONITORED: ClassVar[bool] = True  # whether it can be sampled while it is trained
@@ -43,6 +44,15 @@ class Model(ABC):
     def __init__(self) -> None:
         self._sites: Sites | None = None
         self.training: dict[str, Any] = {}
+
+    @classmethod
+    def _over_preset(cls, preset: str | None, settings: dict[str, Any]) -> dict[str, Any]:
+        """The settings, over those of the preset."""
+        if preset is None:
+            return settings
+        if preset not in cls.PRESETS:
+            raise ValueError(f"preset: expected one of {', '.join(cls.PRESETS)}, found {preset!r}")
+        return {**cls.PRESETS[preset], **settings}
 
     @property
     def sites(self) -> Sites:

@@ -10,6 +10,14 @@ _COLDEST, _HOTTEST = 0.01, 100.0
 _CHOICES = {"hidden": HIDDEN_KINDS, "training": ("rdm", "pcd", "cd"), "gradient": ("centred", "plain")}
 
 
+def check_sampling(steps: int | None, temperature: float | None) -> None:
+    """ValueError where one of them is given and out of its range."""
+    if steps is not None and steps < 1:
+        raise ValueError(f"steps: expected 1 or more, found {steps}")
+    if temperature is not None:
+        check_temperature(temperature)
+
+
 def check_temperature(temperature: float) -> None:
     """ValueError where it is none."""
     if not _COLDEST <= temperature <= _HOTTEST:
@@ -95,6 +103,11 @@ class RBMConfig:
         check_temperature(self.temperature)
         if self.initial_scale > 1:
             raise ValueError(f"initial_scale: expected at most 1, found {self.initial_scale}")
+
+    @property
+    def steps_of_draws(self) -> int:
+        """Steps at sampling."""
+        return self.sample_steps or self.gibbs_steps
 
 
 AUTOMATIC = ("num_hidden", "gibbs_steps", "epochs", "batch_size", "num_chains", "learning_rate", "temperature")

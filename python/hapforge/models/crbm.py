@@ -20,7 +20,7 @@ from hapforge.haplotypes import HaplotypeMatrix, Sites, words_per_row
 from hapforge.models import _store
 from hapforge.models._conditional import ConditionalRBM
 from hapforge.models._model import Model
-from hapforge.models._rbm_config import RBMConfig, check_temperature
+from hapforge.models._rbm_config import RBMConfig, check_sampling
 from hapforge.models._training import TrainingState, open_run
 from hapforge.models._window_training import WindowTraining, window_name, window_seed
 from hapforge.models._windows import Window, windows_of
@@ -103,11 +103,7 @@ class CRBM(Model):
 
     def __init__(self, preset: str | None = None, **settings: Any) -> None:
         super().__init__()
-        if preset is not None:
-            if preset not in self.PRESETS:
-                raise ValueError(f"preset: expected one of {', '.join(self.PRESETS)}, found {preset!r}")
-            settings = {**self.PRESETS[preset], **settings}
-        self.config: CRBMConfig = CRBMConfig(**settings)
+        self.config: CRBMConfig = CRBMConfig(**self._over_preset(preset, settings))
         self._machines: list[ConditionalRBM] | None = None  # in memory, or
         self._folder: Path | None = None  # in this one,
         self._sums: dict[str, str] = {}  # with these checksums
@@ -286,10 +282,7 @@ class CRBM(Model):
         FormatError, ChecksumError
             A window's folder is gone or damaged.
         """
-        if steps is not None and steps < 1:
-            raise ValueError(f"steps: expected 1 or more, found {steps}")
-        if temperature is not None:
-            check_temperature(temperature)
+        check_sampling(steps, temperature)
         return self._cohort(n, seed, labels, partial(self._draw, steps=steps, temperature=temperature))
 
     def machine(self, number: int) -> ConditionalRBM:
@@ -361,7 +354,7 @@ class CRBM(Model):
 
     def _sampling(self) -> str:
         config = self.config
-        steps = config.sample_steps or config.gibbs_steps
+        steps = config.steps_of_draws
         return (
             f"Window by window, {steps} Gibbs steps from a uniform start, pinned sites held; the last visible units of "
             f"each at temperature {config.temperature:g}."

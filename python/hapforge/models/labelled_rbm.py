@@ -22,7 +22,7 @@ from hapforge.models._fixed_point import BITS
 from hapforge.models._label_unit import LabelUnit
 from hapforge.models._machine import Machine, Moments, host_rows, machine_of
 from hapforge.models._model import check_draws
-from hapforge.models._rbm_config import RBMConfig, check_temperature
+from hapforge.models._rbm_config import RBMConfig, check_sampling
 from hapforge.models._training import TrainedModel, stream_seed
 from hapforge.models._workers import Workers, device_of
 
@@ -177,10 +177,7 @@ class LabelledRBM(TrainedModel):
         ValueError
             Not fitted, an argument out of its range, labels that training had not or another number than n.
         """
-        if steps is not None and steps < 1:
-            raise ValueError(f"steps: expected 1 or more, found {steps}")
-        if temperature is not None:
-            check_temperature(temperature)
+        check_sampling(steps, temperature)
         names = np.array(self.labels, _STR)
         codes = self._codes_to_draw(n, check_draws(n, seed), labels)
         chosen = partial(self._draw, codes=codes, steps=steps, temperature=temperature)
@@ -213,7 +210,7 @@ class LabelledRBM(TrainedModel):
         temperature: float | None = None,
     ) -> NDArray[np.uint64]:
         config = self.config
-        steps = steps or config.sample_steps or config.gibbs_steps
+        steps = steps or config.steps_of_draws
         temperature = temperature or config.temperature
         words = np.zeros((n, words_per_row(len(self.sites))), np.uint64)
         machine, unit = self._machine(), self._unit()
@@ -230,7 +227,7 @@ class LabelledRBM(TrainedModel):
         return words
 
     def _sampling(self) -> str:
-        steps = self.config.sample_steps or self.config.gibbs_steps
+        steps = self.config.steps_of_draws
         return f"{steps} Gibbs steps from random sites by label; the last at temperature {self.config.temperature:g}."
 
     @contextmanager

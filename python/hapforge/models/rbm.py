@@ -23,7 +23,7 @@ from hapforge.models._imputation import ConditionalMeans, Imputation, at_sites_o
 from hapforge.models._latent import SingularVectors, hidden_means, singular_vectors
 from hapforge.models._machine import Machine, free_energy, host_rows, machine_of
 from hapforge.models._partition import LogPartition, log_partition
-from hapforge.models._rbm_config import AutomaticRBMConfig, RBMConfig, check_temperature
+from hapforge.models._rbm_config import AutomaticRBMConfig, RBMConfig, check_sampling
 from hapforge.models._temperature import choose_temperature, said_of
 from hapforge.models._training import TrainedModel, stream_seed
 from hapforge.models._workers import Workers, device_of
@@ -133,11 +133,7 @@ class RBM(TrainedModel):
 
     def __init__(self, preset: str | None = None, **settings: Any) -> None:
         super().__init__()
-        if preset is not None:
-            if preset not in self.PRESETS:
-                raise ValueError(f"preset: expected one of {', '.join(self.PRESETS)}, found {preset!r}")
-            settings = {**self.PRESETS[preset], **settings}
-        self.config = self._asked = self.config_type(**settings)
+        self.config = self._asked = self.config_type(**self._over_preset(preset, settings))
         self._device = torch.device("cpu")
         self._persistent: NDArray[np.uint64] | None = None
 
@@ -277,7 +273,7 @@ class RBM(TrainedModel):
                 words,
                 observed,
                 chains=chains,
-                burn_in=(config.sample_steps or config.gibbs_steps) if burn_in is None else burn_in,
+                burn_in=config.steps_of_draws if burn_in is None else burn_in,
                 steps=steps,
                 seed=stream_seed(seed, "impute"),
                 workers=workers,
@@ -397,17 +393,14 @@ class RBM(TrainedModel):
         ValueError
             Not fitted, an argument out of its range, no such start.
         """
-        if steps is not None and steps < 1:
-            raise ValueError(f"steps: expected 1 or more, found {steps}")
-        if temperature is not None:
-            check_temperature(temperature)
+        check_sampling(steps, temperature)
         chosen = partial(self._draw, start=start, steps=steps, temperature=temperature)
         return self._cohort(n, seed, labels, chosen)
 
     def _sampling(self) -> str:
         config = self.config
         where = "the persistent chains" if config.training == "pcd" else "a uniform start"
-        steps = config.sample_steps or config.gibbs_steps
+        steps = config.steps_of_draws
         how = f"{steps} Gibbs steps from {where}; the last visible units at temperature {config.temperature or 1.0:g}."
         return how + said_of(self.training.get("temperature", {}))
 
@@ -436,7 +429,7 @@ class RBM(TrainedModel):
         temperature: float | None = None,
     ) -> NDArray[np.uint64]:
         config = self.config
-        steps = steps or config.sample_steps or config.gibbs_steps
+        steps = steps or config.steps_of_draws
         temperature = temperature or config.temperature or 1.0
         words = np.zeros((n, words_per_row(len(self.sites))), np.uint64)
         machine, begun = self._machine(self._device), self._start(start, seed)
