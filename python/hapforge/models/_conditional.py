@@ -14,10 +14,7 @@ from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.models._boltzmann import BoltzmannLearner, mean
 from hapforge.models._machine import Machine, Moments, host_rows, packed
 from hapforge.models._rbm_config import RBMConfig
-from hapforge.models._workers import Workers
 from hapforge.models.rbm import RBM
-
-_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -62,20 +59,14 @@ class ConditionalRBM(RBM):
         config, machine = self.config, self._machine(self._device)
         steps = steps or config.steps_of_draws
         temperature = temperature or config.temperature
-        words = np.empty_like(given)
-        with Workers(self._device) as workers:
 
-            def chains(first: int, last: int) -> None:
-                for a in range(first, last, _ROWS):
-                    b = min(a + _ROWS, last)
-                    rows = host_rows(given[a:b]).to(self._device)
-                    drawn = pinned_chains(
-                        machine, rows, config.num_pinned, steps, seed, first_chain=a, temperature=temperature
-                    )
-                    words[a:b] = drawn.cpu().numpy().view(np.uint64)
+        def block(first: int, last: int) -> Tensor:
+            rows = host_rows(given[first:last]).to(self._device)
+            return pinned_chains(
+                machine, rows, config.num_pinned, steps, seed, first_chain=first, temperature=temperature
+            )
 
-            workers.share(len(given), chains)
-        return words
+        return self._in_blocks(len(given), block)
 
 
 class ConditionalLearner(BoltzmannLearner):

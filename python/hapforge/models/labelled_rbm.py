@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hapforge import _backend
-from hapforge.haplotypes import HaplotypeMatrix, Sites, words_per_row
+from hapforge.haplotypes import HaplotypeMatrix, Sites
 from hapforge.models import _store
 from hapforge.models._boltzmann import BoltzmannLearner, mean
+from hapforge.models._boltzmann_model import ROWS, BoltzmannModel
 from hapforge.models._fixed_point import BITS
 from hapforge.models._label_unit import LabelUnit
-from hapforge.models._machine import Machine, Moments, host_rows, machine_of
+from hapforge.models._machine import Machine, Moments, host_rows
 from hapforge.models._model import check_draws
 from hapforge.models._rbm_config import RBMConfig, check_sampling
-from hapforge.models._training import TrainedModel, stream_seed
+from hapforge.models._training import stream_seed
 from hapforge.models._workers import Workers, device_of
 
-_ROWS = 1024
 _STR = np.dtypes.StringDType()
 
 
@@ -55,7 +55,7 @@ class LabelledRBMConfig(RBMConfig):
                 raise ValueError(f"{name}: expected {' or '.join(allowed)}, found {getattr(self, name)!r}")
 
 
-class LabelledRBM(TrainedModel):
+class LabelledRBM(BoltzmannModel):
     """Restricted Boltzmann machine with a categorical label unit, trained to draw by label and to tell the label.
 
     E(v, h, l) = -v.W.h - a.v - b.h - c_l - d_l.h for a label l. Two kinds of chains of k steps are held against the
@@ -88,7 +88,6 @@ class LabelledRBM(TrainedModel):
     def __init__(self, label: str = "superpopulation", **settings: Any) -> None:
         super().__init__()
         self.config: LabelledRBMConfig = LabelledRBMConfig(label=label, **settings)
-        self._device = torch.device("cpu")
 
     @property
     def labels(self) -> list[str]:
@@ -115,22 +114,16 @@ class LabelledRBM(TrainedModel):
         """c, float64 (num_labels,)."""
         return self._visible_bias[len(self.sites) :].astype(np.float64) / (1 << BITS)
 
-    @property
-    def hidden_bias(self) -> NDArray[np.float64]:
-        """b, float64 (num_hidden,)."""
-        return self._hidden_bias.astype(np.float64) / (1 << BITS)
-
     def predict_proba(self, H: HaplotypeMatrix) -> NDArray[np.float64]:
         """P(label | haplotype), exact: float64 (num_haplotypes, num_labels), columns in the order of `labels`.
 
         P(l | v) is proportional to exp(c_l) prod_j (1 + exp(b_j + (v W)_j + d_lj)): hidden units are summed out.
         """
-        if H.num_sites != len(self.sites):
-            raise ValueError(f"H: expected {len(self.sites)} sites, found {H.num_sites}")
-        machine, unit = self._machine(), self._unit()
+        self._check_sites(H)
+        machine, unit = self._machine(self._device), self._unit()
         parts = [
             torch.softmax(-unit.free_energies(machine, rows.to(self._device)), 1)
-            for rows in _joined(H, np.full(H.num_haplotypes, -1), unit.num_labels).split(_ROWS)
+            for rows in _joined(H, np.full(H.num_haplotypes, -1), unit.num_labels).split(ROWS)
         ]
         return torch.cat(parts).cpu().numpy()
 
@@ -212,19 +205,14 @@ class LabelledRBM(TrainedModel):
         config = self.config
         steps = steps or config.steps_of_draws
         temperature = temperature or config.temperature
-        words = np.zeros((n, words_per_row(len(self.sites))), np.uint64)
-        machine, unit = self._machine(), self._unit()
+        machine, unit = self._machine(self._device), self._unit()
         labels = torch.from_numpy(self._codes_to_draw(n, seed, None) if codes is None else codes).to(self._device)
-        with Workers(self._device) as workers:
 
-            def chains(first: int, last: int) -> None:
-                for a in range(first, last, _ROWS):
-                    b = min(a + _ROWS, last)
-                    rows = drawn(machine, unit, labels[a:b], steps, seed, first_chain=a, temperature=temperature)
-                    words[a:b] = unit.without(rows)[:, : words.shape[1]].cpu().numpy().view(np.uint64)
+        def block(first: int, last: int) -> Tensor:
+            part = labels[first:last]
+            return unit.without(drawn(machine, unit, part, steps, seed, first_chain=first, temperature=temperature))
 
-            workers.share(n, chains)
-        return words
+        return self._in_blocks(n, block)
 
     def _sampling(self) -> str:
         steps = self.config.steps_of_draws
@@ -250,7 +238,6 @@ class LabelledRBM(TrainedModel):
         super()._describe_training(
             data,
             seed,
-            fixed_point_bits=BITS,
             labels=dict(zip(names, counts, strict=True)),
             num_without_label=int((codes < 0).sum()),
             **more,
@@ -259,35 +246,11 @@ class LabelledRBM(TrainedModel):
     def _unit(self) -> LabelUnit:
         return LabelUnit(len(self.sites), len(self.labels), self._device)
 
-    def _machine(self) -> Machine:
-        parts = (self._weights.astype(np.int32), self._visible_bias, self._hidden_bias)
-        weights, visible_bias, hidden_bias = (torch.from_numpy(part).to(self._device) for part in parts)
-        return machine_of(weights, visible_bias, hidden_bias)
-
-    def _tensors(self) -> _store.Tensors:
-        return {
-            "weights": self._weights,
-            "visible_bias": self._visible_bias,
-            "hidden_bias": self._hidden_bias,
-            "fixed_point_bits": np.array([BITS], np.int32),
-        }
-
     def _restore(self, tensors: _store.Tensors) -> None:
         counts = self.training["labels"]
         if not isinstance(counts, dict) or not all(isinstance(count, int) and count > 0 for count in counts.values()):
             raise ValueError(f"labels: expected names with their counts, found {counts!r}")
-        num_visible, num_hidden = len(self.sites) + len(counts), self.config.num_hidden
-        expected: _store.Shapes = {
-            "weights": ((num_visible, num_hidden), np.int16),
-            "visible_bias": ((num_visible,), np.int32),
-            "hidden_bias": ((num_hidden,), np.int32),
-            "fixed_point_bits": ((1,), np.int32),
-        }
-        _store.check_tensors(tensors, expected)
-        if int(tensors["fixed_point_bits"][0]) != BITS:
-            raise ValueError(f"fixed_point_bits: expected {BITS}, found {int(tensors['fixed_point_bits'][0])}")
-        self._weights = tensors["weights"]
-        self._visible_bias, self._hidden_bias = tensors["visible_bias"], tensors["hidden_bias"]
+        self._take(tensors, len(self.sites) + len(counts), {})
 
 
 class LabelledLearner(BoltzmannLearner):

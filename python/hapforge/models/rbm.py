@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hapforge import _backend
 from hapforge.haplotypes import HaplotypeMatrix, check_seed, seeded_order, words_per_row
@@ -18,17 +19,17 @@ from hapforge.kernels import allele_counts
 from hapforge.models import _store
 from hapforge.models._automatic import settings_for
 from hapforge.models._boltzmann import BoltzmannLearner
+from hapforge.models._boltzmann_model import ROWS, BoltzmannModel
 from hapforge.models._fixed_point import BITS
 from hapforge.models._imputation import ConditionalMeans, Imputation, at_sites_of, check_observed
 from hapforge.models._latent import SingularVectors, hidden_means, singular_vectors
-from hapforge.models._machine import Machine, free_energy, host_rows, machine_of
+from hapforge.models._machine import free_energy, host_rows
 from hapforge.models._partition import LogPartition, log_partition
 from hapforge.models._rbm_config import AutomaticRBMConfig, RBMConfig, check_sampling
 from hapforge.models._temperature import choose_temperature, said_of
-from hapforge.models._training import TrainedModel, stream_seed
+from hapforge.models._training import stream_seed
 from hapforge.models._workers import Workers, device_of
 
-_ROWS = 1024
 _MAX_CHAINS = (1 << 32) - 1  # that random words are numbered by
 _MAX_STEPS = 100_000
 
@@ -62,7 +63,7 @@ _PUBLISHED_2023: dict[str, Any] = {
 }
 
 
-class RBM(TrainedModel):
+class RBM(BoltzmannModel):
     """Restricted Boltzmann machine with binary visible units; hidden units binary or rectified.
 
     E(v, h) = -v.W.h - a.v - b.h, plus the sum of h^2 / 2 over rectified units (h >= 0). The gradient is
@@ -134,7 +135,6 @@ class RBM(TrainedModel):
     def __init__(self, preset: str | None = None, **settings: Any) -> None:
         super().__init__()
         self.config = self._asked = self.config_type(**self._over_preset(preset, settings))
-        self._device = torch.device("cpu")
         self._persistent: NDArray[np.uint64] | None = None
 
     @property
@@ -151,11 +151,6 @@ class RBM(TrainedModel):
         """a, float64 (num_sites,)."""
         return self._visible_bias.astype(np.float64) / (1 << BITS)
 
-    @property
-    def hidden_bias(self) -> NDArray[np.float64]:
-        """b, float64 (num_hidden,)."""
-        return self._hidden_bias.astype(np.float64) / (1 << BITS)
-
     def free_energy(self, H: HaplotypeMatrix) -> NDArray[np.float64]:
         """F(v) = -a.v - sum_j f(b_j + (v W)_j) of every haplotype, float64 (num_haplotypes,).
 
@@ -163,7 +158,7 @@ class RBM(TrainedModel):
         """
         self._check_sites(H)
         machine = self._machine(self._device)
-        parts = [free_energy(machine, rows.to(self._device)) for rows in host_rows(H.words).split(_ROWS)]
+        parts = [free_energy(machine, rows.to(self._device)) for rows in host_rows(H.words).split(ROWS)]
         return torch.cat(parts).cpu().numpy()
 
     def log_partition(self, *, num_chains: int = 500, temperatures: int = 1000, seed: int = 0) -> LogPartition:
@@ -191,11 +186,11 @@ class RBM(TrainedModel):
             if value < least:
                 raise ValueError(f"{name}: expected {least} or more, found {value}")
         seed = check_seed(seed)
-        start = self.sample(_ROWS, seed=seed)
+        start = self.sample(ROWS, seed=seed)
         with Workers(torch.device("cpu")) as workers:
             return log_partition(
                 self._machine(torch.device("cpu")),
-                allele_counts(start) / _ROWS,
+                allele_counts(start) / ROWS,
                 num_chains,
                 temperatures,
                 seed,
@@ -293,9 +288,9 @@ class RBM(TrainedModel):
         self._check_sites(H)
         machine = self._machine(self._device)
         found = np.empty((H.num_haplotypes, self.config.num_hidden), np.float32)
-        for a in range(0, H.num_haplotypes, _ROWS):
-            rows = host_rows(H.words[a : a + _ROWS]).to(self._device)
-            found[a : a + _ROWS] = hidden_means(machine, rows).cpu().numpy()
+        for a in range(0, H.num_haplotypes, ROWS):
+            rows = host_rows(H.words[a : a + ROWS]).to(self._device)
+            found[a : a + ROWS] = hidden_means(machine, rows).cpu().numpy()
         return found
 
     def singular_vectors(self, k: int) -> SingularVectors:
@@ -321,10 +316,6 @@ class RBM(TrainedModel):
         Yelmen et al. 2021, Materials and Methods, "RBM model", and supplementary figure 15.
         """
         return self.transform(H).astype(np.float64) @ self.singular_vectors(k).hidden
-
-    def _check_sites(self, H: HaplotypeMatrix) -> None:
-        if H.num_sites != len(self.sites):
-            raise ValueError(f"H: expected {len(self.sites)} sites, found {H.num_sites}")
 
     def planned_epochs(self, H: HaplotypeMatrix) -> int:
         self._prepare(H)
@@ -355,9 +346,6 @@ class RBM(TrainedModel):
         self._device = device_of(device)
         with Workers(self._device) as workers:
             yield self._learner_type(H, self.config, seed, workers, validation=validation, device=self._device)
-
-    def _describe_training(self, data: HaplotypeMatrix, seed: int, **more: Any) -> None:
-        super()._describe_training(data, seed, fixed_point_bits=BITS, **more)
 
     def sample(
         self,
@@ -431,49 +419,24 @@ class RBM(TrainedModel):
         config = self.config
         steps = steps or config.steps_of_draws
         temperature = temperature or config.temperature or 1.0
-        words = np.zeros((n, words_per_row(len(self.sites))), np.uint64)
         machine, begun = self._machine(self._device), self._start(start, seed)
-        with Workers(self._device) as workers:
 
-            def chains(first: int, last: int) -> None:
-                for a in range(first, last, _ROWS):
-                    b = min(a + _ROWS, last)
-                    rows = None
-                    if begun is not None:
-                        rows = host_rows(begun[np.arange(a, b) % len(begun)]).to(self._device)
-                    drawn = machine.chains(b - a, steps, seed, first_chain=a, start=rows, temperature=temperature)
-                    words[a:b] = drawn.cpu().numpy().view(np.uint64)
+        def block(first: int, last: int) -> Tensor:
+            rows = None
+            if begun is not None:
+                rows = host_rows(begun[np.arange(first, last) % len(begun)]).to(self._device)
+            return machine.chains(last - first, steps, seed, first_chain=first, start=rows, temperature=temperature)
 
-            workers.share(n, chains)
-        return words
-
-    def _machine(self, device: torch.device) -> Machine:
-        parts = (self._weights.astype(np.int32), self._visible_bias, self._hidden_bias)
-        weights, visible_bias, hidden_bias = (torch.from_numpy(part).to(device) for part in parts)
-        return machine_of(weights, visible_bias, hidden_bias, self.config.hidden)
+        return self._in_blocks(n, block)
 
     def _tensors(self) -> _store.Tensors:
-        tensors: _store.Tensors = {
-            "weights": self._weights,
-            "visible_bias": self._visible_bias,
-            "hidden_bias": self._hidden_bias,
-            "fixed_point_bits": np.array([BITS], np.int32),
-        }
+        tensors = super()._tensors()
         return tensors if self._persistent is None else tensors | {"chains": self._persistent}
 
     def _restore(self, tensors: _store.Tensors) -> None:
         num_sites, config = len(self.sites), self.config
-        expected: _store.Shapes = {
-            "weights": ((num_sites, config.num_hidden), np.int16),
-            "visible_bias": ((num_sites,), np.int32),
-            "hidden_bias": ((config.num_hidden,), np.int32),
-            "fixed_point_bits": ((1,), np.int32),
-        }
+        more: _store.Shapes = {}
         if config.training == "pcd":
-            expected["chains"] = ((config.num_chains, words_per_row(num_sites)), np.uint64)
-        _store.check_tensors(tensors, expected)
-        if int(tensors["fixed_point_bits"][0]) != BITS:
-            raise ValueError(f"fixed_point_bits: expected {BITS}, found {int(tensors['fixed_point_bits'][0])}")
-        self._weights = tensors["weights"]
-        self._visible_bias, self._hidden_bias = tensors["visible_bias"], tensors["hidden_bias"]
+            more = {"chains": ((config.num_chains, words_per_row(num_sites)), np.uint64)}
+        self._take(tensors, num_sites, more)
         self._persistent = tensors.get("chains")
