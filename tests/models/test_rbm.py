@@ -437,6 +437,41 @@ def test_training_that_diverges_is_an_error(cohort: hf.HaplotypeMatrix) -> None:
         hf.models.RBM(**(TINY | {"learning_rate": 1e30})).fit(cohort)
 
 
+@pytest.mark.parametrize("training", ["rdm", "pcd"])
+def test_a_rectified_machine_that_blows_up_stops(cohort: hf.HaplotypeMatrix, tmp_path: Path, training: str) -> None:
+    """The model and the checkpoint are of the epoch before; at a low rate nothing happens."""
+    settings = {"hidden": "relu", "training": training, "epochs": 60, "learning_rate": 0.5}
+    seen: list[dict[str, float]] = []
+    model = hf.models.RBM(**(TINY | settings))
+    with pytest.raises(ValueError, match="chains whose allele frequencies are") as stopped:
+        model.fit(cohort, run=tmp_path / "run", checkpoint_every=1, callback=lambda state: seen.append(state.metrics))
+    done = len(seen)
+    assert 1 < done < 60
+    said = f"off in epoch {done + 1} at 0.5; {tmp_path / 'run'} keeps the checkpoint of epoch {done}"
+    assert str(stopped.value).endswith(said)
+    again = hf.models.RBM(**(TINY | settings))
+    again.fit(cohort, callback=lambda state: state.epoch == done)
+    assert np.array_equal(model.weights, again.weights)
+    calm = hf.models.RBM(**(TINY | settings | {"learning_rate": 0.02})).fit(cohort)
+    assert calm.training["epochs_done"] == 60
+
+
+def test_lost_chains_and_large_weights_together_are_a_blow_up(cohort: hf.HaplotypeMatrix) -> None:
+    """Neither alone is, nor are differences that so few chains have by chance."""
+    config = rbm.RBMConfig(num_hidden=3)
+    with _workers.Workers(torch.device("cpu")) as workers:
+        learner = _boltzmann.BoltzmannLearner(cohort, config, 0, workers)
+        learner._check(1, 0.9, 1000)
+        learner.weights[0, 0] = -8.0
+        learner._check(1, 0.25, 1000)
+        with pytest.raises(_boltzmann.Diverged, match=r"weights of 8 and chains whose .* are 0\.30 off"):
+            learner._check(1, 0.3, 1000)
+        learner._check(1, 0.5, 1)
+        learner.weights[0, 0] = 1000.0
+        with pytest.raises(_boltzmann.Diverged, match="weights of 1e"):
+            learner._check(1, 0.0, 1000)
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_metric_that_is_not_finite_ends_training(
     cohort: hf.HaplotypeMatrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: float

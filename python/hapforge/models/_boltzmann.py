@@ -20,6 +20,7 @@ from hapforge.models._workers import Workers
 
 _CENTRE_STEP = 0.01
 _DIVERGED = 1000.0  # no field of a machine that learns comes near
+_LOST = 0.25  # mean difference of frequencies, beyond chance, of chains that have left the data
 _SPECTRUM = 5  # singular values that are followed
 _HIDDEN_START = {"bernoulli": 0.5, "relu": (2 / math.pi) ** 0.5}  # <h> at a field of 0
 
@@ -97,15 +98,11 @@ class BoltzmannLearner:
             steps = config.early_gibbs_steps if update < config.early_share * num_updates else config.gibbs_steps
             rate = float(self.growth[0]) * learning_rate(config, update / num_updates)
             gap += self.update(self._data[rows], steps, rate, chain_seed)
-        largest = float(self.weights.abs().max())
-        if not largest < _DIVERGED:
-            raise Diverged(
-                f"learning_rate: expected one at which training converges, found weights of {largest:.3g} in epoch "
-                f"{epoch} at {config.learning_rate}"
-            )
+        gap /= batches
+        self._check(epoch, gap, min(num_rows / batches, config.num_chains))
         machine = self.machine()
         metrics = {
-            "frequency_gap": gap / batches,
+            "frequency_gap": gap,
             "largest_weight": float(machine.weights.abs().max()) / (1 << BITS),
             **self._follow_spectrum(),
         }
@@ -113,6 +110,26 @@ class BoltzmannLearner:
             metrics["free_energy_train"] = float(free_energy(machine, self._data[: len(self._held)]).mean())
             metrics["free_energy_validation"] = float(free_energy(machine, self._held).mean())
         return metrics
+
+    def _check(self, epoch: int, gap: float, num_chains: float) -> None:
+        """`Diverged` where weights are out of all proportion, or beyond what the machine holds while chains are lost.
+
+        Lost chains alone are no reason: at a high rate they leave the data for some epochs and come back.
+
+        Parameters
+        ----------
+        gap : mean difference of frequencies, data against chains
+        num_chains : rows that each of these is of, at least; by chance two means of them differ by sqrt(2 / pi)
+            standard deviations
+        """
+        largest = float(self.weights.abs().max())
+        deviation = float((self.visible_centre * (1 - self.visible_centre)).sqrt().mean()) * (2 / num_chains) ** 0.5
+        lost = largest > LARGEST_WEIGHT / (1 << BITS) and gap > _LOST + (2 / math.pi) ** 0.5 * deviation
+        if lost or not largest < _DIVERGED:
+            raise Diverged(
+                f"learning_rate: expected one at which training converges, found weights of {largest:.3g} and chains "
+                f"whose allele frequencies are {gap:.2f} off in epoch {epoch} at {self._config.learning_rate}"
+            )
 
     def _follow_spectrum(self) -> dict[str, float]:
         """The largest singular values of W; the rate is halved where the largest has grown more than it should."""
