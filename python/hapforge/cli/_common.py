@@ -57,6 +57,13 @@ def check_output(path: Path, force: bool, *, file: bool = False) -> None:
         raise ValueError(f"{path}: there already; -f replaces it")
 
 
+def new_folder(path: Path, force: bool) -> None:
+    """Make a folder for all that a command writes; fail where something is in it, unless with -f."""
+    if path.exists() and not force and (not path.is_dir() or any(path.iterdir())):
+        raise ValueError(f"{path}: expected a new or empty folder, found something in it; -f replaces it")
+    path.mkdir(exist_ok=True)
+
+
 def check_cohort_output(path: Path, force: bool, num_haplotypes: int | None = None) -> str:
     """Fail before long work where haplotypes cannot be written to `path`, or to what goes beside; the format."""
     from hapforge import io

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from hapforge.cli import evaluate, generate, train
-from hapforge.cli._common import Force, Quiet, Seed, Threads, set_threads, stderr, stdout
+from hapforge.cli._common import Force, Quiet, Seed, Threads, new_folder, set_threads, stderr, stdout
 
 SITES = range(0, 2000, 2)
 """The slice of the embedded cohort: every second of its first 2,000 sites."""
@@ -38,9 +38,7 @@ def command(
     if resume and not (run / "run.json").is_file():
         raise ValueError(f"{output}: expected an interrupted demo to resume, found none")
     if not resume:
-        if output.exists() and not force and (not output.is_dir() or any(output.iterdir())):
-            raise ValueError(f"{output}: expected a new or empty folder, found something in it; -f replaces it")
-        output.mkdir(exist_ok=True)
+        new_folder(output, force)
         cohort = datasets.load("ooa").select_sites(SITES)
         parts = cohort.split(HOLDOUT, seed)
         for part, path in zip(parts, (data, holdout), strict=True):

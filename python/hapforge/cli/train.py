@@ -57,7 +57,7 @@ def command(
     from hapforge import io, models
 
     kind = models.by_name(model)
-    if resume and not _is_trained(kind):
+    if resume and not is_trained(kind):
         raise ValueError(f"--resume: {kind.name} is counted at once, there is nothing to resume")
     if not data.exists():
         raise ValueError(f"{data}: expected a file to read, found none")
@@ -88,7 +88,7 @@ def command(
         raise ValueError("monitor_patience: expected monitor_every=EPOCHS beside it, found none")
     if run_settings.get("monitor_leak") and not run_settings["monitor_every"]:
         raise ValueError("monitor_leak: expected monitor_every=EPOCHS beside it, found none")
-    if _is_trained(kind):
+    if is_trained(kind):
         _train(made, cohort, validation, output, resume, force, run_settings, device, seed, quiet, data)
         if isinstance(made, models.CRBM) and len(made.borders):
             _report_seams(made, validation or cohort, output, seed, quiet)
@@ -203,13 +203,14 @@ def _without_nan(value: Any) -> Any:
 
 def _run_keys(kind: Any) -> dict[str, tuple[type, Any]]:
     """Settings of a run of a model: their types and defaults."""
-    if not _is_trained(kind):
+    if not is_trained(kind):
         return {}
     keys = {key: of for key, of in _RUN_KEYS.items() if kind.MONITORED or not key.startswith("monitor")}
     return {**keys, **kind.FITTING}
 
 
-def _is_trained(kind: Any) -> bool:
+def is_trained(kind: Any) -> bool:
+    """Whether a kind of model is trained by epochs, and not counted at once."""
     return "epochs" in {field.name for field in dataclasses.fields(kind.config_type)}
 
 
