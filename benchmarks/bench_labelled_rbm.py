@@ -4,8 +4,8 @@
 
 FOLDER holds 805_SNP_1000G_real.hapt.zip, 805_SNP.legend and 805_labels.tsv, of which nothing comes with the project.
 One in ten persons is held out by every seed; nothing is chosen by them. Training takes the default settings, on one
-thread. For comparison: real against real (training rows against test rows, equally many), a tenth of the training
-persons with a label, persistent chains, a logistic regression. Fewer updates for the last but one: theirs take longer.
+thread. For comparison: real against real (training rows against test rows, equally many), one temperature for all
+labels, a tenth of the training persons with a label, persistent chains, a logistic regression.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import workloads  # first: it gives NumPy's and torch's libraries one thread
 # isort: split
 import argparse
 import json
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,11 @@ import torch
 
 import hapforge as hf
 from hapforge import _backend, metrics
+from hapforge.evaluation.labels import study_labels
+from hapforge.evaluation.snapshots import Snapshots, load_snapshots
+from hapforge.evaluation.statistics.by_label import label_scores
 from hapforge.haplotypes import seeded_order
+from hapforge.models._temperature import choose_temperature
 from hapforge.stats import allele_frequencies
 
 LABEL = "superpopulation"
@@ -32,6 +37,7 @@ STEPS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
 AGES = (5, 10, 20, 40, 80, 120, 160, 200)
 PCD = {"training": "pcd", "gibbs_steps": 100, "epochs": 40, "num_chains": 500}
 PCD_STEPS = (1, 3, 10, 30, 100, 300, 1000)
+DRAWS = 10  # for every test row, where one draw each would be noise
 
 
 def of_label(H: hf.HaplotypeMatrix, label: str) -> hf.HaplotypeMatrix:
@@ -43,32 +49,45 @@ def accuracy(model: Any, H: hf.HaplotypeMatrix) -> float:
     return float(counts.trace() / counts.sum())
 
 
-def scores(real: hf.HaplotypeMatrix, synthetic: hf.HaplotypeMatrix) -> dict[str, float]:
-    """Of one label, at equal n: r of allele frequencies and the three errors of Carbone et al. 2023, appendix C."""
-    n = min(real.num_haplotypes, synthetic.num_haplotypes)
-    real, synthetic = (H.select_haplotypes(np.sort(seeded_order(len(H.words), 0)[:n])) for H in (real, synthetic))
-    found = metrics.adversarial_accuracy(real, synthetic)
-    frequencies = [allele_frequencies(H) for H in (real, synthetic)]
-    return {
-        "n": n,
-        "af_r": metrics.compare_allele_frequencies(*frequencies).r,
-        "spectrum_error": metrics.spectrum_error(real, synthetic).error,
-        "entropy_error": metrics.entropy_error(real, synthetic).error,
-        "aai_error": metrics.indicator_error(found).error,
-        "aa_truth": found.aa_truth,
-        "aa_syn": found.aa_syn,
-    }
+def values(found: dict[str, Any]) -> dict[str, float]:
+    return {name: round(score.value, 8) for name, score in found.items()}
 
 
-def mean_scores(model: Any, test: hf.HaplotypeMatrix, steps: int | None = None) -> dict[str, float]:
-    """Mean over labels of the scores against test rows, as many draws of every label."""
-    drawn = model.sample(len(test.words), seed=7, labels=test.samples.labels[LABEL], steps=steps)
-    of_labels = [scores(of_label(test, label), of_label(drawn, label)) for label in model.labels]
-    return {key: float(np.mean([entry[key] for entry in of_labels])) for key in of_labels[0] if key != "n"}
+def scores(real: hf.HaplotypeMatrix, other: hf.HaplotypeMatrix) -> dict[str, float]:
+    """Of one label, at equal n."""
+    n = min(real.num_haplotypes, other.num_haplotypes)
+    return {"n": n, **values(label_scores(real, other, n, seed=0))}
 
 
-def by_steps(model: Any, test: hf.HaplotypeMatrix, steps: tuple[int, ...]) -> dict[str, Any]:
-    return {str(k): mean_scores(model, test, k) for k in steps}
+def temperatures(model: Any, train: hf.HaplotypeMatrix, test: hf.HaplotypeMatrix, seed: int) -> dict[str, Any]:
+    """Adversarial accuracy by label, draws at three choices of the temperature; how far from that of training rows.
+
+    Ten draws a test row, in means over ten subsamples. Apart: the greater of the differences of the two parts from
+    those of real rows, mean over labels.
+    """
+    chosen = model.training["temperature"]
+    pooled = choose_temperature(lambda n, at_seed, t: model.sample(n, seed=at_seed, temperature=t), train, None, seed)[
+        "temperature"
+    ]
+    of_each = {label: chosen[label]["temperature"] for label in model.labels}
+    found: dict[str, Any] = {"pooled": pooled, "by_label": of_each}
+
+    def parts(rows: hf.HaplotypeMatrix, other: hf.HaplotypeMatrix) -> tuple[float, float]:
+        both = metrics.adversarial_accuracy(rows, other)
+        return both.aa_truth, both.aa_syn
+
+    control = {label: parts(of_label(test, label), of_label(train, label)) for label in model.labels}
+    choices = {"at_1": dict.fromkeys(of_each, 1.0), "at_pooled": dict.fromkeys(of_each, pooled), "at_by_label": of_each}
+    for name, choice in choices.items():
+        accuracies = {}
+        for label, temperature in choice.items():
+            rows = of_label(test, label)
+            drawn = model.sample(DRAWS * rows.num_haplotypes, seed=9, labels=label, temperature=temperature)
+            accuracies[label] = parts(rows, drawn)
+        apart = [max(abs(a - b) for a, b in zip(accuracies[key], control[key], strict=True)) for key in accuracies]
+        found[name] = {"accuracies": accuracies, "apart": float(np.mean(apart))}
+    found["real"] = control
+    return found
 
 
 def by_label(model: Any, train: hf.HaplotypeMatrix, test: hf.HaplotypeMatrix) -> dict[str, Any]:
@@ -81,6 +100,7 @@ def by_label(model: Any, train: hf.HaplotypeMatrix, test: hf.HaplotypeMatrix) ->
         frequencies = [allele_frequencies(H) for H in (known, synthetic, rows)]
         table[label] = {
             "train_rows": known.num_haplotypes,
+            "temperature": model.training["temperature"][label]["temperature"],
             "test": scores(rows, synthetic),
             "train": scores(known, synthetic),
             "real": scores(rows, known),
@@ -107,36 +127,35 @@ def regression(train: hf.HaplotypeMatrix, test: hf.HaplotypeMatrix) -> float | N
     return float(classifier.score(test.to_dense(), test.samples.labels[LABEL].tolist()))
 
 
-def trained(train: hf.HaplotypeMatrix, test: hf.HaplotypeMatrix, seed: int, **settings: Any) -> tuple[Any, dict]:
-    """A model and what is written of it; test rows are looked at, and change nothing."""
-    ages, looking = {}, 0.0
+def trained(
+    train: hf.HaplotypeMatrix, test: hf.HaplotypeMatrix, seed: int, steps: tuple[int, ...], **settings: Any
+) -> tuple[Any, dict]:
+    """A model and what is written of it; `by_age` and `by_steps` are means over labels at temperature 1."""
+    with tempfile.TemporaryDirectory() as folder:
+        keep = Snapshots(folder, AGES)
+        began = time.process_time()
+        model = hf.models.LabelledRBM(LABEL, **settings).fit(train, seed=seed, callback=keep)
+        seconds = time.process_time() - began
+        study = study_labels(load_snapshots(folder), test, steps=steps)
 
-    def look(state: Any) -> None:
-        nonlocal looking
-        if state.epoch in AGES:
-            now = time.process_time()
-            ages[str(state.epoch)] = {
-                "cpu_seconds": round(now - began - looking, 1),
-                "accuracy": accuracy(state.model, test),
-                "label_chains_right": state.metrics.get("label_chains_right"),
-                **mean_scores(state.model, test),
-            }
-            print(f"  epoch {state.epoch}: {ages[str(state.epoch)]}", flush=True)
-            looking += time.process_time() - now
+    def means(age: int, k: int) -> dict[str, float]:
+        names = next(iter(study.scores[age][k].values()))
+        return {name: round(study.mean(age, k, name), 8) for name in names}
 
-    began = time.process_time()
-    model = hf.models.LabelledRBM(LABEL, **settings).fit(train, seed=seed, callback=look)
-    seconds = time.process_time() - began - looking
-    counts = model.confusion(test)
+    own, last = model.config.steps_of_draws, max(study.updates)
     return model, {
         "config": vars(model.config),
         "cpu_seconds": round(seconds, 1),
         "labels": model.training["labels"],
         "rows_without_label": model.training["num_without_label"],
-        "accuracy": float(counts.trace() / counts.sum()),
+        "accuracy": accuracy(model, test),
         "accuracy_of_training_rows": accuracy(model, train.select_haplotypes(train.samples.labels[LABEL] != "")),
-        "confusion": counts.tolist(),
-        "by_age": ages,
+        "confusion": study.confusion.tolist(),
+        "by_age": {
+            str(age): {"updates": updates, "accuracy": study.accuracy[age], **means(age, own)}
+            for age, updates in study.updates.items()
+        },
+        "by_steps": {str(k): means(last, k) for k in study.steps},
     }
 
 
@@ -157,24 +176,27 @@ def main() -> None:
 
     for seed in range(given.seeds):
         train, test = whole.split(0.1, seed)
-        model, found = trained(train, test, seed)
+        model, found = trained(train, test, seed, STEPS)
         found["logistic_regression"] = regression(train, test)
         found["by_label"] = by_label(model, train, test)
-        found["by_steps"] = by_steps(model, test, STEPS)
+        found["temperatures"] = temperatures(model, train, test, seed)
         record["seeds"][str(seed)] = {"test_rows": len(test.words), **found}
-        print(f"seed {seed}: accuracy {found['accuracy']}, {found['confusion']}", flush=True)
+        print(f"seed {seed}: accuracy {found['accuracy']}, {found['confusion']}, {found['temperatures']}", flush=True)
         write()
     train, test = whole.split(0.1, 0)
-    values = train.samples.labels[LABEL].copy()
+    some = train.samples.labels[LABEL].copy()
     order = seeded_order(train.samples.num_persons, 1)
-    values[order[train.samples.person] >= train.samples.num_persons // 10] = ""
-    partly = train.with_labels({LABEL: values})
-    model, record["tenth_with_label"] = trained(partly, test, 0)
-    record["tenth_with_label"]["logistic_regression"] = regression(partly.select_haplotypes(values != ""), test)
+    some[order[train.samples.person] >= train.samples.num_persons // 10] = ""
+    partly = train.with_labels({LABEL: some})
+    model, record["tenth_with_label"] = trained(partly, test, 0, STEPS)
+    record["tenth_with_label"]["logistic_regression"] = regression(partly.select_haplotypes(some != ""), test)
     print(f"a tenth with label: {record['tenth_with_label']['accuracy']}", flush=True)
     write()
-    model, record["pcd"] = trained(train, test, 0, **PCD)
-    record["pcd"]["by_steps"] = by_steps(model, test, PCD_STEPS)
+    model, record["pcd"] = trained(train, test, 0, PCD_STEPS, **PCD)
+    print(f"pcd: {record['pcd']['accuracy']}, {record['pcd']['by_steps']}", flush=True)
+    write()
+    model, record["pcd_tenth_with_label"] = trained(partly, test, 0, PCD_STEPS, **PCD)
+    print(f"pcd, a tenth with label: {record['pcd_tenth_with_label']['accuracy']}", flush=True)
     write()
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hapforge.cli import convert, demo, evaluate, generate, half_data, impute, info, latent, simulate, train
+from hapforge.cli import convert, demo, evaluate, generate, half_data, impute, info, labels, latent, simulate, train
 from hapforge.errors import HapforgeError
 
 app = typer.Typer(
@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _module in (demo, convert, info, simulate, train, generate, impute, latent, evaluate, half_data):
+for _module in (demo, convert, info, simulate, train, generate, impute, latent, labels, evaluate, half_data):
     app.command(_module.__name__.rsplit(".", 1)[-1].replace("_", "-"))(_module.command)
 
 

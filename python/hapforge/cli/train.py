@@ -23,10 +23,11 @@ _RUN_KEYS: dict[str, tuple[type, Any]] = {
     "monitor_every": (int, 0),
     "monitor_patience": (int, 0),
     "monitor_leak": (float, 0.0),
+    "snapshots": (str, ""),
 }
 """Settings of a run rather than of a model: epochs between checkpoints, share of the persons held out, epochs between
 evaluations on those (0: none), evaluations without a better one after which training stops (0: never), privacy score
-above which it stops (0: never)."""
+above which it stops (0: never), epochs after which the model is kept, with commas between (hapforge labels)."""
 
 _HELD_OUT, _FEWEST_PERSONS = 0.1, 500
 """Share of the persons that a model which asks for it holds out where nothing is said, and of how many at least."""
@@ -114,8 +115,11 @@ def _train(
     data: Path,
 ) -> None:
     from hapforge.evaluation.monitor import BEST, Monitor
+    from hapforge.evaluation.snapshots import Snapshots
 
-    monitor = None
+    monitor = snapshots = None
+    if text := run_settings.get("snapshots"):
+        snapshots = Snapshots(output, _epochs(text, made.planned_epochs(cohort)))
     if run_settings.get("monitor_every"):
         monitor = Monitor(
             cohort,
@@ -139,6 +143,8 @@ def _train(
             nonlocal done
             advance(state.epoch - done)
             done = state.epoch
+            if snapshots is not None:
+                snapshots(state)
             enough = monitor is not None and monitor(state)
             # between epochs, so that nothing of this one is lost; a second Ctrl-C stops at once
             if stop and not enough:
@@ -169,6 +175,14 @@ def _train(
             signal.signal(signal.SIGINT, before)
     if monitor is not None and not quiet:
         stderr.print(f"{output / BEST}: the best of {len(monitor.history)} evaluations, epoch {monitor.best_epoch}")
+
+
+def _epochs(text: str, last: int) -> list[int]:
+    """Epochs with commas between, of 1 to `last`."""
+    parts = [part.strip() for part in text.split(",")]
+    if wrong := [part for part in parts if not (part.isdecimal() and 1 <= int(part) <= last)]:
+        raise ValueError(f"snapshots: expected epochs of 1 to {last} with commas between, found {wrong[0]!r}")
+    return [int(part) for part in parts]
 
 
 def _report_seams(made: Any, real: Any, output: Path, seed: int, quiet: bool) -> None:
@@ -205,7 +219,7 @@ def _run_keys(kind: Any) -> dict[str, tuple[type, Any]]:
     """Settings of a run of a model: their types and defaults."""
     if not is_trained(kind):
         return {}
-    keys = {key: of for key, of in _RUN_KEYS.items() if kind.MONITORED or not key.startswith("monitor")}
+    keys = {key: of for key, of in _RUN_KEYS.items() if kind.MONITORED or key in ("checkpoint_every", "validation")}
     return {**keys, **kind.FITTING}
 
 

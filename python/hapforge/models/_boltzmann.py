@@ -88,7 +88,7 @@ class BoltzmannLearner:
     def epoch(self, epoch: int) -> dict[str, float]:
         """All rows once, in a seeded order, in batches that are as equal as can be."""
         config, num_rows = self._config, len(self._data)
-        batches = max(1, round(num_rows / config.batch_size))
+        batches = config.updates_of_epoch(num_rows)
         num_updates = config.epochs * batches
         order = torch.from_numpy(seeded_order(num_rows, stream_seed(self._seed, "order", epoch))).to(self._data.device)
         gap = 0.0

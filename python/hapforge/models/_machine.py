@@ -59,7 +59,7 @@ class Machine(Protocol):
         first_chain: int = 0,
         start: Tensor | None = None,
         clamp: Tensor | None = None,
-        temperature: float = 1.0,
+        temperature: float | Tensor = 1.0,
     ) -> Tensor:
         """Packed rows: chains after `steps` steps.
 
@@ -69,7 +69,8 @@ class Machine(Protocol):
         start : packed rows; None: every unit 1 with probability 1/2, by the seed
         clamp : bool (num_visible,) or (n, num_visible), on the CPU; units that keep the value they have in `start`,
             which must be given
-        temperature : the last v is drawn given the last h at fields divided by it, rounded to 2**-BITS
+        temperature : the last v is drawn given the last h at fields divided by it, rounded to 2**-BITS; one number, or
+            float64 (n, 1) on the machine's device, one of every chain
         """
 
     def step(self, rows: Tensor, step: int, seed: int, *, first_chain: int = 0) -> tuple[Tensor, Tensor]:
@@ -100,7 +101,7 @@ class HostMachine:
         first_chain: int = 0,
         start: Tensor | None = None,
         clamp: Tensor | None = None,
-        temperature: float = 1.0,
+        temperature: float | Tensor = 1.0,
     ) -> Tensor:
         bits = None if start is None else self._bits(start)
         held = None if clamp is None else clamp.numpy()
@@ -108,7 +109,7 @@ class HostMachine:
             bits, n, steps=steps, seed=seed, clamp=held, first_chain=first_chain, threads=1
         )
         rows = host_rows(_backend.transpose(bits, n, 1))
-        if temperature == 1 or not steps:
+        if _is_one(temperature) or not steps:
             return rows
         if self.hidden == "relu":
             scaled = torch.from_numpy(hidden).double() * (1 << RECTIFIED_BITS)  # integers: the product is exact
@@ -175,7 +176,7 @@ class DeviceMachine:
         first_chain: int = 0,
         start: Tensor | None = None,
         clamp: Tensor | None = None,
-        temperature: float = 1.0,
+        temperature: float | Tensor = 1.0,
     ) -> Tensor:
         if start is None:
             even = torch.zeros((n, len(self.visible_bias)), dtype=torch.int32, device=self.weights.device)
@@ -199,12 +200,12 @@ class DeviceMachine:
         return Moments(both, visible.sum(0), probability.sum(0))
 
     def _step(
-        self, visible: Tensor, step: int, seed: int, first_chain: int, temperature: float = 1.0
+        self, visible: Tensor, step: int, seed: int, first_chain: int, temperature: float | Tensor = 1.0
     ) -> tuple[Tensor, Tensor]:
         where = {"seed": seed, "step": step, "first_chain": first_chain}
         hidden = _fixed_point.draw(self._hidden_field(visible), layer=_HIDDEN_LAYER, **where)
         field = _fixed_point.product(hidden, self._to_visible).add_(self.visible_bias)
-        if temperature != 1:
+        if not _is_one(temperature):
             return _drawn_at(field, temperature, seed, step, first_chain), hidden
         return _fixed_point.draw(field, layer=_VISIBLE_LAYER, **where), hidden
 
@@ -224,12 +225,18 @@ def _held(before: Tensor, drawn: Tensor, clamp: Tensor | None) -> Tensor:
     return drawn if clamp is None else torch.where(clamp.to(drawn.device), before, drawn)
 
 
-def _drawn_at(field: Tensor, temperature: float, seed: int, step: int, first_chain: int) -> Tensor:
+def _is_one(temperature: float | Tensor) -> bool:
+    return not isinstance(temperature, Tensor) and temperature == 1
+
+
+def _drawn_at(field: Tensor, temperature: float | Tensor, seed: int, step: int, first_chain: int) -> Tensor:
     """int8 (n, num_visible): visible units of a step at fields divided by the temperature."""
     at_once = max(1, _DRAWN_AT_ONCE // max(1, field.shape[1]))
     parts = []
     for first in range(0, len(field), at_once):
-        cooled = (field[first : first + at_once].double() / temperature).round_()
+        rows = slice(first, first + at_once)
+        divisor = temperature[rows] if isinstance(temperature, Tensor) else temperature
+        cooled = (field[rows].double() / divisor).round_()
         cooled = cooled.clamp_(-LARGEST_BIAS, LARGEST_BIAS).to(torch.int32)
         where = {"seed": seed, "step": step, "first_chain": first_chain + first}
         parts.append(_fixed_point.draw(cooled, layer=_VISIBLE_LAYER, **where))

@@ -109,6 +109,10 @@ class RBMConfig:
         """Steps at sampling."""
         return self.sample_steps or self.gibbs_steps
 
+    def updates_of_epoch(self, num_rows: int) -> int:
+        """Batches of an epoch over so many training rows."""
+        return max(1, round(num_rows / self.batch_size))
+
 
 AUTOMATIC = ("num_hidden", "gibbs_steps", "epochs", "batch_size", "num_chains", "learning_rate", "temperature")
 

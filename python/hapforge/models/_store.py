@@ -23,7 +23,8 @@ SEAL = "sha256_of_this"
 CHECKPOINT, STATE, LOG = "checkpoint", "state.json", "train.jsonl"
 WINDOWS = "windows"  # a folder for each window of a chain
 SEAMS = "seams.json"  # what `metrics.seam_report` says of a chain
-MONITORED = ("monitor.jsonl", "best", "tensorboard")  # of a callback that evaluates the model (evaluation.Monitor)
+# of callbacks that evaluate the model or keep it (evaluation.Monitor, evaluation.snapshots)
+MONITORED = ("monitor.jsonl", "best", "tensorboard", "snapshots")
 _STRING_FIELDS = ("contig", "id", "ref", "alt")
 
 Tensors = dict[str, NDArray[Any]]

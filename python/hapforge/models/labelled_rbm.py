@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any, ClassVar
 
@@ -23,11 +23,13 @@ from hapforge.models._fixed_point import BITS
 from hapforge.models._label_unit import LabelUnit
 from hapforge.models._machine import Machine, Moments, host_rows
 from hapforge.models._model import check_draws
-from hapforge.models._rbm_config import RBMConfig, check_sampling
+from hapforge.models._rbm_config import RBMConfig, check_sampling, check_temperature
+from hapforge.models._temperature import choose_temperature
 from hapforge.models._training import stream_seed
 from hapforge.models._workers import Workers, device_of
 
 _STR = np.dtypes.StringDType()
+_FEWEST_ROWS = 100  # of a label, by which a temperature is chosen
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,9 @@ class LabelledRBMConfig(RBMConfig):
     label : str, the name in `H.samples.labels`
     training : "rdm" (out of equilibrium), two gradients of chains that start anew, one of each kind for every row of
         the batch; "pcd", `num_chains` persistent chains of haplotype and label, for comparison
+    temperature : as in `hapforge.models.rbm.RBMConfig`; 0, the default: one for every label, chosen after training by
+        its training rows (`hapforge.models._temperature.choose_temperature`); draws before are at 1, and so are those
+        of labels with fewer than 100 training rows
     others : as in `hapforge.models.rbm.RBMConfig`; hidden units are binary
     """
 
@@ -45,9 +50,11 @@ class LabelledRBMConfig(RBMConfig):
     num_hidden: int = 300
     epochs: int = 200
     learning_rate: float = 0.2
+    temperature: float = 0.0
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        chosen = {field.name: getattr(self, field.name) for field in fields(RBMConfig)}
+        RBMConfig(**{name: value for name, value in chosen.items() if value or name != "temperature"})  # checks them
         if not self.label:
             raise ValueError("label: expected the name of a label, found ''")
         for name, allowed in (("training", ("rdm", "pcd")), ("hidden", ("bernoulli",))):
@@ -159,7 +166,8 @@ class LabelledRBM(BoltzmannModel):
         labels : the label of all, or a sequence of n; None draws every person's with the frequencies of the training
             cohort
         steps : int >= 1; None: `sample_steps` of the config, or where that is 0 its `gibbs_steps`
-        temperature : float, the last v is drawn given the last h at logits divided by it; None: that of the config
+        temperature : float, the last v is drawn given the last h at logits divided by it; None: that of the config, or
+            where that is 0 the one chosen for the label, see ``training["temperature"]``
 
         Returns
         -------
@@ -207,16 +215,38 @@ class LabelledRBM(BoltzmannModel):
         temperature = temperature or config.temperature
         machine, unit = self._machine(self._device), self._unit()
         labels = torch.from_numpy(self._codes_to_draw(n, seed, None) if codes is None else codes).to(self._device)
+        of_labels = torch.tensor(list(self._temperatures().values()), dtype=torch.float64, device=self._device)
 
         def block(first: int, last: int) -> Tensor:
             part = labels[first:last]
-            return unit.without(drawn(machine, unit, part, steps, seed, first_chain=first, temperature=temperature))
+            at = temperature or of_labels[part][:, None]
+            return unit.without(drawn(machine, unit, part, steps, seed, first_chain=first, temperature=at))
 
         return self._in_blocks(n, block)
 
     def _sampling(self) -> str:
-        steps = self.config.steps_of_draws
-        return f"{steps} Gibbs steps from random sites by label; the last at temperature {self.config.temperature:g}."
+        of_labels = ", ".join(f"{label} {at:g}" for label, at in self._temperatures().items())
+        at = f"{self.config.temperature:g}" if self.config.temperature else f"chosen by label: {of_labels}"
+        return f"{self.config.steps_of_draws} Gibbs steps from random sites by label; the last at temperature {at}."
+
+    def _temperatures(self) -> dict[str, float]:
+        """Chosen for draws of every label; 1 for those for which none was."""
+        chosen = self.training.get("temperature", {})
+        return {label: chosen[label]["temperature"] if label in chosen else 1.0 for label in self.labels}
+
+    def _conclude(self, H: HaplotypeMatrix, validation: HaplotypeMatrix | None, seed: int) -> None:
+        if self.config.temperature:
+            return
+        found = {}
+        for label, rows in self.training["labels"].items():
+            if rows >= _FEWEST_ROWS:
+                held = None if validation is None else _of_label(validation, self.config.label, label)
+                draw = partial(self._of_one_label, label)
+                found[label] = choose_temperature(draw, _of_label(H, self.config.label, label), held, seed)
+        self.training["temperature"] = found
+
+    def _of_one_label(self, label: str, n: int, seed: int, temperature: float) -> HaplotypeMatrix:
+        return self.sample(n, seed=seed, labels=label, temperature=temperature)
 
     @contextmanager
     def _learner(
@@ -250,6 +280,8 @@ class LabelledRBM(BoltzmannModel):
         counts = self.training["labels"]
         if not isinstance(counts, dict) or not all(isinstance(count, int) and count > 0 for count in counts.values()):
             raise ValueError(f"labels: expected names with their counts, found {counts!r}")
+        for temperature in self._temperatures().values():
+            check_temperature(temperature)
         self._take(tensors, len(self.sites) + len(counts), {})
 
 
@@ -344,7 +376,7 @@ def drawn(
     seed: int,
     *,
     first_chain: int = 0,
-    temperature: float = 1.0,
+    temperature: float | Tensor = 1.0,
 ) -> Tensor:
     """Packed rows with these labels, -1 for none, `steps` steps after sites that are 1 with probability 1/2."""
     n = len(labels)
@@ -363,6 +395,10 @@ def _values(H: HaplotypeMatrix, label: str) -> NDArray[Any]:
     if values.dtype.kind == "f":
         raise TypeError(f"label: expected text or whole numbers in {label!r}, found {values.dtype}")
     return values.astype(_STR)
+
+
+def _of_label(H: HaplotypeMatrix, label: str, value: str) -> HaplotypeMatrix:
+    return H.select_haplotypes(np.flatnonzero(_values(H, label) == value))
 
 
 def _names(H: HaplotypeMatrix, label: str) -> list[str]:

@@ -46,7 +46,7 @@ class ByLabel(Statistic):
     def compute(self, column: Column) -> dict[str, Score]:
         tables = {}
         for name, truth in self._truth.items():
-            rows = _rows_by_value(column.cohort.matrix, name)
+            rows = rows_by_value(column.cohort.matrix, name)
             common = [value for value in truth if value in rows]
             if common:
                 tables[name] = {value: self._scores(column, name, value, rows[value]) for value in common}
@@ -64,8 +64,8 @@ class ByLabel(Statistic):
         sets = [column.cohort.matrix for column in self.run.columns if column.name in self.run.sets]
         found = {}
         for name in self._half.matrix.samples.labels:
-            carried = {value for cohort in sets for value in _rows_by_value(cohort, name)}
-            rows = {value: r for value, r in _rows_by_value(self._half.matrix, name).items() if value in carried}
+            carried = {value for cohort in sets for value in rows_by_value(cohort, name)}
+            rows = {value: r for value, r in rows_by_value(self._half.matrix, name).items() if value in carried}
             enough = any(len(r) >= MIN_ROWS for r in rows.values())
             if enough and len(rows) <= MAX_LABELS:
                 found[name] = rows
@@ -81,7 +81,7 @@ class ByLabel(Statistic):
         least = {(name, value): len(rows) for name, values in self._truth.items() for value, rows in values.items()}
         for column in self.run.columns:
             for name in self._truth:
-                for value, rows in _rows_by_value(column.cohort.matrix, name).items():
+                for value, rows in rows_by_value(column.cohort.matrix, name).items():
                     if len(rows) >= MIN_ROWS and (name, value) in least:
                         least[name, value] = min(least[name, value], len(rows))
         return least
@@ -92,49 +92,65 @@ class ByLabel(Statistic):
             if number < MIN_ROWS:
                 reason = f"not computed: {number} rows of {value} in {who}, at least {MIN_ROWS} are needed"
                 return {key: score(np.nan, number, reason) for key in SCORES}
-        try:
-            return self._computed(
-                self._half.matrix.select_haplotypes(truth),
-                column.cohort.matrix.select_haplotypes(rows),
-                self._n[name, value],
-            )
-        except ValueError as error:
-            return {key: score(np.nan, 0, f"not computed: {error}") for key in SCORES}
-
-    def _computed(self, truth: HaplotypeMatrix, cohort: HaplotypeMatrix, n: int) -> dict[str, Score]:
-        seed = self.run.seed
-        sides = [
-            (matrix, [rows_at(matrix.num_haplotypes, n, seed, stream + r) for r in range(REPEATS)])
-            for matrix, stream in ((truth, Stream.LABEL_TRUTH), (cohort, Stream.LABEL_SET))
-        ]
-        subsamples = list(zip(sides[0][1], sides[1][1], strict=True))
-        if truth.num_haplotypes == cohort.num_haplotypes == n:
-            subsamples = subsamples[:1]
-        accuracy = accuracy_over(NearestSets(truth, cohort), subsamples)
-        error = indicator_error(accuracy)
-        first, second = (m if rows[0] is None else m.select_haplotypes(rows[0]) for m, rows in sides)
-        fit = compare_allele_frequencies(allele_frequencies(first), allele_frequencies(second), seed=seed)
-        few = min(n, MAX_SPECTRUM_ROWS)
-        spectra = compare_spectra(spectrum(first, few, seed=seed), spectrum(second, few, seed=seed))
-        sizes = compare_sizes(compressed_size(first, n, seed=seed), compressed_size(second, n, seed=seed))
-        of_label = f"rows of this label, {n} of each side"
-        nearest = f"strict ties, {of_label}, mean over {len(subsamples)} seeded subsamples"
-        return {
-            "aa_truth": score(accuracy.aa_truth, n, nearest, accuracy.aa_truth_interval),
-            "aa_syn": score(accuracy.aa_syn, n, nearest, accuracy.aa_syn_interval),
-            "af_r": score(fit.r, fit.num_sites, f"Pearson, all sites, {of_label}", fit.r_interval),
-            "spectrum_error": score(
-                spectra.error, spectra.n, f"{spectra.num_values} singular values, {spectra.n} rows", spectra.interval
-            ),
-            "entropy_error": score(sizes.error, n, f"ratio {sizes.ratio:.4f}, {of_label}", sizes.interval),
-            "aai_error": score(error.error, n, nearest, error.interval),
-        }
+        return label_scores(
+            self._half.matrix.select_haplotypes(truth),
+            column.cohort.matrix.select_haplotypes(rows),
+            self._n[name, value],
+            seed=self.run.seed,
+        )
 
     def collect(self) -> dict[str, Any]:
         return {"label_scores": LabelScores(self._found)} if self._found else {}
 
 
-def _rows_by_value(matrix: HaplotypeMatrix, name: str) -> dict[str, Rows]:
+def label_scores(truth: HaplotypeMatrix, cohort: HaplotypeMatrix, n: int, *, seed: int) -> dict[str, Score]:
+    """The scores of `SCORES` of two cohorts of one label, n rows of each; NaN, with the reason, for what has none.
+
+    Where a cohort has more rows, adversarial accuracy is the mean over ten seeded subsamples, the others are of the
+    first of these.
+
+    Parameters
+    ----------
+    truth, cohort : HaplotypeMatrix with the same sites, at least n rows each
+    n : int >= 1
+    seed : int >= 0
+    """
+    try:
+        return _computed(truth, cohort, n, seed)
+    except ValueError as error:
+        return {key: score(np.nan, 0, f"not computed: {error}") for key in SCORES}
+
+
+def _computed(truth: HaplotypeMatrix, cohort: HaplotypeMatrix, n: int, seed: int) -> dict[str, Score]:
+    sides = [
+        (matrix, [rows_at(matrix.num_haplotypes, n, seed, stream + r) for r in range(REPEATS)])
+        for matrix, stream in ((truth, Stream.LABEL_TRUTH), (cohort, Stream.LABEL_SET))
+    ]
+    subsamples = list(zip(sides[0][1], sides[1][1], strict=True))
+    if truth.num_haplotypes == cohort.num_haplotypes == n:
+        subsamples = subsamples[:1]
+    accuracy = accuracy_over(NearestSets(truth, cohort), subsamples)
+    error = indicator_error(accuracy)
+    first, second = (m if rows[0] is None else m.select_haplotypes(rows[0]) for m, rows in sides)
+    fit = compare_allele_frequencies(allele_frequencies(first), allele_frequencies(second), seed=seed)
+    few = min(n, MAX_SPECTRUM_ROWS)
+    spectra = compare_spectra(spectrum(first, few, seed=seed), spectrum(second, few, seed=seed))
+    sizes = compare_sizes(compressed_size(first, n, seed=seed), compressed_size(second, n, seed=seed))
+    of_label = f"rows of this label, {n} of each side"
+    nearest = f"strict ties, {of_label}, mean over {len(subsamples)} seeded subsamples"
+    return {
+        "aa_truth": score(accuracy.aa_truth, n, nearest, accuracy.aa_truth_interval),
+        "aa_syn": score(accuracy.aa_syn, n, nearest, accuracy.aa_syn_interval),
+        "af_r": score(fit.r, fit.num_sites, f"Pearson, all sites, {of_label}", fit.r_interval),
+        "spectrum_error": score(
+            spectra.error, spectra.n, f"{spectra.num_values} singular values, {spectra.n} rows", spectra.interval
+        ),
+        "entropy_error": score(sizes.error, n, f"ratio {sizes.ratio:.4f}, {of_label}", sizes.interval),
+        "aai_error": score(error.error, n, nearest, error.interval),
+    }
+
+
+def rows_by_value(matrix: HaplotypeMatrix, name: str) -> dict[str, Rows]:
     """{label: rows that have it}; none where the cohort has no such label or its values are measurements."""
     values = matrix.samples.labels.get(name)
     if values is None or values.dtype.kind == "f":
