@@ -16,6 +16,7 @@ from hapforge.errors import FormatError
 from hapforge.models import _fixed_point, _machine, _store, labelled_rbm
 from hapforge.models._fixed_point import BITS
 from hapforge.models._label_unit import LabelUnit
+from hapforge.models._temperature import choose_temperature
 from hapforge.models._workers import Workers
 
 
@@ -408,6 +409,61 @@ def test_labels_of_draws(model: labelled_rbm.LabelledRBM, cohort: hf.HaplotypeMa
     cold = model.sample(50, seed=2, temperature=0.5)
     assert cold.sha256() != model.sample(50, seed=2).sha256()
     assert cold.samples.labels["population"].tolist() == model.sample(50, seed=2).samples.labels["population"].tolist()
+
+
+@pytest.fixture(scope="module")
+def cooled() -> labelled_rbm.LabelledRBM:
+    """Of 40 sites that are told apart too little; 102 rows of c, 90 of d."""
+    train, names = three_kinds(600, 1)
+    rest = np.flatnonzero(names == "c")
+    values = names.copy()
+    values[rest[102:]] = "d"
+    settings = {"num_hidden": 12, "epochs": 30, "batch_size": 300, "learning_rate": 1.0}
+    return hf.models.LabelledRBM("kind", **settings).fit(train.with_labels({"kind": values}), seed=1)
+
+
+def test_temperatures_are_chosen_by_the_rows_of_each_label(cooled: labelled_rbm.LabelledRBM) -> None:
+    """For labels with 100 rows or more; every row is drawn at its own label's."""
+    rows, chosen = cooled.training["labels"], cooled.training["temperature"]
+    assert set(chosen) == {name for name in rows if rows[name] >= 100}
+    assert "d" in rows
+    at = {name: chosen[name]["temperature"] if name in chosen else 1.0 for name in rows}
+    assert len(set(at.values())) > 1
+    for name, found in chosen.items():
+        assert abs(found["n"] - rows[name] / 2) <= 2
+    train, _ = three_kinds(600, 1)
+    of_a = train.select_haplotypes(train.samples.labels["kind"] == "a")  # c alone has lost rows to d
+    again = choose_temperature(lambda n, s, t: cooled.sample(n, seed=s, labels="a", temperature=t), of_a, None, 1)
+    assert chosen["a"] == again
+    labels = np.tile(list(rows), 12)
+    mixed = cooled.sample(48, seed=6, labels=labels)
+    for name, temperature in at.items():
+        alone = cooled.sample(48, seed=6, labels=labels, temperature=temperature)
+        assert np.array_equal(mixed.words[labels == name], alone.words[labels == name])
+    assert cooled._sampling().endswith(", ".join(f"{name} {at[name]:g}" for name in rows) + ".")
+
+
+def test_chosen_temperatures_are_kept(cooled: labelled_rbm.LabelledRBM, tmp_path: Path) -> None:
+    cooled.save(tmp_path / "model")
+    loaded = hf.models.load(tmp_path / "model")
+    assert loaded.sample(60, seed=2).sha256() == cooled.sample(60, seed=2).sha256()
+    path = tmp_path / "model" / "model.json"
+    description = json.loads(path.read_text())
+    for wrong in (-1.0, "cold", None):
+        description["training"]["temperature"]["a"]["temperature"] = wrong
+        description.pop(_store.SEAL)
+        _store.write_sealed(path, description)
+        description = json.loads(path.read_text())
+        with pytest.raises(FormatError, match="the parts of a labelled_rbm model"):
+            hf.models.load(tmp_path / "model")
+
+
+def test_a_given_temperature_is_taken() -> None:
+    train, _ = three_kinds(300, 1)
+    model = hf.models.LabelledRBM("kind", num_hidden=4, epochs=1, temperature=0.7).fit(train)
+    assert "temperature" not in model.training
+    assert model.sample(20).sha256() == model.sample(20, temperature=0.7).sha256()
+    assert model.sample(20).sha256() != model.sample(20, temperature=1.0).sha256()
 
 
 def test_whole_numbers_are_labels() -> None:

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 FORMAT, FORMAT_VERSION = "hapforge-labels", 1
 ERRORS = {
-    "spectrum_error": "Error of the spectrum",
-    "entropy_error": "Error of the entropy",
-    "aai_error": "Error of the accuracy indicator",
+    "spectrum_error": "Spectrum",
+    "entropy_error": "Entropy",
+    "aai_error": "Accuracy indicator",
 }
 """Scores that are drawn over sampling steps, and their headings."""
 
@@ -40,6 +40,7 @@ _MAX_AGES = 8  # lines; of more, as many are drawn, evenly chosen
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (8, 3)))
 _MARKERS = "os^Dv"
 _NUM_BINS = 40
+_OWN: dict[str, Any] = {"marker": "D", "markersize": 7, "markerfacecolor": "none", "markeredgewidth": 1.6}
 _DRAWN = "#7b4fb5"  # what is drawn, in marginals; the paper's are violet, too
 
 
@@ -153,7 +154,8 @@ def _plain(of_labels: dict[str, dict[str, Score]]) -> dict[str, Any]:
 def draw_scores(study: LabelStudy) -> bytes:
     """PNG of the three errors over sampling steps: of every label, drawn by the oldest model; their mean, at every age.
 
-    Where there are several ages, the accuracy of telling labels over age stands below.
+    Lines are draws at temperature 1, hollow marks the model's own draws. Where there are several ages, the accuracy of
+    telling labels over age stands below.
 
     Raises
     ------
@@ -167,7 +169,7 @@ def draw_scores(study: LabelStudy) -> bytes:
     ages, oldest = _some(list(study.updates)), max(study.updates)
     columns = 2 if len(ages) > 1 else 1
     shown = list(study.counts) if len(study.counts) <= MAX_LABELS else []
-    key_rows = -(-(len(shown) + 1) // 3)
+    key_rows = -(-(len(shown) + 2) // 3)
     heights = [3.0] * len(ERRORS) + [0.25 + 0.2 * max(key_rows, 3)] + [2.6] * (columns - 1)
     with _canvas((5.2 * columns + 0.4, sum(heights))) as figure:
         ink = palette("light")
@@ -180,6 +182,8 @@ def draw_scores(study: LabelStudy) -> bytes:
                 by_label.plot(
                     study.steps, values, color=colour, linestyle=dash, marker=marker, markersize=4, linewidth=1.4
                 )
+                value = study.own[label][name].value
+                by_label.plot(study.own_steps, value, color=colour, **_OWN)
                 if study.control:  # a stroke at the edge
                     value, across = study.control[label][name].value, by_label.get_yaxis_transform()
                     by_label.plot([0.96, 1], [value] * 2, color=colour, linewidth=2.2, transform=across)
@@ -200,9 +204,10 @@ def draw_scores(study: LabelStudy) -> bytes:
         for number in range(len(shown)):
             colour, dash, marker = _style(number)
             strokes.append({"color": colour, "linestyle": dash, "marker": marker, "markersize": 5})
-        real = [{"color": ink["real"], "linewidth": 2.2}] if study.control and shown else []
-        key = [short(f"{label}, {study.counts[label]}", 24) for label in shown]
-        _key(figure.add_subplot(grid[len(ERRORS), 0]), strokes + real, [*key, *["right edge: real rows"] * len(real)])
+        strokes += [{"color": ink["real"], "linestyle": "", **_OWN}] if shown else []
+        strokes += [{"color": ink["real"], "linewidth": 2.2}] if study.control and shown else []
+        key = [*(short(f"{label}, {study.counts[label]}", 24) for label in shown), "its own draws", "real rows (edge)"]
+        _key(figure.add_subplot(grid[len(ERRORS), 0]), strokes, key[: len(strokes)])
         if columns == 2:
             strokes = [{"color": colour, "marker": "o", "markersize": 5} for colour in _shades(len(ages))]
             real = [{"color": ink["real"], "linestyle": (0, (4, 2))}] if study.control else []
@@ -266,20 +271,23 @@ def draw_components(study: LabelStudy) -> bytes:
         heights = [large] + [0.92 * small * rows] * bool(rows)
         parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
         every = np.concatenate([study.real, study.drawn])
-        margin = 0.04 * np.ptp(every, axis=0)
+        span = np.ptp(every, axis=0)
+        margin = 0.04 * np.where(span > 0, span, 1)
         limits = list(zip(every.min(0) - margin, every.max(0) + margin, strict=True))
         axes = _with_marginals(parts[0], study, np.ones(len(study.codes), bool), limits, large=True)
         axes.set(
             xlabel=f"PC 1 ({100 * study.explained[0]:.1f} % of the variance)",
             ylabel=f"PC 2 ({100 * study.explained[1]:.1f} %)",
         )
-        _key_of_components(axes, study, shown)
+        _key_of_components(parts[0], study, shown)
         if rows:
             cells = parts[1].subfigures(rows, columns, squeeze=False).ravel()
             for cell, label in zip(cells, shown, strict=False):
                 member = study.codes == study.labels.index(label)
                 axes = _with_marginals(cell, study, member, limits, large=False)
-                axes.set_title(short(f"{label}, {study.counts[label]}", 28))
+                cell.suptitle(
+                    short(f"{label}, {study.counts[label]}", 28), x=0.02, ha="left", fontsize=10, weight="bold"
+                )
         return _png(figure)
 
 
@@ -345,8 +353,11 @@ def _shades(number: int) -> list[Any]:
 
 def _axes_of_steps(axes: Axes, study: LabelStudy, name: str, title: str) -> None:
     axes.set_xscale("log")
-    axes.set_yscale("log")
+    if any((np.nan_to_num(np.asarray(line.get_ydata(), np.float64)) > 0).any() for line in axes.lines):
+        axes.set_yscale("log")  # on which an error of 0 has no mark
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_minor_formatter(lambda value, _: "")
     axes.axvline(study.own_steps, color=palette("light")["muted"], linestyle=":", linewidth=1, zorder=0)
     axes.grid(axis="y")
     axes.set(title=title, xlabel="sampling steps t_G", ylabel=SCORES[name])
@@ -429,7 +440,7 @@ def _with_marginals(
     return axes
 
 
-def _key_of_components(axes: Axes, study: LabelStudy, shown: list[str]) -> None:
+def _key_of_components(part: Any, study: LabelStudy, shown: list[str]) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -444,15 +455,16 @@ def _key_of_components(axes: Axes, study: LabelStudy, shown: list[str]) -> None:
         Patch(facecolor="none", edgecolor=ink["ink"]),
         Patch(facecolor=_DRAWN, alpha=0.45),
     ]
-    names = [*(short(label, 20) for label in shown), "test haplotype", "draw", "test haplotypes", "draws"]
+    names = [
+        *(short(label, 20) for label in shown),
+        "test haplotype",
+        "draw",
+        "test haplotypes along an axis",
+        "draws along an axis",
+    ]
     columns = 1 if len(names) <= 16 else 2
-    legend = axes.legend(
-        handles,
-        [str(i) for i in range(len(names))],
-        frameon=False,
-        loc="upper left",
-        bbox_to_anchor=(1.2, 1.0),
-        ncols=columns,
+    legend = part.legend(
+        handles, [str(i) for i in range(len(names))], frameon=False, loc="outside right upper", ncols=columns
     )
     for text, name in zip(legend.get_texts(), names, strict=True):
         text.set_text(name)
