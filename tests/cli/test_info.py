@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import hapforge as hf
+from hapforge.models import _store
 
 
 def info(path: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -107,8 +108,21 @@ def test_an_unfinished_run(tmp_path: Path) -> None:
         "notes.data": "x.npz",
     }
     assert table(info(tmp_path).stdout) == expected
-    (tmp_path / "train.jsonl").write_text('{"epoch": 1}\n{"epoch": 2}\n{"epo')
+    log = tmp_path / "train.jsonl"
+    for epoch in (1, 2):
+        _store.append_sealed(log, {"epoch": epoch, "loss": 0.25})
     assert table(info(tmp_path).stdout) == {**expected, "epochs done": "2"}
+    whole = log.read_text()
+    log.write_text(whole + '{"epo')
+    torn = f"{log}: its last line is not whole, as that of a killed run"
+    assert table(info(tmp_path).stdout) == {**expected, "epochs done": "2", "torn": torn}
+    log.write_text(whole.replace("0.25", "0.26", 1))
+    for name, content in (("model.json", '{"model": "rbm"}'), ("run.json", json.dumps(record))):
+        (tmp_path / name).write_text(content)  # a run that has ended, and then one that has not
+        lines = table(info(tmp_path).stdout)
+        assert lines["damaged"].startswith(f"{log}, line 1: expected SHA-256 ")
+        assert lines.get("epochs done") == ("0" if name == "run.json" else None)
+        (tmp_path / "model.json").unlink(missing_ok=True)
 
 
 def test_a_store_whose_metadata_nests_too_deep(small_cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:

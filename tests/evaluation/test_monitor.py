@@ -13,7 +13,9 @@ import pytest
 import hapforge as hf
 from hapforge.evaluation import Monitor
 from hapforge.evaluation.monitor import _qualities
+from hapforge.io.event_log import events
 from hapforge.metrics import adversarial_accuracy, compare_ld, privacy_score
+from hapforge.models import _store
 
 pytest.importorskip("torch")
 SETTINGS = {"num_hidden": 24, "gibbs_steps": 4, "epochs": 12, "num_chains": 60, "batch_size": 60, "learning_rate": 0.3}
@@ -58,12 +60,19 @@ def noise(cohorts: tuple[hf.HaplotypeMatrix, hf.HaplotypeMatrix]) -> hf.Haplotyp
     return hf.models.Bernoulli().fit(cohorts[0]).sample(300, seed=1)
 
 
+class Interrupted:
+    def sample(self, n: int, *, seed: int) -> hf.HaplotypeMatrix:
+        raise Interrupt
+
+
 def parameters(model: hf.models.RBM) -> list[np.ndarray]:
     return [model.weights, model.visible_bias, model.hidden_bias]
 
 
 def log(folder: Path) -> list[dict]:
-    return [json.loads(line) for line in (folder / "monitor.jsonl").read_text().splitlines()]
+    entries, torn = _store.read_sealed_lines(folder / "monitor.jsonl")
+    assert not torn
+    return entries
 
 
 def test_scores_are_those_of_the_metrics(cohorts: tuple, noise: hf.HaplotypeMatrix) -> None:
@@ -167,11 +176,52 @@ def test_best_is_kept_and_training_stops(cohorts: tuple, tmp_path: Path) -> None
     assert model.training["epochs_done"] == monitor.best_epoch + 6 < 200
     best = max(entries, key=lambda entry: entry["aggregate"])
     assert best["epoch"] == monitor.best_epoch
-    drawn = hf.models.load(run / "best").sample(150, seed=0)
+    drawn = hf.models.load(run / "best").sample(150, seed=0, temperature=1.0)
     again = Monitor(train, validation, every=1, n=150)
     again(Epoch(1, Playback(drawn)))
     assert again.history[0]["scores"] == best["scores"]
     assert hf.models.load(run).sample(9).sha256() != hf.models.load(run / "best").sample(9).sha256()
+
+
+def test_the_best_model_draws_at_a_temperature_that_is_chosen_for_it(
+    cohorts: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if it were the last one: a machine whose training ends at the best epoch is the same model.
+
+    Killed before it is chosen, the run is resumed, and trains no more: the callback had ended it.
+    """
+    train, validation = cohorts
+    settings = SETTINGS | {"warmup": 0.0, "hold": 1.0, "learning_rate": 0.6}
+    monkeypatch.setattr(Monitor, "_leaks", lambda self, scores: True)  # the first evaluation stays the best
+
+    def fit(**more: object) -> hf.models.RBM:
+        monitor = Monitor(train, validation, every=6, n=60, folder=run)
+
+        def callback(state: Epoch) -> bool:
+            monitor(state)
+            return state.epoch == 9
+
+        return hf.models.RBM(**settings).fit(train, seed=3, validation=validation, callback=callback, run=run, **more)
+
+    def interrupt(*_: object) -> None:
+        raise Interrupt
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        patched.setattr(_store, "replace_description", interrupt)
+        with pytest.raises(Interrupt):
+            fit()
+    assert hf.models.load(run / "best").config.temperature == 0
+    model = fit(resume=True)
+    assert model.training["epochs_done"] == 9
+    best, alone = hf.models.load(run / "best"), hf.models.RBM(**settings)
+    alone.fit(train, seed=3, validation=validation, callback=lambda state: state.epoch == 6)
+    assert 0 < best.config.temperature < 1
+    assert best.config == alone.config
+    assert best.training["temperature"] == alone.training["temperature"] != model.training["temperature"]
+    assert best.sample(30, seed=1).sha256() == alone.sample(30, seed=1).sha256()
+    card = json.loads((run / "best" / "model.json").read_text())["card"]
+    assert f"at temperature {best.config.temperature:g}. It was chosen by" in card["sampling"]
 
 
 def without_time(folder: Path) -> list[dict]:
@@ -209,17 +259,17 @@ def test_a_resumed_run_is_the_uninterrupted_one(cohorts: tuple, tmp_path: Path, 
 
 def test_tensorboard_gets_the_same_numbers(cohorts: tuple, noise: hf.HaplotypeMatrix, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
-    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
-
     monitor = Monitor(*cohorts, every=1, n=60, folder=tmp_path)
     for epoch in (1, 2):
         monitor(Epoch(epoch, Playback(noise)))
-    (path,) = (tmp_path / "tensorboard").iterdir()
-    found = {
-        (event.step, value.tag): value.tensor.float_val[0]
-        for event in EventFileLoader(str(path)).Load()
-        for value in event.summary.value
-    }
+    with pytest.raises(Interrupt):  # a run that is resumed after epoch 1
+        Monitor(*cohorts, every=1, n=60, folder=tmp_path)(Epoch(2, Interrupted()))
+    Monitor(*cohorts, every=1, n=60, folder=tmp_path)(Epoch(2, Playback(noise)))
+    (path,) = (tmp_path / "tensorboard" / "monitor").iterdir()
+    values = [(event.step, value) for event in events(path) for value in event.summary.value]
+    found = {(step, value.tag): value.tensor.float_val[0] for step, value in values}
+    assert len(found) == len(values)
+    assert [entry["epoch"] for entry in log(tmp_path)] == [1, 2]
     for entry in log(tmp_path):
         assert found[entry["epoch"], "monitor/aggregate"] == pytest.approx(entry["aggregate"])
         assert found[entry["epoch"], "monitor/ld_score"] == pytest.approx(entry["scores"]["ld_score"])
@@ -228,7 +278,7 @@ def test_tensorboard_gets_the_same_numbers(cohorts: tuple, noise: hf.HaplotypeMa
 def test_without_tensorboard(
     cohorts: tuple, noise: hf.HaplotypeMatrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "tensorboard.summary", None)
+    monkeypatch.setitem(__import__("sys").modules, "tensorboard.compat.proto.event_pb2", None)
     Monitor(*cohorts, every=1, n=60, folder=tmp_path)(Epoch(1, Playback(noise)))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "monitor.jsonl"]
 

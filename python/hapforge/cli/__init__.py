@@ -82,4 +82,9 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
+    if "RANK" in os.environ:  # one of the processes of torchrun: one line for all
+        from hapforge.models import _ranks
+
+        if not _ranks.may_speak():
+            return
     print(f"hapforge: {_one_line(message)}", file=sys.stderr)

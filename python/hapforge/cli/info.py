@@ -34,11 +34,14 @@ def command(
     """
     _common.set_threads(threads)
     if (path / "model.json").is_file():
+        _, remarks = _logged(path)
         seams = path / "seams.json"
-        lines = [("run", _common.printable(path)), *_described(path / "model.json")]
+        lines = [("run", _common.printable(path)), *remarks, *_described(path / "model.json")]
         lines += [(f"seams.{key}", value) for key, value in (_described(seams) if seams.is_file() else [])]
     elif (path / "run.json").is_file():
-        lines = [("run", f"{_common.printable(path)} (not finished)"), *_epochs(path), *_described(path / "run.json")]
+        epochs, remarks = _logged(path)
+        lines = [("run", f"{_common.printable(path)} (not finished)"), ("epochs done", str(epochs)), *remarks]
+        lines += _described(path / "run.json")
     else:
         lines = _file_lines(path, quiet)
     width = max(len(key) for key, _ in lines)
@@ -67,10 +70,21 @@ def _described(file: Path) -> list[tuple[str, str]]:
     return lines
 
 
-def _epochs(folder: Path) -> list[tuple[str, str]]:
-    """How many epochs the log of a run has, or those of its windows, a line each; the last line may be torn."""
-    logs = [*folder.glob("train.jsonl"), *folder.glob("windows/*/train.jsonl")]
-    return [("epochs done", str(sum(log.read_bytes().count(b"}\n") for log in logs)))]
+def _logged(run: Path) -> tuple[int, list[tuple[str, str]]]:
+    """How many epochs the log of a run has, or those of its windows, and what is wrong with them."""
+    from hapforge.models._run import read_log
+
+    epochs, remarks = 0, []
+    for log in (*run.glob("train.jsonl"), *sorted(run.glob("windows/*/train.jsonl"))):
+        try:
+            entries, torn = read_log(log.parent)
+        except FormatError as error:
+            remarks.append(("damaged", str(error)))
+            continue
+        epochs += len(entries)
+        if torn:
+            remarks.append(("torn", f"{_common.printable(log)}: its last line is not whole, as that of a killed run"))
+    return epochs, remarks
 
 
 def _flat(content: dict[str, Any]) -> list[tuple[str, str]]:

@@ -54,23 +54,31 @@ def command(
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a model. Ctrl-C leaves a run folder that --resume goes on with."""
+    """Train a model. Ctrl-C leaves a run folder that --resume goes on with.
+
+    torchrun --nproc-per-node N -m hapforge train ... trains one by N processes.
+    """
     from hapforge import io, models
+    from hapforge.models import _ranks
 
     kind = models.by_name(model)
+    ranks = _ranks.meet()
+    if ranks.count > 1 and not kind.SHARED:
+        raise ValueError(f"{kind.name}: expected one process, found {ranks.count} of torchrun")
+    quiet = quiet or not ranks.is_first
     if resume and not is_trained(kind):
         raise ValueError(f"--resume: {kind.name} is counted at once, there is nothing to resume")
     if not data.exists():
         raise ValueError(f"{data}: expected a file to read, found none")
-    if resume and not output.is_dir():
+    if ranks.is_first and resume and not output.is_dir():
         raise ValueError(f"{output}: expected a run folder to resume, found none")
-    if not resume:
+    if ranks.is_first and not resume:
         check_output(output, force)
     set_threads(threads)
     given = _settings(kind, preset, config, settings or [])
     said = set(given)
     if resume:
-        given = {**_settings_of(output, kind), **given}
+        given = {**ranks.told(_settings_of(output, kind) if ranks.is_first else None), **given}
     run_settings = {key: given.pop(key, default) for key, (_, default) in _run_keys(kind).items()}
     by_default = kind.HOLDS_OUT and preset is None and not resume and "validation" not in said
     made = kind(**given)
@@ -99,6 +107,7 @@ def command(
     if not quiet:
         held = "" if validation is None else f", {validation.num_haplotypes} held out for validation"
         stderr.print(f"{output}: {kind.name} of {cohort.num_haplotypes} haplotypes x {cohort.num_sites} sites{held}")
+    _ranks.leave()
 
 
 def _train(
@@ -116,11 +125,12 @@ def _train(
 ) -> None:
     from hapforge.evaluation.monitor import BEST, Monitor
     from hapforge.evaluation.snapshots import Snapshots
+    from hapforge.models import _ranks
 
-    monitor = snapshots = None
+    monitor, snapshots, ranks = None, None, _ranks.meet()
     if text := run_settings.get("snapshots"):
         snapshots = Snapshots(output, _epochs(text, made.planned_epochs(cohort)))
-    if run_settings.get("monitor_every"):
+    if run_settings.get("monitor_every") and ranks.is_first:
         monitor = Monitor(
             cohort,
             validation,
@@ -135,6 +145,8 @@ def _train(
 
         def on_interrupt(*_: Any) -> None:
             nonlocal stop
+            if not ranks.is_first:  # which ends for all
+                return
             if stop:
                 raise KeyboardInterrupt
             stop = True
@@ -151,7 +163,12 @@ def _train(
                 raise KeyboardInterrupt
             return enough
 
+        def on_end(*_: Any) -> None:
+            raise _ranks.lost()
+
         before = signal.signal(signal.SIGINT, on_interrupt)
+        if ranks.count > 1 and ranks.is_first:
+            signal.signal(signal.SIGTERM, on_end)  # torchrun sends it once any process has ended
         try:
             made.fit(
                 cohort,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
@@ -12,14 +11,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hapforge._streams import Stream
+from hapforge.errors import MissingDependencyError
 from hapforge.haplotypes import HaplotypeMatrix, check_seed, seeded_order
-from hapforge.io.atomic import atomic_file
+from hapforge.io.event_log import EventLog
 from hapforge.metrics import adversarial_accuracy, compare_allele_frequencies, compare_ld
 from hapforge.metrics.allele_frequency import LOW_FREQUENCY
 from hapforge.metrics.transport import optimal_cost
+from hapforge.models import _store
 from hapforge.stats import allele_frequencies, randomized_pca
 
-LOG, BEST, TENSORBOARD = "monitor.jsonl", "best", "tensorboard"
+LOG, BEST, TENSORBOARD = _store.MONITOR_LOG, _store.BEST, _store.TENSORBOARD
 SCORES = ("af_r", "af_r_low", "ld_score", "pca_wasserstein", "aa_truth", "aa_syn", "privacy")
 MAX_PCA_ROWS = 500
 
@@ -63,13 +64,14 @@ class Monitor:
 
     With a `folder` (that of the run) there are
 
-    - ``monitor.jsonl``, one line per evaluation: ``epoch``; ``seconds`` it took; ``n`` rows a side; ``seed``;
-      ``scores`` and ``control`` {name: number or null}; ``qualities`` {af, ld, pca, aa_truth, aa_syn}; ``aggregate``;
-      ``best_epoch`` and ``best_aggregate`` so far;
-    - ``best/``, the model of the best epoch, which `models.load` and ``hapforge generate`` take;
-    - ``tensorboard/`` where the package tensorboard is installed.
+    - ``monitor.jsonl``, one line per evaluation, with a checksum of itself: ``epoch``; ``seconds`` it took; ``n`` rows
+      a side; ``seed``; ``scores`` and ``control`` {name: number or null}; ``qualities`` {af, ld, pca, aa_truth,
+      aa_syn}; ``aggregate``; ``best_epoch`` and ``best_aggregate`` so far;
+    - ``best/``, the model of the best epoch, which `models.load` and ``hapforge generate`` take; a temperature of draws
+      that is left open is chosen for it, too, when training ends (evaluations during training are at 1);
+    - ``tensorboard/monitor/`` where the package tensorboard is installed.
 
-    A run that is resumed goes on with them: lines of epochs that are trained again are dropped.
+    A run that is resumed goes on with them: what is of epochs that are trained again is dropped.
 
     Parameters
     ----------
@@ -121,7 +123,7 @@ class Monitor:
         self.control = self._score(self._trained_on)
         self.history: list[dict[str, Any]] = []
         self._begun = False
-        self._board: Any = None
+        self._board: EventLog | None = None
 
     def __call__(self, state: State) -> bool:
         """Evaluate where it is time to; whether training should stop."""
@@ -138,7 +140,7 @@ class Monitor:
         aggregate = sum(qualities.values()) / len(qualities)
         best = max((entry["aggregate"] for entry in self.history), default=-math.inf)
         is_best = aggregate > best and (not self.history or not self._leaks(scores))
-        entry = {
+        entry: dict[str, Any] = {
             "epoch": state.epoch,
             "seconds": round(time.perf_counter() - start, 3),
             "n": self._n,
@@ -153,9 +155,12 @@ class Monitor:
         if self._folder is not None:
             if is_best:
                 state.model.save(self._folder / BEST, overwrite=True)
-            with open(self._folder / LOG, "a", encoding="utf-8") as handle:
-                handle.write(json.dumps(entry) + "\n")
-            self._draw(entry)
+            _store.append_sealed(self._folder / LOG, entry)
+            if self._board is not None:
+                scores = {**entry["scores"], "aggregate": aggregate}
+                self._board.add(
+                    state.epoch, {f"monitor/{name}": value for name, value in scores.items() if value is not None}
+                )
         self.history.append(entry)
         return self._exhausted()
 
@@ -178,13 +183,12 @@ class Monitor:
             return
         log = self._folder / LOG
         if log.exists():
-            lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
-            self.history = [entry for line in lines if (entry := json.loads(line))["epoch"] < epoch]
-            with atomic_file(log) as part:
-                part.write_text("".join(json.dumps(entry) + "\n" for entry in self.history), encoding="utf-8")
+            self.history = [entry for entry in _store.read_sealed_lines(log)[0] if entry["epoch"] < epoch]
+            _store.write_sealed_lines(log, self.history)
         if not self.history:
             shutil.rmtree(self._folder / BEST, ignore_errors=True)
-            shutil.rmtree(self._folder / TENSORBOARD, ignore_errors=True)
+        with suppress(MissingDependencyError):
+            self._board = EventLog(self._folder / TENSORBOARD / "monitor", epoch - 1)
 
     def _score(self, drawn: HaplotypeMatrix) -> dict[str, float]:
         """The scores of a set against the validation rows; NaN where one cannot be computed."""
@@ -201,20 +205,6 @@ class Monitor:
             found["pca_wasserstein"] = optimal_cost(self._components.coordinates[:MAX_PCA_ROWS], points)
         accuracy = adversarial_accuracy(truth, drawn, seed=seed)
         return found | {"aa_truth": accuracy.aa_truth, "aa_syn": accuracy.aa_syn}
-
-    def _draw(self, entry: dict[str, Any]) -> None:
-        """The same numbers for TensorBoard, where it is installed."""
-        if self._board is None:
-            try:
-                from tensorboard.summary import Writer
-            except ImportError:
-                return
-            assert self._folder is not None
-            self._board = Writer(str(self._folder / TENSORBOARD))
-        for name, value in {**entry["scores"], "aggregate": entry["aggregate"]}.items():
-            if value is not None:
-                self._board.add_scalar(f"monitor/{name}", value, entry["epoch"])
-        self._board.flush()
 
 
 def _part(cohort: HaplotypeMatrix, n: int, seed: int, stream: int) -> HaplotypeMatrix:

@@ -141,6 +141,11 @@ def _fsync(path: Path) -> None:
         os.close(descriptor)
 
 
+def sync_file(path: str | os.PathLike[str]) -> None:
+    """Have a file's content on the disk."""
+    _fsync(Path(path))
+
+
 def sha256_file(path: str | os.PathLike[str]) -> str:
     """Hex SHA-256 of a file's bytes; of a folder, of its files' relative names and bytes in sorted order."""
     root = Path(path)

@@ -15,6 +15,7 @@ from hapforge.kernels import allele_counts
 from hapforge.models import _fixed_point, _store
 from hapforge.models._fixed_point import BITS, LARGEST_BIAS, LARGEST_WEIGHT
 from hapforge.models._machine import Machine, Moments, free_energy, host_rows, machine_of
+from hapforge.models._ranks import ALONE, Ranks
 from hapforge.models._training import Diverged, stream_seed
 from hapforge.models._workers import Workers
 
@@ -59,7 +60,7 @@ class BoltzmannLearner:
         inside = frequency.clamp(1 / (2 * rows), 1 - 1 / (2 * rows))
         stream = np.random.Generator(np.random.Philox(key=stream_seed(seed, "weights")))
         initial = stream.standard_normal((num_visible, config.num_hidden)) * config.initial_scale
-        self.weights = _by_hidden_unit(initial.astype(np.float32), device)
+        self.weights = _by_column(initial.astype(np.float32), device)
         self.visible_bias = (inside.log() - (1 - inside).log()).float()
         self.hidden_bias = torch.zeros(config.num_hidden, device=device)
         self.visible_centre = frequency
@@ -134,6 +135,7 @@ class BoltzmannLearner:
     def _follow_spectrum(self) -> dict[str, float]:
         """The largest singular values of W; the rate is halved where the largest has grown more than it should."""
         values = self._spectrum()
+        self._workers.ranks.follow([values])  # floats, which another CPU may round otherwise
         grown, limit = float(values[0]) - float(self.growth[1]), self._config.spectrum_growth
         if limit and grown > limit:
             self.growth[0] /= 2
@@ -163,17 +165,28 @@ class BoltzmannLearner:
             return rows, machine.sums(rows)
 
         data = self.moments(machine, batch)
-        ended, sums = zip(*self._workers.share(num_chains, chains), strict=True)
-        model = mean(list(sums), num_chains, machine.unit)
+        parts = self._workers.share(num_chains, chains)
+        model = self._mean([sums for _, sums in parts], num_chains, machine.unit)
         if training == "pcd":
-            self.chains = torch.cat(ended)
+            self.chains = self._joined([ended for ended, _ in parts], num_chains)
         self.step(data, model, rate)
         return float((data.visible - model.visible).abs().mean())
 
     def moments(self, machine: Machine, rows: Tensor) -> Moments:
         """Means over packed rows."""
         parts = self._workers.share(len(rows), lambda first, last: machine.sums(rows[first:last]))
-        return mean(parts, len(rows), machine.unit)
+        return self._mean(parts, len(rows), machine.unit)
+
+    def _mean(self, parts: list[Moments], rows: int, unit: int) -> Moments:
+        """Moments of all rows, of which this process has the sums of its parts."""
+        if not parts:  # fewer rows than processes
+            parameters = (self.weights, self.visible_bias, self.hidden_bias)
+            parts = [Moments(*(torch.zeros_like(x, dtype=torch.int64) for x in parameters))]
+        return mean(parts, rows, unit, self._workers.ranks)
+
+    def _joined(self, parts: list[Tensor], rows: int) -> Tensor:
+        """All packed rows, of which this process has its parts."""
+        return self._workers.ranks.join(torch.cat([self._data[:0], *parts]), rows)
 
     def step(self, data: Moments, model: Moments, rate: float) -> None:
         """Move the parameters along the gradient, and the centre of the hidden units after the data's."""
@@ -199,8 +212,13 @@ class BoltzmannLearner:
         _store.check_tensors(tensors, {name: (x.shape, x.dtype) for name, x in self.tensors().items()})
         for name in self._state:
             given, device = tensors[name], getattr(self, name).device
-            fresh = _by_hidden_unit(given, device) if name == "weights" else torch.from_numpy(given.copy()).to(device)
+            by_column = name in ("weights", "basis")  # as they lie in memory before: products of floats depend on it
+            fresh = _by_column(given, device) if by_column else torch.from_numpy(given.copy()).to(device)
             setattr(self, name, fresh)
+
+    def histograms(self) -> dict[str, NDArray[Any]]:
+        """All singular values of W."""
+        return {"singular_values": torch.linalg.svdvals(self.weights).cpu().numpy()}
 
     def snapshot(self) -> _store.Tensors:
         """The rounded parameters, as a model keeps them."""
@@ -215,19 +233,20 @@ class BoltzmannLearner:
         }
 
 
-def _by_hidden_unit(weights: NDArray[np.float32], device: torch.device) -> Tensor:
-    """W as a tensor of its shape that lies in memory a hidden unit after the other, as moments do."""
-    return torch.from_numpy(np.ascontiguousarray(weights.T).copy()).to(device).T
+def _by_column(matrix: NDArray[np.float32], device: torch.device) -> Tensor:
+    """A tensor of a matrix that lies in memory column after column: W a hidden unit after the other, as moments do."""
+    return torch.from_numpy(np.ascontiguousarray(matrix.T).copy()).to(device).T
 
 
-def mean(parts: list[Moments], rows: int, unit: int) -> Moments:
-    """Moments of all rows from the sums of their parts; exact until the division."""
+def mean(parts: list[Moments], rows: int, unit: int, ranks: Ranks = ALONE) -> Moments:
+    """Moments of all rows from the sums of their parts, and of those of other processes; exact until the division."""
     totals = []
     for sums in zip(*parts, strict=True):
         total = sums[0].double()  # integers far below 2**53
         for more in sums[1:]:
             total += more
         totals.append(total)
+    ranks.sum(totals)
     both, visible, hidden = totals
     return Moments(both.div_(rows * unit), visible.div_(rows), hidden.div_(rows * unit))
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hapforge.haplotypes import HaplotypeMatrix
-from hapforge.models._boltzmann import BoltzmannLearner, mean
+from hapforge.models._boltzmann import BoltzmannLearner
 from hapforge.models._machine import Machine, Moments, host_rows, packed
 from hapforge.models._rbm_config import RBMConfig
 from hapforge.models.rbm import RBM
@@ -86,7 +86,7 @@ class ConditionalLearner(BoltzmannLearner):
             return machine.sums(ended)
 
         data = self.moments(machine, batch)
-        model = mean(self._workers.share(len(batch), chains), len(batch), machine.unit)
+        model = self._mean(self._workers.share(len(batch), chains), len(batch), machine.unit)
         self.step(data, model, rate)
         self.visible_bias[: self._num_pinned] = 0
         return float((data.visible - model.visible)[self._num_pinned :].abs().mean())

@@ -39,6 +39,7 @@ class Model(ABC):
     SAMPLING: ClassVar[dict[str, type]] = {}  # what `sample` takes beside n, seed and labels
     FITTING: ClassVar[dict[str, tuple[type, Any]]] = {}  # what `fit` takes beside what all do, and the default
     MONITORED: ClassVar[bool] = True  # whether it can be sampled while it is trained
+    SHARED: ClassVar[bool] = False  # whether processes of torchrun train it together
     HOLDS_OUT: ClassVar[bool] = False  # whether ``hapforge train`` holds persons out for it where nothing is said
 
     def __init__(self) -> None:
@@ -106,7 +107,12 @@ class Model(ABC):
             Not fitted, or the folder holds something else.
         """
         tensors = {**_store.sites_to_tensors(self.sites), **self._tensors()}
-        description = {
+        where, description = Path(folder), self._description()
+        _store.write_model(where, description, tensors, overwrite=overwrite, more=self._write_parts)
+
+    def _description(self) -> dict[str, Any]:
+        """What ``model.json`` says, but for the checksums of files."""
+        return {
             "model": self.name,
             "hapforge": version("hapforge"),
             "config": dataclasses.asdict(self.config),
@@ -119,7 +125,6 @@ class Model(ABC):
                 "privacy": "No formal guarantee: draws can come close to or repeat training haplotypes.",
             },
         }
-        _store.write_model(Path(folder), description, tensors, overwrite=overwrite, more=self._write_parts)
 
     @classmethod
     def _from_folder(cls, path: Path, description: dict[str, Any], tensors: _store.Tensors) -> Self:

@@ -5,22 +5,25 @@ A run folder holds
 - ``run.json``: what is trained on what (model, config, seed, SHA-256 of the data);
 - ``checkpoint/``: ``state-EPOCH.safetensors`` and ``state.json``, which has its epoch and SHA-256 and whose replacement
   is what makes a checkpoint the last one: killed at any moment, there is the one before or the one after;
-- ``train.jsonl``: a line per epoch;
+- ``train.jsonl``: a line of JSON per epoch, each with a checksum of itself; the last one may be torn;
+- ``tensorboard/train/``, where it is asked for: the same numbers, and histograms;
 - ``model.json`` and ``weights.safetensors`` once training has ended (the checkpoint then goes);
 - ``windows/``: a run folder for each window of a chain, which itself has neither checkpoint nor log.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from hapforge.errors import FormatError
-from hapforge.io.atomic import atomic_file, sha256_file
+from hapforge.io.atomic import atomic_file, sha256_file, sync_file
+from hapforge.io.event_log import EventLog
 from hapforge.models import _store
 from hapforge.models._model import Model
 
@@ -58,10 +61,12 @@ class Run:
         overwrite: bool,
     ) -> None:
         self.folder = Path(folder)
+        self._events: EventLog | None = None
         self._record = {"format": RUN_FORMAT, "format_version": RUN_FORMAT_VERSION, **record, "notes": dict(notes)}
         if resume:
             self._check_same(read_run(self.folder), record)
             if (self.folder / _store.DESCRIPTION).exists():
+                self._drop_checkpoint()  # of a run that was killed between its end and this
                 raise ValueError(f"{self.folder}: expected an interrupted run, found one that has ended")
             for left in _store.leftovers(self.folder):
                 left.unlink()
@@ -84,6 +89,17 @@ class Run:
         if tensors is not None:
             self.save_checkpoint(tensors, {"epoch": 0, "seconds": 0.0})
 
+    def show(self, every: int, epoch: int) -> None:
+        """From here on, write the log to TensorBoard, too, from after `epoch`; histograms every so many epochs.
+
+        Raises
+        ------
+        MissingDependencyError
+            tensorboard is not installed.
+        """
+        self._events = EventLog(self.folder / _store.TENSORBOARD / "train", epoch)
+        self._histograms_every = every
+
     def _check_same(self, before: dict[str, Any], now: dict[str, Any]) -> None:
         def flat(record: dict[str, Any]) -> dict[str, Any]:
             return {**{k: v for k, v in record.items() if k != "config"}, **record.get("config", {})}
@@ -96,7 +112,12 @@ class Run:
                 )
 
     def save_checkpoint(self, tensors: _store.Tensors, state: dict[str, Any]) -> None:
-        """Replace the checkpoint, whole or not at all. state: ``epoch``, an int, and more plain values."""
+        """Replace the checkpoint, whole or not at all. state: ``epoch``, an int, and more plain values.
+
+        The log is on the disk before: where there is a checkpoint, there are the lines up to it.
+        """
+        if (self.folder / _store.LOG).exists():
+            sync_file(self.folder / _store.LOG)
         folder = self.folder / _store.CHECKPOINT
         folder.mkdir(exist_ok=True)
         tensors_file = folder / _TENSORS.format(state["epoch"])
@@ -108,7 +129,13 @@ class Run:
                 path.unlink()
 
     def load_checkpoint(self) -> tuple[_store.Tensors, dict[str, Any]] | None:
-        """Tensors and state of the checkpoint, None where nothing was trained; log lines of later epochs go."""
+        """Tensors and state of the checkpoint, None where nothing was trained; log lines of later epochs go.
+
+        Raises
+        ------
+        FormatError, ChecksumError
+            No checkpoint, or a damaged one; a damaged line of the log up to it. (Without the log it goes, too.)
+        """
         folder = self.folder / _store.CHECKPOINT
         if not (folder / _store.STATE).is_file():
             if (self.folder / _store.LOG).exists():
@@ -119,33 +146,52 @@ class Run:
         tensors = _store.read_tensors(folder / _TENSORS.format(int(state["epoch"])), str(state.get("sha256")))
         log = self.folder / _store.LOG
         if log.exists():
-            kept = "".join(f"{line}\n" for line in self._logged(log) if json.loads(line)["epoch"] <= state["epoch"])
-            with atomic_file(log) as part:
-                part.write_text(kept, encoding="utf-8")
+            epochs = int(state["epoch"])
+            entries, _ = read_log(self.folder, epochs)
+            if len(entries) < epochs:
+                raise FormatError(log, f"lines of {epochs} epochs, as the checkpoint", f"{len(entries)}")
+            _store.write_sealed_lines(log, entries)
         return tensors, state
 
-    @staticmethod
-    def _logged(log: Path) -> list[str]:
-        """Lines of the log that are whole; the last may not be."""
-        try:
-            lines = log.read_text(encoding="utf-8").splitlines()
-            if lines and not lines[-1].endswith("}"):
-                lines.pop()
-            if not all(isinstance(json.loads(line)["epoch"], int) for line in lines):
-                raise ValueError("an epoch that is no number")
-        except (ValueError, KeyError, TypeError) as error:
-            raise FormatError(log, "a line of JSON an epoch", str(error)) from None
-        return lines
+    def log(self, entry: dict[str, Any], histograms: Callable[[], dict[str, NDArray[Any]]]) -> None:
+        """Append an epoch's line; `histograms` are computed where TensorBoard is to have them."""
+        _store.append_sealed(self.folder / _store.LOG, entry)
+        if self._events is not None:
+            epoch, shown = entry["epoch"], {name: value for name, value in entry.items() if name != "epoch"}
+            self._events.add(epoch, shown, {} if epoch % self._histograms_every else histograms())
 
-    def log(self, entry: dict[str, Any]) -> None:
-        """Append one line of JSON."""
-        with open(self.folder / _store.LOG, "a", encoding="utf-8") as handle:
-            handle.write(json.dumps(entry) + "\n")
+    def kept_best(self) -> Path | None:
+        """The folder of the best model, where a monitor has kept one."""
+        best = self.folder / _store.BEST
+        return best if (best / _store.DESCRIPTION).is_file() else None
 
     def finish(self, model: Model) -> None:
         """Save the model; the checkpoint has served."""
         model.save(self.folder)
+        self._drop_checkpoint()
+
+    def _drop_checkpoint(self) -> None:
         shutil.rmtree(self.folder / _store.CHECKPOINT, ignore_errors=True)
+
+
+def read_log(folder: Path, most: int | None = None) -> tuple[list[dict[str, Any]], bool]:
+    """The training log of a run folder: its lines, of epochs 1, 2 ..., and whether the last one is torn (and left out).
+
+    Parameters
+    ----------
+    most : int, lines to read; None: all
+
+    Raises
+    ------
+    FormatError, ChecksumError
+        A line that is damaged, or not of the epoch after that of the line before.
+    """
+    log = folder / _store.LOG
+    entries, torn = _store.read_sealed_lines(log, most)
+    for number, entry in enumerate(entries, 1):
+        if entry.get("epoch") != number:
+            raise FormatError(log, f"the line of epoch {number}", f"that of {entry.get('epoch')}", f"line {number}")
+    return entries, torn
 
 
 def read_run(folder: Path) -> dict[str, Any]:

@@ -23,8 +23,9 @@ SEAL = "sha256_of_this"
 CHECKPOINT, STATE, LOG = "checkpoint", "state.json", "train.jsonl"
 WINDOWS = "windows"  # a folder for each window of a chain
 SEAMS = "seams.json"  # what `metrics.seam_report` says of a chain
+MONITOR_LOG, BEST, TENSORBOARD = "monitor.jsonl", "best", "tensorboard"
 # of callbacks that evaluate the model or keep it (evaluation.Monitor, evaluation.snapshots)
-MONITORED = ("monitor.jsonl", "best", "tensorboard", "snapshots")
+MONITORED = (MONITOR_LOG, BEST, TENSORBOARD, "snapshots")
 _STRING_FIELDS = ("contig", "id", "ref", "alt")
 
 Tensors = dict[str, NDArray[Any]]
@@ -70,6 +71,15 @@ def write_model(
         write_tensors(path / TENSORS, tensors)
         described["files"] = {TENSORS: sha256_file(path / TENSORS), **(more(path) if more else {})}
         write_sealed(path / DESCRIPTION, described)
+
+
+def replace_description(folder: Path, description: dict[str, Any]) -> None:
+    """Describe the model of a folder anew, whole or not at all; its tensors stay as they are."""
+    path = folder / DESCRIPTION
+    before = read_json(path)
+    check_seal(path, before)
+    kept = {key: before[key] for key in ("format", "format_version", "files")}
+    write_sealed(path, {**kept, **description})
 
 
 def is_ours(folder: Path) -> bool:
@@ -135,11 +145,54 @@ def write_sealed(path: Path, content: dict[str, Any]) -> None:
         part.write_text(json.dumps({**content, SEAL: _seal(content)}, indent=2) + "\n", encoding="utf-8")
 
 
-def check_seal(path: Path, content: dict[str, Any]) -> None:
+def check_seal(path: Path, content: dict[str, Any], where: str = "") -> None:
     """Raise ChecksumError unless an object that `write_sealed` wrote is what it was; its checksum is taken out."""
     found, expected = content.pop(SEAL, None), _seal(content)
     if found != expected:
-        raise ChecksumError(path, f"SHA-256 {expected} of itself", str(found))
+        raise ChecksumError(path, f"SHA-256 {expected} of itself", str(found), where)
+
+
+def append_sealed(path: Path, entry: dict[str, Any]) -> None:
+    """Append a line of JSON, an object with a checksum of itself."""
+    with open(path, "a", encoding="utf-8") as handle:
+        handle.write(_sealed_line(entry))
+
+
+def read_sealed_lines(path: Path, most: int | None = None) -> tuple[list[dict[str, Any]], bool]:
+    """What `append_sealed` wrote, and whether a part of a line is behind it, as a process that was killed leaves it.
+
+    Parameters
+    ----------
+    most : int, lines to read and check; None: all
+
+    Raises
+    ------
+    FormatError, ChecksumError
+        A line is not what was written; the message has its number.
+    """
+    refuse_link(path)
+    *lines, rest = path.read_bytes().split(b"\n")
+    entries = []
+    for number, line in enumerate(lines[:most], 1):
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise FormatError(path, "a line of JSON", str(error), f"line {number}") from None
+        if not isinstance(entry, dict):
+            raise FormatError(path, "a JSON object", type(entry).__name__, f"line {number}")
+        check_seal(path, entry, f"line {number}")
+        entries.append(entry)
+    return entries, bool(rest)
+
+
+def write_sealed_lines(path: Path, entries: list[dict[str, Any]]) -> None:
+    """Replace a file of such lines, whole or not at all."""
+    with atomic_file(path) as part:
+        part.write_text("".join(map(_sealed_line, entries)), encoding="utf-8")
+
+
+def _sealed_line(entry: dict[str, Any]) -> str:
+    return json.dumps({**entry, SEAL: _seal(entry)}) + "\n"
 
 
 def _seal(content: dict[str, Any]) -> str:

@@ -1,7 +1,12 @@
-"""Training whatever the model: epochs, run folder, log, resumption, interruption. Knows no model."""
+"""Training whatever the model: epochs, run folder, log, resumption, interruption, several processes. Knows no model.
+
+Several processes (``torchrun``) train one model by what `hapforge.models._ranks` offers, for which a learner takes
+`meet()` where it shares out its rows.
+"""
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import math
@@ -11,11 +16,15 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+from numpy.typing import NDArray
 
 from hapforge.haplotypes import HaplotypeMatrix, check_seed
 from hapforge.models import _store
 from hapforge.models._model import Model, check_data
+from hapforge.models._ranks import ALONE, Ranks, meet
 from hapforge.models._run import Run
 
 
@@ -61,12 +70,18 @@ class Learner(Protocol):
     def snapshot(self) -> _store.Tensors:
         """The tensors of the model as it is now."""
 
+    def histograms(self) -> dict[str, NDArray[Any]]:
+        """Values whose distribution says how training goes, by name."""
+
 
 class TrainedModel(Model):
     """A model that is trained by epochs; `config.epochs` of them.
 
     A subclass gives `_learner`, which checks what is its own to check and holds what training needs while it is open.
     """
+
+    FITTING: ClassVar[dict[str, tuple[type, Any]]] = {"tensorboard_every": (int, 0)}
+    SHARED: ClassVar[bool] = True
 
     def fit(
         self,
@@ -80,9 +95,14 @@ class TrainedModel(Model):
         resume: bool = False,
         overwrite: bool = False,
         checkpoint_every: int = 10,
+        tensorboard_every: int = 0,
         notes: Mapping[str, Any] | None = None,
     ) -> Self:
         """Train.
+
+        Processes that ``torchrun`` has launched train one model together, if all of them call this with the same
+        arguments: each computes its part of every batch. All have the model at the end; the first alone has the run
+        folder and calls back. See `hapforge.models._ranks`.
 
         Parameters
         ----------
@@ -96,6 +116,8 @@ class TrainedModel(Model):
         resume : whether to go on from the checkpoint in `run`; the result is that of an uninterrupted run
         overwrite : whether a run or model that is in `run` is replaced
         checkpoint_every : int, epochs
+        tensorboard_every : int, epochs between histograms for TensorBoard (of an RBM all singular values of W), which
+            then has the log, too, in ``tensorboard/train`` of `run`; 0: none of it
         notes : plain values that ``run.json`` keeps as they are (where the data came from ...)
 
         Returns
@@ -106,9 +128,15 @@ class TrainedModel(Model):
         ------
         ValueError
             Nothing to fit, a bad argument, a run folder of something else; training that diverges, with the model as
-            it was an epoch before, and the last checkpoint left in `run`.
+            it was an epoch before, and the last checkpoint left in `run`. Processes that differ in what they train on
+            or, where they compute otherwise, in its result.
+        ChildProcessError
+            Another process has ended; the run can be resumed by any number of them.
+        MissingDependencyError
+            tensorboard is not installed.
         """
         check_data(H)
+        ranks = meet()
         self._prepare(H)
         seed, folder = open_run(
             self,
@@ -121,14 +149,42 @@ class TrainedModel(Model):
             checkpoint_every=checkpoint_every,
             notes=notes,
             identity=self._identity(H),
+            tensorboard_every=tensorboard_every,
+            ranks=ranks,
         )
         with self._learner(H, seed, validation, device) as learner:
             self._describe_training(H, seed)
-            _train(self, learner, self.config.epochs, folder, resume, checkpoint_every, callback)
-        self._conclude(H, validation, seed)
-        if folder is not None:
-            folder.finish(self)
+            _train(
+                self,
+                learner,
+                self.config.epochs,
+                folder,
+                resume,
+                checkpoint_every,
+                tensorboard_every,
+                callback,
+                ranks,
+            )
+        if ranks.is_first:
+            best = None if folder is None else folder.kept_best()
+            if best is not None:
+                self._conclude_kept(best, H, validation, seed)
+            self._conclude(H, validation, seed)
+            if folder is not None:
+                folder.finish(self)
+        if ranks.count > 1:
+            told = ranks.told({"config": dataclasses.asdict(self.config), "training": self.training})
+            self.config, self.training = type(self.config)(**told["config"]), told["training"]
         return self
+
+    def _conclude_kept(self, best: Path, H: HaplotypeMatrix, validation: HaplotypeMatrix | None, seed: int) -> None:
+        """Choose how the best model draws, which a monitor has kept, as the last one's draws are chosen."""
+        description, tensors = _store.read_model(best)
+        kept = copy.copy(self)
+        kept.training = dict(description["training"])
+        kept._restore(tensors)
+        kept._conclude(H, validation, seed)
+        _store.replace_description(best, kept._description())
 
     def _prepare(self, H: HaplotypeMatrix) -> None:
         """Choose what of the config is left to the data."""
@@ -164,12 +220,17 @@ def open_run(
     checkpoint_every: int,
     notes: Mapping[str, Any] | None,
     identity: Mapping[str, Any] | None = None,
+    tensorboard_every: int = 0,
+    ranks: Ranks = ALONE,
 ) -> tuple[int, Run | None]:
-    """The seed and the run folder, where there is one, of a training whose arguments are all right."""
+    """The seed and the run folder, where there is one and this is the first process, of a training that can begin."""
     check_data(H)
     seed = check_seed(seed)
-    if checkpoint_every < 1:
-        raise ValueError(f"checkpoint_every: expected 1 or more, found {checkpoint_every}")
+    for name, value, least in (("checkpoint_every", checkpoint_every, 1), ("tensorboard_every", tensorboard_every, 0)):
+        if value < least:
+            raise ValueError(f"{name}: expected {least} or more, found {value}")
+    if tensorboard_every and run is None:
+        raise ValueError("tensorboard_every: expected a run folder to write to, found run=None")
     if validation is not None and validation.num_sites != H.num_sites:
         raise ValueError(f"validation: expected {H.num_sites} sites, as in H, found {validation.num_sites}")
     if resume and run is None:
@@ -181,7 +242,14 @@ def open_run(
         **(identity or {}),
         "config": dataclasses.asdict(model.config),
     }
-    return seed, None if run is None else Run(run, record, notes or {}, resume=resume, overwrite=overwrite)
+    if ranks.count > 1:
+        for key, value in ranks.told(record).items():
+            other = ranks.first_not(record.get(key) == value)
+            if other is not None:
+                raise ValueError(f"torchrun: expected the same {key} in all processes, found another in number {other}")
+    if run is None or not ranks.is_first:
+        return seed, None
+    return seed, Run(run, record, notes or {}, resume=resume, overwrite=overwrite)
 
 
 def _train(
@@ -191,26 +259,34 @@ def _train(
     folder: Run | None,
     resume: bool,
     checkpoint_every: int,
+    tensorboard_every: int,
     callback: Callable[[TrainingState], Any] | None,
+    ranks: Ranks,
 ) -> None:
-    first_epoch, seconds = 0, 0.0
+    first_epoch, seconds, enough = 0, 0.0, False
     found = folder.load_checkpoint() if folder is not None and resume else None
     if found is not None:
         tensors, state = found
         first_epoch, seconds = int(state["epoch"]), float(state["seconds"])
+        enough = bool(state.get("enough", False))
         learner.restore(tensors)
     elif folder is not None:
         folder.start(learner.tensors())
+    if folder is not None and tensorboard_every:
+        folder.show(tensorboard_every, first_epoch)
+    if ranks.count > 1:  # all begin as the first
+        first_epoch, seconds, enough = ranks.told([first_epoch, seconds, enough])
+        learner.restore(ranks.arrays_of_first(learner.tensors()))
     model._restore(learner.snapshot())
     epoch, checked = first_epoch, first_epoch
 
     def save_checkpoint() -> None:
         nonlocal checked
         if folder is not None and checked != epoch:
-            folder.save_checkpoint(learner.tensors(), {"epoch": epoch, "seconds": seconds})
+            folder.save_checkpoint(learner.tensors(), {"epoch": epoch, "seconds": round(seconds, 6), "enough": enough})
             checked = epoch
 
-    for epoch in range(first_epoch + 1, epochs + 1):
+    for epoch in range(first_epoch + 1, first_epoch + 1 if enough else epochs + 1):
         start = time.perf_counter()
         try:
             metrics = learner.epoch(epoch)
@@ -222,15 +298,20 @@ def _train(
         model._restore(learner.snapshot())
         seconds += time.perf_counter() - start
         if folder is not None:
-            folder.log({"epoch": epoch, "seconds": round(seconds, 3), **metrics})
-            if epoch % checkpoint_every == 0:
-                save_checkpoint()
-        try:
-            if callback is not None and callback(TrainingState(epoch, epochs, seconds, metrics, model)):
-                break
+            folder.log({"epoch": epoch, "seconds": round(seconds, 3), **metrics}, learner.histograms)
+        try:  # before the checkpoint: what the callback has written of an epoch is there where its checkpoint is
+            if callback is not None and ranks.is_first:
+                enough = bool(callback(TrainingState(epoch, epochs, seconds, metrics, model)))
         except KeyboardInterrupt:
             save_checkpoint()
             raise
+        enough = ranks.told(enough)
+        if enough:
+            break
+        if epoch % checkpoint_every == 0:
+            ranks.check_same(model._tensors())
+            save_checkpoint()
+    ranks.check_same(model._tensors())
     save_checkpoint()
     model.training |= {"epochs_done": epoch, "seconds": round(seconds, 3)}
 

@@ -10,15 +10,23 @@ from typing import Self, TypeVar
 import torch
 
 from hapforge import _backend
+from hapforge.models._ranks import ALONE, Ranks, meet
 
 _Part = TypeVar("_Part")
 
 
 class Workers:
-    """Threads that share out rows; torch itself runs on one thread meanwhile, so that nothing waits at each product."""
+    """Threads that share out rows; torch itself runs on one thread meanwhile, so that nothing waits at each product.
 
-    def __init__(self, device: torch.device) -> None:
-        self.count = _backend.get_threads() if device.type == "cpu" else 1
+    Parameters
+    ----------
+    device : threads are for the CPU
+    ranks : processes that share out the rows first
+    """
+
+    def __init__(self, device: torch.device, ranks: Ranks = ALONE) -> None:
+        self.ranks = ranks
+        self.count = max(1, _backend.get_threads() // ranks.local_count) if device.type == "cpu" else 1
 
     def __enter__(self) -> Self:
         self._torch_threads = torch.get_num_threads()
@@ -31,17 +39,28 @@ class Workers:
         torch.set_num_threads(self._torch_threads)
 
     def share(self, rows: int, work: Callable[[int, int], _Part]) -> list[_Part]:
-        """work(first, last) on equal parts of the rows, in their order."""
-        edges = [rows * i // self.count for i in range(self.count + 1)]
+        """work(first, last) on equal parts of this process's rows, in their order."""
+        begin, end = self.ranks.part(rows)
+        edges = [begin + (end - begin) * i // self.count for i in range(self.count + 1)]
         parts = [(a, b) for a, b in pairwise(edges) if a < b]
         return [future.result() for future in [self._pool.submit(work, *part) for part in parts]]
 
 
 def device_of(name: str) -> torch.device:
-    """The device of "auto" (CUDA where there is one), "cpu" or "cuda"."""
+    """The device of "auto" (CUDA where there is one), "cpu" or "cuda"; each process of torchrun has its own."""
     if name not in ("auto", "cpu", "cuda"):
         raise ValueError(f"device: expected 'auto', 'cpu' or 'cuda', found {name!r}")
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise ValueError("device: expected a CUDA device for 'cuda', found none")
-    return torch.device("cuda" if available and name != "cpu" else "cpu")
+    if not available or name == "cpu":
+        return torch.device("cpu")
+    ranks = meet()
+    if ranks.count == 1:
+        return torch.device("cuda")
+    if ranks.local_count > torch.cuda.device_count():
+        raise ValueError(
+            f"device: expected a CUDA device for each of {ranks.local_count} processes, found "
+            f"{torch.cuda.device_count()}"
+        )
+    return torch.device("cuda", ranks.local_rank)

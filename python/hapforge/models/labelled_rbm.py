@@ -17,12 +17,13 @@ from torch import Tensor
 from hapforge import _backend
 from hapforge.haplotypes import HaplotypeMatrix, Sites
 from hapforge.models import _store
-from hapforge.models._boltzmann import BoltzmannLearner, mean
+from hapforge.models._boltzmann import BoltzmannLearner
 from hapforge.models._boltzmann_model import ROWS, BoltzmannModel
 from hapforge.models._fixed_point import BITS
 from hapforge.models._label_unit import LabelUnit
 from hapforge.models._machine import Machine, Moments, host_rows
 from hapforge.models._model import check_draws
+from hapforge.models._ranks import meet
 from hapforge.models._rbm_config import RBMConfig, check_sampling, check_temperature
 from hapforge.models._temperature import choose_temperature
 from hapforge.models._training import stream_seed
@@ -254,7 +255,7 @@ class LabelledRBM(BoltzmannModel):
     ) -> Iterator[LabelledLearner]:
         self._device = device_of(device)
         names = _names(H, self.config.label)
-        with Workers(self._device) as workers:
+        with Workers(self._device, meet()) as workers:
             yield LabelledLearner(H, self.config, seed, workers, names, validation=validation, device=self._device)
 
     def _identity(self, H: HaplotypeMatrix) -> dict[str, Any]:
@@ -334,7 +335,7 @@ class LabelledLearner(BoltzmannLearner):
             def move(first: int, last: int) -> Tensor:
                 return unit.chains(machine, self.chains[first:last], steps, chain_seed, first_chain=first)
 
-            self.chains = torch.cat(workers.share(len(self.chains), move))
+            self.chains = self._joined(workers.share(len(self.chains), move), len(self.chains))
             data, model = self.moments(machine, rows), self.moments(machine, self.chains)
             self.step(data, model, rate)
             return float((data.visible - model.visible)[: unit.num_sites].abs().mean())
@@ -351,8 +352,8 @@ class LabelledLearner(BoltzmannLearner):
             return workers.share(len(rows), lambda first, last: machine.sums(rows[first:last]))
 
         n = len(batch) + len(some)
-        data = mean(sums(batch) + sums(some), n, machine.unit)
-        model = mean(workers.share(len(batch), draw) + sums(told), n, machine.unit)
+        data = self._mean(sums(batch) + sums(some), n, machine.unit)
+        model = self._mean(workers.share(len(batch), draw) + sums(told), n, machine.unit)
         share = n / (2 * len(batch))
         self.step(data, model, rate * share)
         return float(2 * share * (data.visible - model.visible)[: unit.num_sites].abs().mean())  # told have its sites
@@ -365,7 +366,7 @@ class LabelledLearner(BoltzmannLearner):
             start = self._unit.random(rows[first:last], own, first_chain=first)
             return self._unit.chains(machine, start, steps, own, first_chain=first, clamp_sites=True)
 
-        return torch.cat([rows[:0], *self._workers.share(len(rows), tell)])
+        return self._joined(self._workers.share(len(rows), tell), len(rows))
 
 
 def drawn(

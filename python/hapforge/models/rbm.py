@@ -25,6 +25,7 @@ from hapforge.models._imputation import ConditionalMeans, Imputation, at_sites_o
 from hapforge.models._latent import SingularVectors, hidden_means, singular_vectors
 from hapforge.models._machine import free_energy, host_rows
 from hapforge.models._partition import LogPartition, log_partition
+from hapforge.models._ranks import meet
 from hapforge.models._rbm_config import AutomaticRBMConfig, RBMConfig, check_sampling
 from hapforge.models._temperature import choose_temperature, said_of
 from hapforge.models._training import stream_seed
@@ -344,7 +345,7 @@ class RBM(BoltzmannModel):
                 raise ValueError("device: expected 'cpu' or 'auto' for rectified hidden units, found 'cuda'")
             device = "cpu" if device == "auto" else device
         self._device = device_of(device)
-        with Workers(self._device) as workers:
+        with Workers(self._device, meet()) as workers:
             yield self._learner_type(H, self.config, seed, workers, validation=validation, device=self._device)
 
     def sample(
