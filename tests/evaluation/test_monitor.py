@@ -228,14 +228,17 @@ def without_time(folder: Path) -> list[dict]:
     return [{key: value for key, value in entry.items() if key != "seconds"} for entry in log(folder)]
 
 
-@pytest.mark.parametrize("epoch", [5, 8])
-def test_a_resumed_run_is_the_uninterrupted_one(cohorts: tuple, tmp_path: Path, epoch: int) -> None:
+@pytest.mark.parametrize(("epoch", "evaluated"), [(5, True), (6, False), (8, True)])
+def test_a_resumed_run_is_the_uninterrupted_one(cohorts: tuple, tmp_path: Path, epoch: int, evaluated: bool) -> None:
+    """Also where it ends between an epoch that has a checkpoint and its evaluation."""
     train, validation = cohorts
 
     def fit(run: Path, stop_at: int | None = None, **more: object) -> Monitor:
         monitor = Monitor(train, validation, every=2, n=60, folder=run)
 
         def callback(state: Epoch) -> bool:
+            if state.epoch == stop_at and not evaluated:
+                raise Interrupt
             enough = monitor(state)
             if state.epoch == stop_at:
                 raise Interrupt
@@ -278,7 +281,7 @@ def test_tensorboard_gets_the_same_numbers(cohorts: tuple, noise: hf.HaplotypeMa
 def test_without_tensorboard(
     cohorts: tuple, noise: hf.HaplotypeMatrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "tensorboard.compat.proto.event_pb2", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     Monitor(*cohorts, every=1, n=60, folder=tmp_path)(Epoch(1, Playback(noise)))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "monitor.jsonl"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import time
 from pathlib import Path
@@ -34,11 +35,10 @@ class EventLog:
     """
 
     def __init__(self, folder: str | os.PathLike[str], last_step: int) -> None:
-        try:
-            from tensorboard.compat.proto.event_pb2 import Event
-            from tensorboard.summary.writer.record_writer import RecordWriter
-        except ImportError as error:
-            raise MissingDependencyError("tensorboard", "train") from error
+        check_tensorboard()
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
         self._event, self._writer = Event, RecordWriter
         self._path = Path(folder) / _FILE
         kept = [event for event in events(self._path) if event.step <= last_step] if self._path.exists() else []
@@ -64,6 +64,12 @@ class EventLog:
             event.summary.value.extend(histogram_pb(name, values).value)
         with open(self._path, "ab") as handle:
             self._writer(handle).write(event.SerializeToString())
+
+
+def check_tensorboard() -> None:
+    """MissingDependencyError where tensorboard is not installed."""
+    if importlib.util.find_spec("tensorboard") is None:
+        raise MissingDependencyError("tensorboard", "train")
 
 
 def events(path: Path) -> list[Any]:

@@ -181,6 +181,8 @@ def read_sealed_lines(path: Path, most: int | None = None) -> tuple[list[dict[st
         if not isinstance(entry, dict):
             raise FormatError(path, "a JSON object", type(entry).__name__, f"line {number}")
         check_seal(path, entry, f"line {number}")
+        if _sealed_line(entry).encode() != line + b"\n":  # numbers have more than one spelling
+            raise ChecksumError(path, "a line as it was written", "another spelling of it", f"line {number}")
         entries.append(entry)
     return entries, bool(rest)
 

@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Protocol, Self
 from numpy.typing import NDArray
 
 from hapforge.haplotypes import HaplotypeMatrix, check_seed
+from hapforge.io.event_log import check_tensorboard
 from hapforge.models import _store
 from hapforge.models._model import Model, check_data
 from hapforge.models._ranks import ALONE, Ranks, meet
@@ -231,6 +232,8 @@ def open_run(
             raise ValueError(f"{name}: expected {least} or more, found {value}")
     if tensorboard_every and run is None:
         raise ValueError("tensorboard_every: expected a run folder to write to, found run=None")
+    if tensorboard_every:
+        check_tensorboard()
     if validation is not None and validation.num_sites != H.num_sites:
         raise ValueError(f"validation: expected {H.num_sites} sites, as in H, found {validation.num_sites}")
     if resume and run is None:
