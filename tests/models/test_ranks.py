@@ -70,7 +70,7 @@ def trained(folder: Path, launch: Launch) -> dict[int, list[dict]]:
 
 
 def last_state(folder: Path, count: int, name: str) -> bytes:
-    return (folder / f"{count}-{name}" / "checkpoint" / "state-4.safetensors").read_bytes()
+    return (folder / f"{count}-{name}" / "checkpoint" / "state-2.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -89,7 +89,7 @@ def test_any_number_of_processes_trains_the_same_model(trained: dict, folder: Pa
         model, one = (hf.models._store.read_model(folder / f"{n}-{name}") for n in (count, 1))
         assert model[0]["config"] == one[0]["config"]
         assert model[0]["files"] == one[0]["files"]
-    assert len(log(1)) == alone["epochs_done"] == 4
+    assert len(log(1)) == alone["epochs_done"] == 2
 
 
 def test_cases_are_different_models(trained: dict, folder: Path) -> None:
@@ -102,7 +102,7 @@ def test_sums_of_floats_differ_by_their_rounding_only(trained: dict) -> None:
     for count in COUNTS:
         assert all(found["gradient"] == trained[count][0]["gradient"] for found in trained[count])
     alone = np.array(trained[1][0]["gradient"]["logits"])
-    assert np.abs(alone).max() > 0.5
+    assert np.abs(alone).max() > 0.3
     for count in (2, 3):
         assert np.abs(np.array(trained[count][0]["gradient"]["logits"]) - alone).max() < 1e-6
 
