@@ -18,6 +18,7 @@ from scipy.stats import chi2
 
 import hapforge as hf
 from hapforge.errors import ChecksumError, FormatError
+from hapforge.io.event_log import events
 from hapforge.models import _conditional, _machine, _store, _window_training, crbm
 from hapforge.models._fixed_point import BITS
 from hapforge.models._workers import Workers
@@ -280,14 +281,17 @@ def test_workers_do_not_change_the_result(cohort: hf.HaplotypeMatrix, in_memory:
     expected = in_memory.sample(50, seed=1).sha256()
     for workers in (1, 2):
         run = tmp_path / str(workers)
-        made = fit(cohort, run=run, workers=workers)
+        made = fit(cohort, run=run, workers=workers, tensorboard_every=workers - 1)
         assert same_weights(made, in_memory)
         loaded = hf.models.load(run)
         assert loaded.sample(50, seed=1).sha256() == expected
         windows = sorted(path.name for path in (run / "windows").iterdir())
         assert windows == ["00000", "00001", "00002", "00003"]
         left = sorted(path.name for path in (run / "windows" / "00002").iterdir())
-        assert left == ["model.json", "run.json", "train.jsonl", "weights.safetensors"]
+        shown = ["tensorboard"] if workers == 2 else []
+        assert left == ["model.json", "run.json", *shown, "train.jsonl", "weights.safetensors"]
+    (path,) = (run / "windows" / "00002" / "tensorboard" / "train").iterdir()
+    assert [event.step for event in events(path)] == list(range(in_memory.config.epochs + 1))
     loaded.save(tmp_path / "copy")
     in_memory.save(tmp_path / "copy")  # over it
     shutil.rmtree(run)
@@ -446,6 +450,13 @@ def test_damaged_or_foreign_windows_are_refused(
 def test_bad_settings(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         hf.models.CRBM(**settings)
+
+
+def test_processes_of_torchrun_are_refused(cohort: hf.HaplotypeMatrix, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match=r"CRBM: expected one process, which starts others \(workers\), found several"):
+        fit(cohort)
 
 
 def test_bad_arguments(cohort: hf.HaplotypeMatrix, in_memory: crbm.CRBM, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ class WindowTraining:
     H, validation : the whole cohort, and another that is only looked at
     windows : all windows
     settings : of `ConditionalRBM`, but for num_pinned
-    seed, device, checkpoint_every : as in `CRBM.fit`
+    seed, device, checkpoint_every, tensorboard_every : as in `CRBM.fit`
     folder : in which every window has its run folder; None: all in memory
     callback : callback(number of a window, epoch, metrics) -> whether that window's training ends there
     """
@@ -55,11 +55,13 @@ class WindowTraining:
         seed: int,
         device: str,
         checkpoint_every: int,
+        tensorboard_every: int,
         folder: Path | None,
         callback: Callable[[int, int, dict[str, float]], bool],
     ) -> None:
         self._H, self._validation, self._windows, self._settings = H, validation, windows, settings
-        self._seed, self._device, self._checkpoint_every = seed, device, checkpoint_every
+        self._seed, self._device = seed, device
+        self._checkpoint_every, self._tensorboard_every = checkpoint_every, tensorboard_every
         self._folder, self._callback = folder, callback
 
     def here(self, number: int) -> ConditionalRBM:
@@ -76,6 +78,7 @@ class WindowTraining:
             run=None if self._folder is None else self._folder / window_name(number),
             device=self._device,
             checkpoint_every=self._checkpoint_every,
+            tensorboard_every=self._tensorboard_every,
             callback=on_epoch,
         )
 
@@ -146,6 +149,7 @@ class WindowTraining:
             "run": str(self._folder / window_name(number)),
             "device": self._device,
             "checkpoint_every": self._checkpoint_every,
+            "tensorboard_every": self._tensorboard_every,
         }
 
     def _data(self, number: int) -> Path:
@@ -176,6 +180,7 @@ def train_window(
     run: Path | None,
     device: str,
     checkpoint_every: int,
+    tensorboard_every: int,
     callback: Callable[[TrainingState], bool],
 ) -> ConditionalRBM:
     """Train a window from its beginning or, where its run folder has a checkpoint, from there."""
@@ -191,6 +196,7 @@ def train_window(
         run=run,
         resume=resume,
         checkpoint_every=checkpoint_every,
+        tensorboard_every=tensorboard_every,
     )
 
 

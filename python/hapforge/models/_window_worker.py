@@ -68,6 +68,7 @@ def _train(task: dict[str, Any], on_epoch: Any) -> None:
         run=Path(task["run"]),
         device=task["device"],
         checkpoint_every=task["checkpoint_every"],
+        tensorboard_every=task["tensorboard_every"],
         callback=on_epoch,
     )
 

@@ -20,6 +20,7 @@ from hapforge.haplotypes import HaplotypeMatrix, Sites, words_per_row
 from hapforge.models import _store
 from hapforge.models._conditional import ConditionalRBM
 from hapforge.models._model import Model
+from hapforge.models._ranks import launched
 from hapforge.models._rbm_config import RBMConfig, check_sampling
 from hapforge.models._training import TrainingState, open_run
 from hapforge.models._window_training import WindowTraining, window_name, window_seed
@@ -98,7 +99,7 @@ class CRBM(Model):
         },
     }
     SAMPLING: ClassVar[dict[str, type]] = {"steps": int, "temperature": float}
-    FITTING: ClassVar[dict[str, tuple[type, Any]]] = {"workers": (int, 0)}
+    FITTING: ClassVar[dict[str, tuple[type, Any]]] = {"tensorboard_every": (int, 0), "workers": (int, 0)}
     MONITORED: ClassVar[bool] = False
 
     def __init__(self, preset: str | None = None, **settings: Any) -> None:
@@ -144,6 +145,7 @@ class CRBM(Model):
         resume: bool = False,
         overwrite: bool = False,
         checkpoint_every: int = 10,
+        tensorboard_every: int = 0,
         notes: Mapping[str, Any] | None = None,
         workers: int = 0,
     ) -> Self:
@@ -165,6 +167,8 @@ class CRBM(Model):
             checkpoint; the result is that of an uninterrupted run
         overwrite : whether a run or model that is in `run` is replaced
         checkpoint_every : int, epochs of a window
+        tensorboard_every : int, epochs of a window between histograms for TensorBoard, which then has its log, too, in
+            ``tensorboard/train`` of the window's folder; 0: none of it
         notes : plain values that ``run.json`` keeps as they are
         workers : int, processes that train windows side by side, each with its share of the thread budget (or all on
             the one GPU); 1: this one alone; 0: on the CPU one per thread, else 1. It never changes the result
@@ -181,6 +185,8 @@ class CRBM(Model):
         ChildProcessError
             A process that was killed; the run can be resumed.
         """
+        if launched():
+            raise ValueError("CRBM: expected one process, which starts others (workers), found several of torchrun")
         if workers < 0:
             raise ValueError(f"workers: expected 0 or more, found {workers}")
         if run is None and workers > 1:
@@ -195,6 +201,7 @@ class CRBM(Model):
             resume=resume,
             overwrite=overwrite,
             checkpoint_every=checkpoint_every,
+            tensorboard_every=tensorboard_every,
             notes=notes,
         )
         windows = self.windows(H.sites)
@@ -221,6 +228,7 @@ class CRBM(Model):
             seed=seed,
             device=device,
             checkpoint_every=checkpoint_every,
+            tensorboard_every=tensorboard_every,
             folder=part,
             callback=on_epoch,
         )

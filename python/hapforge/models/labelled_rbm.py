@@ -74,7 +74,7 @@ class LabelledRBM(BoltzmannModel):
     without label has the one that a chain of the second kind ends in. Draws need many steps then (`sample_steps`).
 
     Centring, rounding and random numbers are those of `hapforge.models.RBM`: the same seed gives the same weights and
-    draws on any number of threads, resumed or not.
+    draws on any number of threads, and the same weights by any number of processes of torchrun, resumed or not.
 
     Parameters
     ----------

@@ -83,8 +83,9 @@ class RBM(BoltzmannModel):
     them, in ``training["temperature"]``. Presets leave none open.
 
     Weights and biases act as multiples of 2**-12, in training too, and every random number is counter-based: the same
-    seed gives the same weights and draws on any number of threads, resumed or not. (Singular values are floats: with
-    `spectrum_growth` two CPUs may differ where a growth is within their rounding of the limit.)
+    seed gives the same weights and draws on any number of threads, and the same weights by any number of processes of
+    torchrun, resumed or not. (Singular values are floats: with `spectrum_growth` two CPUs may differ where a growth is
+    within their rounding of the limit.)
 
     Parameters
     ----------
