@@ -17,6 +17,7 @@ from hapforge.models._fixed_point import BITS, LARGEST_BIAS, LARGEST_WEIGHT
 from hapforge.models._machine import Machine, Moments, free_energy, host_rows, machine_of
 from hapforge.models._ranks import ALONE, Ranks
 from hapforge.models._training import Diverged, stream_seed
+from hapforge.models._whitening import Whitening, whitening
 from hapforge.models._workers import Workers
 
 _CENTRE_STEP = 0.01
@@ -76,6 +77,17 @@ class BoltzmannLearner:
             self._state.append("chains")
         variance = (frequency * (1 - frequency)).clamp(min=0.01)
         self._site_rate = (4 * variance) ** -config.site_scaling  # (num_visible,)
+        self._whitening: Whitening | None = None
+        if config.whiten_above:
+            self._whitening = whitening(
+                H,
+                frequency.cpu().numpy(),
+                self._site_rate.cpu().numpy(),
+                config.whiten_above,
+                stream_seed(seed, "whitening"),
+                config.hidden,
+            ).to(device)
+            self._site_rate = torch.ones_like(self._site_rate)  # they stand in what whitens
 
     def machine(self) -> Machine:
         """The parameters, rounded."""
@@ -192,9 +204,14 @@ class BoltzmannLearner:
         """Move the parameters along the gradient, and the centre of the hidden units after the data's."""
         config = self._config
         if config.gradient == "centred":
-            gradient = centred_gradient(data, model, self.visible_centre, self.hidden_centre, hidden=config.hidden)
+            centres = self.visible_centre, self.hidden_centre
+            gradient = centred_gradient(data, model, *centres, hidden=config.hidden, whiten=self._whitening)
         else:
             gradient = Moments(*(of_data - of_model for of_data, of_model in zip(data, model, strict=True)))
+            if self._whitening:
+                gradient = gradient._replace(
+                    both=self._whitening(gradient.both), visible=self._whitening(gradient.visible)
+                )
         change = gradient.both
         if config.weight_decay:
             change -= config.weight_decay * self.weights
@@ -251,24 +268,34 @@ def mean(parts: list[Moments], rows: int, unit: int, ranks: Ranks = ALONE) -> Mo
     return Moments(both.div_(rows * unit), visible.div_(rows), hidden.div_(rows * unit))
 
 
+_RATE_BITS = 5  # rates of sites are at most 25
 _GRIDS = {"bernoulli": (30, 16), "relu": (22, 12)}  # bits of gradient and centres; rectified units are above 1
 
 
 def centred_gradient(
-    data: Moments, model: Moments, visible_centre: Tensor, hidden_centre: Tensor, *, hidden: str = "bernoulli"
+    data: Moments,
+    model: Moments,
+    visible_centre: Tensor,
+    hidden_centre: Tensor,
+    *,
+    hidden: str = "bernoulli",
+    whiten: Whitening | None = None,
 ) -> Moments:
     """Gradient with respect to W, a and b of a machine in v - visible_centre and h - hidden_centre, in plain W, a, b.
 
     Melchior et al. 2016, algorithm 1: dW = <(v - m)(h - l)>_data - <(v - m)(h - l)>_model, da = d<v> - dW l,
-    db = d<h> - dW^T m. With both centres zero it is the gradient of the mean log likelihood.
+    db = d<h> - dW^T m. With both centres zero it is the gradient of the mean log likelihood. What whitens is applied to
+    the gradient of the centred machine, to dW and d<v>, before it is that of the plain one.
     """
     of_visible, of_hidden = data.visible - model.visible, data.hidden - model.hidden
     both = data.both - model.both
     work = torch.empty_like(both)  # one for all: fresh memory takes as long as the sums
     both -= torch.mul(visible_centre[:, None], of_hidden, out=work)
     both -= torch.mul(of_visible[:, None], hidden_centre, out=work)
-    # sums in integers: their order must not matter
     bits, centre_bits = _GRIDS[hidden]
+    if whiten:
+        both, of_visible, bits = whiten(both), whiten(of_visible), bits - _RATE_BITS
+    # sums in integers: their order must not matter
     grid = torch.mul(both, 2.0**bits, out=work).round_().long()
     hidden_grid, visible_grid = (
         (centre * 2.0**centre_bits).round().long() for centre in (hidden_centre, visible_centre)

@@ -47,6 +47,9 @@ class RBMConfig:
     final_rate : float in (0, 1], ... to this share of its height
     site_scaling : float in [0, 1]: site j's rate is multiplied by (4 max(f_j (1 - f_j), 0.01))**-site_scaling, so that
         rare alleles are learnt as fast as common ones
+    whiten_above : float, the gradient is made smaller along principal directions of the training data (of sites
+        multiplied by the square roots of their rates) whose variances are greater than this, by variance over this; 0:
+        along none. See `hapforge.models._whitening`
     initial_scale : float, standard deviation of the first weights
     weight_decay : float, L2: the gradient of -weight_decay / 2 times the sum of squared weights is added
     spectrum_growth : float, the rate is halved after an epoch in which the largest singular value of W has grown by
@@ -71,6 +74,7 @@ class RBMConfig:
     hold: float = 0.5
     final_rate: float = 0.05
     site_scaling: float = 0.5
+    whiten_above: float = 0.0
     initial_scale: float = 0.001
     weight_decay: float = 0.0
     spectrum_growth: float = 0.0
@@ -95,7 +99,7 @@ class RBMConfig:
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name}: expected one of {', '.join(allowed)}, found {getattr(self, name)!r}")
-        for name in ("weight_decay", "spectrum_growth"):
+        for name in ("weight_decay", "spectrum_growth", "whiten_above"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"{name}: expected 0 or more, found {getattr(self, name)}")
         if self.sample_steps < 0:
