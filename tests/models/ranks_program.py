@@ -188,18 +188,18 @@ def resume(folder: Path) -> dict[str, Any]:
 
 
 def train(folder: Path, *arguments: str) -> None:
-    """``hapforge train``; a process is killed in its epoch 2 where ``kill=NUMBER`` comes first."""
-    doomed = arguments[0].removeprefix("kill=") if arguments[0].startswith("kill=") else ""
-    if doomed == os.environ["RANK"]:
+    """``hapforge train``; where ``SIGNAL=NUMBERS`` comes first, these processes get it in their epoch 2."""
+    name, equals, doomed = arguments[0].partition("=")
+    if equals and os.environ["RANK"] in doomed:
         before = BoltzmannLearner.epoch
 
         def epoch(self: BoltzmannLearner, number: int) -> dict[str, float]:
             if number == 2:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), signal.Signals[name])
             return before(self, number)
 
         BoltzmannLearner.epoch = epoch  # type: ignore[method-assign]
-    given = [text.replace("RANK", os.environ["RANK"]) for text in arguments[1 if doomed else 0 :]]
+    given = [text.replace("RANK", os.environ["RANK"]) for text in arguments[1 if equals else 0 :]]
     sys.argv = ["hapforge", "train", "rbm", *given]
     main()
 

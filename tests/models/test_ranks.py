@@ -160,7 +160,7 @@ def test_the_command(folder: Path, launch: Launch) -> None:
     assert " ".join(said.split()).endswith("command: rbm of 320 haplotypes x 120 sites")
     weights = (folder / "command" / "weights.safetensors").read_bytes()
     for doomed in (0, 1):
-        status, said = launch("train", 2, f"kill={doomed}", *arguments(folder, f"killed-{doomed}"))
+        status, said = launch("train", 2, f"SIGKILL={doomed}", *arguments(folder, f"killed-{doomed}"))
         assert sorted(status) == [-9, 2]
         assert said == (
             "hapforge: torchrun: expected 2 processes that train together, found that one has ended; hapforge train "
@@ -171,6 +171,10 @@ def test_the_command(folder: Path, launch: Launch) -> None:
         status, said = launch("train", 3, *arguments(folder, f"killed-{doomed}", "--resume", "-q"))
         assert (status, said) == ([0, 0, 0], "")
         assert (folder / f"killed-{doomed}" / "weights.safetensors").read_bytes() == weights
+    status, said = launch("train", 2, "SIGINT=01", *arguments(folder, "interrupted", "--set=checkpoint_every=9"))
+    assert status == [130, 2]  # as torchrun passes Ctrl-C on
+    assert re.search(r"to go on: hapforge train rbm .* --resume --seed 0\nhapforge: interrupted\n$", said)
+    assert json.loads((folder / "interrupted" / "checkpoint" / "state.json").read_text())["epoch"] == 2
 
 
 def test_one_line_whoever_fails(folder: Path, launch: Launch) -> None:

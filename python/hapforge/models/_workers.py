@@ -21,7 +21,7 @@ class Workers:
     Parameters
     ----------
     device : threads are for the CPU
-    ranks : processes that share out the rows first
+    ranks : processes that share out the rows first, and the thread budget
     """
 
     def __init__(self, device: torch.device, ranks: Ranks = ALONE) -> None:
