@@ -197,6 +197,81 @@ def quality() -> str:
     return "\n".join(lines)
 
 
+LABEL_ERRORS = ("spectrum_error", "entropy_error", "aai_error", "af_r")
+
+
+def _mean_over(seeds: list[dict[str, Any]], *path: str) -> float:
+    """The mean over seeds of the number at a path."""
+    found = []
+    for entry in seeds:
+        for key in path:
+            entry = entry[key]
+        found.append(entry)
+    return statistics.mean(found)
+
+
+def labelled() -> str:
+    """`LabelledRBM` by continent: labels told, draws by label, their temperature, sampling steps and training age."""
+    result = _load("labelled_rbm")
+    seeds = list(result["seeds"].values())
+    lines = [
+        "| 805 sites, one in ten persons held out | CPU s | accuracy | logistic regression |",
+        "|---|---|---|---|",
+    ]
+    others = {
+        "a tenth of the persons with a label": "tenth_with_label",
+        "PCD, k = 100": "pcd",
+        "PCD, k = 100, a tenth of the persons with a label": "pcd_tenth_with_label",
+    }
+    runs = {f"seed {name}": entry for name, entry in result["seeds"].items()}
+    runs |= {f"{title}, seed 0": result[key] for title, key in others.items()}
+    for title, entry in runs.items():
+        regression = entry.get("logistic_regression")
+        beside = "" if regression is None else f"{regression:.3f}"
+        lines.append(f"| {title} | {entry['cpu_seconds']:.0f} | {entry['accuracy']:.3f} | {beside} |")
+
+    lines += [
+        "\n| draws against test rows, means of three seeds | T | AF r | real | AA truth / syn | at T = 1 | real |"
+        " told to be it |",
+        "|---" * 8 + "|",
+    ]
+
+    def both(choice: str, label: str) -> str:
+        found = [entry["temperatures"][choice] for entry in seeds]
+        parts = [statistics.mean(of.get("accuracies", of)[label][i] for of in found) for i in (0, 1)]
+        return " / ".join(f"{part:.2f}" for part in parts)
+
+    for label in seeds[0]["by_label"]:
+        temperatures = ", ".join(f"{entry['temperatures']['by_label'][label]:g}" for entry in seeds)
+        drawn, real = (_mean_over(seeds, "by_label", label, "af_r_all_rows", of) for of in ("test", "real"))
+        told = _mean_over(seeds, "by_label", label, "told_to_be_it")
+        lines.append(
+            f"| {label} | {temperatures} | {drawn:.3f} | {real:.3f} | {both('at_by_label', label)} | "
+            f"{both('at_1', label)} | {both('real', label)} | {told:.3f} |"
+        )
+    apart = {name: _mean_over(seeds, "temperatures", name, "apart") for name in ("at_1", "at_pooled", "at_by_label")}
+    lines.append(
+        "\nReal: training rows against test rows, equally many. The last draw is at a temperature T chosen for each label "
+        "by its\ntraining rows; with it the worse of the two parts of a label is on average "
+        f"{apart['at_by_label']:.3f} from that of real rows, with one\ntemperature for all labels {apart['at_pooled']:.3f}, "
+        f"at 1 {apart['at_1']:.3f}."
+    )
+
+    def table(heading: str, key: str, entries: list[dict[str, Any]], column: str = "") -> None:
+        accuracy = "accuracy" in entries[0][key][next(iter(entries[0][key]))]
+        names = [*LABEL_ERRORS, *(["accuracy"] if accuracy else [])]
+        heads = " | ".join(name.replace("_", " ").replace("af", "AF").replace("aai", "AAI") for name in names)
+        lines.extend([f"\n| {heading} | {heads} |", "|---" * (1 + len(names)) + "|"])
+        for k, found in entries[0][key].items():
+            cells = " | ".join(f"{_mean_over(entries, key, k, name):.3g}" for name in names)
+            lines.append(f"| {found[column] if column else k} | {cells} |")
+
+    table("sampling steps t_G, at T = 1, three seeds", "by_steps", seeds)
+    table("training age in updates, ten steps, T = 1, three seeds", "by_age", seeds, "updates")
+    table("PCD, sampling steps t_G, T = 1, one seed", "by_steps", [result["pcd"]])
+    return "\n".join(lines)
+
+
 def render() -> str:
     """What stands between the README's markers."""
     return f"{BEGIN}\n\n{demo()}\n\n{evaluation()}\n\n{speed(HEADLINES)}\n\n{END}"
@@ -222,6 +297,12 @@ compared before anything is timed. Ratios are of CPU time; wall time, memory, th
 `python benchmarks/bench_rbm_quality.py --data FOLDER` and the same with `--study`.
 
 {quality()}
+
+## What a labelled RBM tells and draws
+
+`python benchmarks/bench_labelled_rbm.py --data FOLDER`.
+
+{labelled()}
 """
 
 
