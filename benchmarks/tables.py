@@ -231,7 +231,7 @@ def labelled() -> str:
         lines.append(f"| {title} | {entry['cpu_seconds']:.0f} | {entry['accuracy']:.3f} | {beside} |")
 
     lines += [
-        "\n| draws against test rows, means of three seeds | T | AF r | real | AA truth / syn | at T = 1 | real |"
+        "\n| draws against test rows, means of three seeds | T | AF r | AF r, real | AA truth / syn | at T = 1 | AA, real |"
         " told to be it |",
         "|---" * 8 + "|",
     ]
@@ -251,10 +251,10 @@ def labelled() -> str:
         )
     apart = {name: _mean_over(seeds, "temperatures", name, "apart") for name in ("at_1", "at_pooled", "at_by_label")}
     lines.append(
-        "\nReal: training rows against test rows, equally many. The last draw is at a temperature T chosen for each label "
-        "by its\ntraining rows; with it the worse of the two parts of a label is on average "
-        f"{apart['at_by_label']:.3f} from that of real rows, with one\ntemperature for all labels {apart['at_pooled']:.3f}, "
-        f"at 1 {apart['at_1']:.3f}."
+        "\nReal: training rows against test rows, equally many. The last draw is at a temperature T chosen for each "
+        "label by its\ntraining rows: the worse of the two parts of a label is on average "
+        f"{apart['at_by_label']:.3f} from that of real rows, with one\ntemperature for all labels "
+        f"{apart['at_pooled']:.3f}, at 1 {apart['at_1']:.3f}."
     )
 
     def table(heading: str, key: str, entries: list[dict[str, Any]], column: str = "") -> None:

@@ -202,8 +202,10 @@ def test_label_probabilities_are_the_enumerated_ones(parts: tuple) -> None:
         assert np.array_equal(getattr(model, name), part)
 
 
-@pytest.mark.parametrize("training", ["rdm", "pcd"])
-def test_what_an_update_holds_against_the_data(parts: tuple, monkeypatch: pytest.MonkeyPatch, training: str) -> None:
+@pytest.mark.parametrize(("training", "weight"), [("rdm", 1.0), ("rdm", 0.25), ("pcd", 1.0)])
+def test_what_an_update_holds_against_the_data(
+    parts: tuple, monkeypatch: pytest.MonkeyPatch, training: str, weight: float
+) -> None:
     """Moments of an update against enumeration: two kinds of chains of k steps, rows without label among the data."""
     v = exact.states(SITES)
     kinds, n = np.array([3, 9, 14]), 60_000
@@ -211,7 +213,7 @@ def test_what_an_update_holds_against_the_data(parts: tuple, monkeypatch: pytest
     names = np.tile(["x", "y", "z", "y", ""], n // 5)
     data = hf.HaplotypeMatrix.from_dense(v[row].astype(np.uint8), labels={"kind": names})
     config = labelled_rbm.LabelledRBMConfig(
-        label="kind", training=training, num_hidden=HIDDEN, batch_size=n, num_chains=n
+        label="kind", training=training, telling_weight=weight, num_hidden=HIDDEN, batch_size=n, num_chains=n
     )
     w, a, b, _, d = parts
     steps, seen = 2, {}
@@ -259,7 +261,8 @@ def test_what_an_update_holds_against_the_data(parts: tuple, monkeypatch: pytest
                 np.concatenate([q @ v, np.zeros(LABELS)]),
                 q @ hidden,
             )
-            return [(x + y + z) / 1.8 for x, y, z in zip(moments(p), more, moments(r), strict=True)]
+            parts_of_all = zip(moments(p), more, moments(r), strict=True)
+            return [(x + y + weight * z) / (1 + 0.8 * weight) for x, y, z in parts_of_all]
 
         model, data_moments = both(drawn, free, 0.8 * told), both(known, without, known)
     if training == "pcd":
@@ -314,14 +317,14 @@ def test_first_biases_are_the_frequencies(cohort: hf.HaplotypeMatrix) -> None:
     assert np.allclose(np.exp(bias[120:]), shares, atol=1e-6)
 
 
-@pytest.mark.parametrize("training", ["rdm", "pcd"])
+@pytest.mark.parametrize(("training", "weight"), [("rdm", 1.0), ("rdm", 0.3), ("pcd", 1.0)])
 def test_threads_do_not_change_weights_or_draws(
-    cohort: hf.HaplotypeMatrix, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, training: str
+    cohort: hf.HaplotypeMatrix, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, training: str, weight: float
 ) -> None:
     files = []
     for count in (1, 3):
         monkeypatch.setattr(_backend, "get_threads", lambda given=None, count=count: given or count)
-        model = fit(cohort, training=training)
+        model = fit(cohort, training=training, telling_weight=weight)
         model.save(tmp_path / str(count))
         files.append((tmp_path / str(count) / "weights.safetensors").read_bytes())
         files.append(model.sample(333, seed=9).words.tobytes())
@@ -522,6 +525,8 @@ def test_bad_arguments(model: labelled_rbm.LabelledRBM, cohort: hf.HaplotypeMatr
         ({"label": ""}, "label: expected the name of a label"),
         ({"training": "cd"}, "training: expected rdm or pcd, found 'cd'"),
         ({"hidden": "relu"}, "hidden: expected bernoulli, found 'relu'"),
+        ({"telling_weight": 0.0009}, "telling_weight: expected 1/1024 to 1024, found 0.0009"),
+        ({"telling_weight": float("nan")}, "telling_weight: expected 1/1024 to 1024, found nan"),
         ({"gibbs_steps": 0}, "gibbs_steps: expected 1 or more"),
         ({"batch_size": 65_537}, "batch_size: expected at most 65536"),
         ({"hold": 2.0}, "hold: expected 0 to 1"),

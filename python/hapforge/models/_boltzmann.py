@@ -189,7 +189,7 @@ class BoltzmannLearner:
         parts = self._workers.share(len(rows), lambda first, last: machine.sums(rows[first:last]))
         return self._mean(parts, len(rows), machine.unit)
 
-    def _mean(self, parts: list[Moments], rows: int, unit: int) -> Moments:
+    def _mean(self, parts: list[Moments], rows: float, unit: int) -> Moments:
         """Moments of all rows, of which this process has the sums of its parts."""
         if not parts:  # fewer rows than processes
             parameters = (self.weights, self.visible_bias, self.hidden_bias)
@@ -255,7 +255,7 @@ def _by_column(matrix: NDArray[np.float32], device: torch.device) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(matrix.T).copy()).to(device).T
 
 
-def mean(parts: list[Moments], rows: int, unit: int, ranks: Ranks = ALONE) -> Moments:
+def mean(parts: list[Moments], rows: float, unit: int, ranks: Ranks = ALONE) -> Moments:
     """Moments of all rows from the sums of their parts, and of those of other processes; exact until the division."""
     totals = []
     for sums in zip(*parts, strict=True):

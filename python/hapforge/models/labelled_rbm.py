@@ -30,6 +30,7 @@ from hapforge.models._training import stream_seed
 from hapforge.models._workers import Workers, device_of
 
 _STR = np.dtypes.StringDType()
+_WEIGHT_UNITS = 1024
 _FEWEST_ROWS = 100  # of a label, by which a temperature is chosen
 
 
@@ -41,6 +42,10 @@ class LabelledRBMConfig(RBMConfig):
     label : str, the name in `H.samples.labels`
     training : "rdm" (out of equilibrium), two gradients of chains that start anew, one of each kind for every row of
         the batch; "pcd", `num_chains` persistent chains of haplotype and label, for comparison
+    telling_weight : float in [1/1024, 1024], weight of the gradient that learns to tell labels over that which learns
+        to draw by them ("rdm" only; rounded to multiples of 1/1024, so that sums stay exact). Where labels overlap, the
+        two pull the coupling of label and hidden units apart: chains of k steps need it stronger than what a
+        haplotype tells of its label. Below 1, draws follow their labels more closely
     temperature : as in `hapforge.models.rbm.RBMConfig`; 0, the default: one for every label, chosen after training by
         its training rows (`hapforge.models._temperature.choose_temperature`); draws before are at 1, and so are those
         of labels with fewer than 100 training rows
@@ -51,6 +56,7 @@ class LabelledRBMConfig(RBMConfig):
     num_hidden: int = 300
     epochs: int = 200
     learning_rate: float = 0.2
+    telling_weight: float = 1.0
     temperature: float = 0.0
 
     def __post_init__(self) -> None:
@@ -58,6 +64,8 @@ class LabelledRBMConfig(RBMConfig):
         RBMConfig(**{name: value for name, value in chosen.items() if value or name != "temperature"})  # checks them
         if not self.label:
             raise ValueError("label: expected the name of a label, found ''")
+        if not 1 <= self.telling_weight * _WEIGHT_UNITS <= _WEIGHT_UNITS**2:
+            raise ValueError(f"telling_weight: expected 1/1024 to 1024, found {self.telling_weight}")
         for name, allowed in (("training", ("rdm", "pcd")), ("hidden", ("bernoulli",))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name}: expected {' or '.join(allowed)}, found {getattr(self, name)!r}")
@@ -351,12 +359,17 @@ class LabelledLearner(BoltzmannLearner):
         def sums(rows: Tensor) -> list[Moments]:
             return workers.share(len(rows), lambda first, last: machine.sums(rows[first:last]))
 
-        n = len(batch) + len(some)
-        data = self._mean(sums(batch) + sums(some), n, machine.unit)
-        model = self._mean(workers.share(len(batch), draw) + sums(told), n, machine.unit)
-        share = n / (2 * len(batch))
-        self.step(data, model, rate * share)
-        return float(2 * share * (data.visible - model.visible)[: unit.num_sites].abs().mean())  # told have its sites
+        weight = round(self._config.telling_weight * _WEIGHT_UNITS) / _WEIGHT_UNITS
+
+        def weighted(parts: list[Moments]) -> list[Moments]:
+            return parts if weight == 1 else [Moments(*(total.double() * weight for total in part)) for part in parts]
+
+        n = len(batch) + weight * len(some)
+        data = self._mean(sums(batch) + weighted(sums(some)), n, machine.unit)
+        model = self._mean(workers.share(len(batch), draw) + weighted(sums(told)), n, machine.unit)
+        share = n / len(batch)  # of the sites' gradient, which rows that are told have none of
+        self.step(data, model, rate * share / (1 + weight))
+        return float(share * (data.visible - model.visible)[: unit.num_sites].abs().mean())
 
     def _told(self, machine: Machine, rows: Tensor, steps: int, seed: int) -> Tensor:
         """The rows with the labels that chains of `steps` steps from random labels end in."""
