@@ -231,8 +231,8 @@ def labelled() -> str:
         lines.append(f"| {title} | {entry['cpu_seconds']:.0f} | {entry['accuracy']:.3f} | {beside} |")
 
     lines += [
-        "\n| draws against test rows, means of three seeds | T | AF r | AF r, real | AA truth / syn | at T = 1 | AA, real |"
-        " told to be it |",
+        "\n| draws against test rows, means of seeds | T | AF r | AF r, real | AA truth / syn | at T = 1 |"
+        " AA, real | told to be it |",
         "|---" * 8 + "|",
     ]
 
