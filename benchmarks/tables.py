@@ -224,7 +224,7 @@ def labelled() -> str:
         "PCD, k = 100, a tenth of the persons with a label": "pcd_tenth_with_label",
     }
     runs = {f"seed {name}": entry for name, entry in result["seeds"].items()}
-    runs |= {f"{title}, seed 0": result[key] for title, key in others.items()}
+    runs |= {f"{title}, seed 0": result[key] for title, key in others.items() if key in result}
     for title, entry in runs.items():
         regression = entry.get("logistic_regression")
         beside = "" if regression is None else f"{regression:.3f}"
@@ -268,7 +268,8 @@ def labelled() -> str:
 
     table("sampling steps t_G, at T = 1, three seeds", "by_steps", seeds)
     table("training age in updates, ten steps, T = 1, three seeds", "by_age", seeds, "updates")
-    table("PCD, sampling steps t_G, T = 1, one seed", "by_steps", [result["pcd"]])
+    if "pcd" in result:
+        table("PCD, sampling steps t_G, T = 1, one seed", "by_steps", [result["pcd"]])
     return "\n".join(lines)
 
 
