@@ -17,6 +17,7 @@ ROWS = [
     {"metrics", "models"},
     {"stats"},
     {"io", "kernels"},
+    {"alignment"},
     {"haplotypes"},
     {"_backend"},
     {"errors", "_streams"},

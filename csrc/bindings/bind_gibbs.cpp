@@ -8,6 +8,7 @@
 #include "bindings/register.h"
 #include "core/philox.h"
 #include "kernels/gibbs/kernel.h"
+#include "kernels/gibbs/unit_draw.h"
 
 namespace hapforge {
 namespace {
@@ -68,6 +69,17 @@ Array<std::int32_t> bind_fields(const gibbs::Layer& layer, const Array<std::uint
   return fields;
 }
 
+void check_draw(int fixed_point_bits, std::size_t num_chains, std::uint32_t first_chain) {
+  if (fixed_point_bits < 1 || fixed_point_bits > 20) {
+    throw py::value_error("fixed_point_bits: expected 1 to 20, found " +
+                          std::to_string(fixed_point_bits));
+  }
+  constexpr std::uint64_t kMostChains = std::uint64_t{1} << 32;
+  if (num_chains > kMostChains || first_chain > kMostChains - num_chains) {
+    throw py::value_error("first_chain: expected chains below 2^32");
+  }
+}
+
 // Units of both layers: the visible ones as bits, unit-major, the hidden ones likewise or, where
 // they are rectified, as float32 (num_chains, num_hidden). Without `visible` a start is drawn.
 py::tuple bind_run(const gibbs::Layer& to_hidden, const gibbs::Layer& to_visible, bool rectified,
@@ -81,14 +93,7 @@ py::tuple bind_run(const gibbs::Layer& to_hidden, const gibbs::Layer& to_visible
       &to_hidden.kernels() != &to_visible.kernels()) {
     throw py::value_error("to_visible: expected the layer that leads back from to_hidden");
   }
-  if (fixed_point_bits < 1 || fixed_point_bits > 20) {
-    throw py::value_error("fixed_point_bits: expected 1 to 20, found " +
-                          std::to_string(fixed_point_bits));
-  }
-  constexpr std::uint64_t kMostChains = std::uint64_t{1} << 32;
-  if (num_chains > kMostChains || first_chain > kMostChains - num_chains) {
-    throw py::value_error("first_chain: expected chains below 2^32");
-  }
+  check_draw(fixed_point_bits, num_chains, first_chain);
   if (std::uint64_t{first_step} + steps > std::uint64_t{1} << 32) {
     throw py::value_error("first_step: expected steps below 2^32");
   }
@@ -127,6 +132,26 @@ py::tuple bind_run(const gibbs::Layer& to_hidden, const gibbs::Layer& to_visible
   return py::make_tuple(last_visible, hidden_bits);
 }
 
+Array<std::int64_t> bind_draw_values(const Array<std::int32_t>& fields, int fixed_point_bits,
+                                     std::uint64_t seed, std::uint32_t step, std::uint32_t layer,
+                                     std::uint32_t first_chain) {
+  const std::int32_t* in = checked_data(fields, 3, "fields");
+  const std::size_t num_chains = extent(fields, 0);
+  const std::size_t num_units = extent(fields, 1);
+  const std::size_t num_values = extent(fields, 2);
+  if (num_values < 1 || num_values >= std::size_t{1} << 16) {
+    throw py::value_error("fields: expected 1 to 65535 values, found " +
+                          std::to_string(num_values));
+  }
+  check_draw(fixed_point_bits, num_chains, first_chain);
+  auto values = empty<std::int64_t>(num_chains, num_units);
+  std::int64_t* out = values.mutable_data();
+  const gibbs::Draw draw{seed, step, layer, fixed_point_bits};
+  const py::gil_scoped_release unlocked;
+  gibbs::draw_values(in, num_chains, num_units, num_values, first_chain, draw, out);
+  return values;
+}
+
 Array<std::int64_t> bind_counts(const Array<std::uint64_t>& visible,
                                 const Array<std::uint64_t>& hidden, std::size_t num_chains,
                                 const std::string& backend, std::size_t threads) {
@@ -158,6 +183,9 @@ void register_gibbs(py::module_& m) {
         py::arg("visible").noconvert().none(true), py::arg("num_chains"),
         py::arg("clamp").noconvert().none(true), py::arg("fixed_point_bits"), py::arg("seed"),
         py::arg("first_chain"), py::arg("first_step"), py::arg("steps"), py::arg("threads"));
+  m.def("gibbs_draw_values", &bind_draw_values, py::arg("fields").noconvert(),
+        py::arg("fixed_point_bits"), py::arg("seed"), py::arg("step"), py::arg("layer"),
+        py::arg("first_chain"));
   m.def("gibbs_counts", &bind_counts, py::arg("visible").noconvert(), py::arg("hidden").noconvert(),
         py::arg("num_chains"), py::arg("backend"), py::arg("threads"));
   m.def("philox4x32", &bind_philox, py::arg("c0"), py::arg("c1"), py::arg("c2"), py::arg("c3"),

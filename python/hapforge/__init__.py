@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hapforge import kernels
 from hapforge._backend import get_cmake_dir, get_include, get_library_dir
+from hapforge.alignment import Alignment
 from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites, concat, intersect
 from hapforge.io import read, write
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __version__ = _version("hapforge")
 
 __all__ = [
+    "Alignment",
     "HaplotypeMatrix",
     "Samples",
     "Sites",

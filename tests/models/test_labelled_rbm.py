@@ -94,8 +94,8 @@ def test_one_of_many_is_drawn_as_in_the_reference() -> None:
     )
     for seed in (0, 2**64 - 1):
         found = _fixed_point.draw_one(
-            torch.from_numpy(field.astype(np.int32)), seed=seed, step=4, layer=3, first_chain=9
-        )
+            torch.from_numpy(field.astype(np.int32))[:, None], seed=seed, step=4, layer=3, first_chain=9
+        )[:, 0]
         expected = [
             exact.draw_one(row, BITS, gibbs.uniform(0, 9 + chain, 4, 3, seed), gibbs.decay)
             for chain, row in enumerate(field.tolist())
@@ -105,8 +105,8 @@ def test_one_of_many_is_drawn_as_in_the_reference() -> None:
 
 def test_one_of_many_is_drawn_by_the_softmax() -> None:
     field = np.array([1.0, -0.5, 0.0, 2.0])
-    fixed = torch.from_numpy((field * (1 << BITS)).astype(np.int32)).expand(200_000, 4)
-    seen = np.bincount(_fixed_point.draw_one(fixed, seed=5, step=0, layer=3).numpy(), minlength=4)
+    fixed = torch.from_numpy((field * (1 << BITS)).astype(np.int32)).expand(200_000, 1, 4)
+    seen = np.bincount(_fixed_point.draw_one(fixed, seed=5, step=0, layer=3)[:, 0].numpy(), minlength=4)
     assert z_square(seen, exact.softmax(field)) < 1
     assert z_square(seen, exact.softmax(1.02 * field)) > 1
 

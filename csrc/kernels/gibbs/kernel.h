@@ -123,6 +123,18 @@ inline constexpr int kRectifiedBits = 10;
 // Visible units that are 1 with probability 1/2: a start.
 void draw_start(const Layer& to_visible, const Chains& chains, std::size_t threads);
 
+struct Draw;
+
+// The values of units that have more than two, one of num_values with probability softmax(x 2^-k)
+// of its fields x: with e_m = exp((x_m - max x) 2^-k) in units of 2^-30, the first m at which
+// e_0 + ... + e_m passes floor(U sum(e) / 2^32). Unit j of a chain has the random word U that a
+// binary unit j has (unit_draw.h). On the calling thread.
+// fields: num_chains x num_units x num_values, fewer than 2^16 values. values: num_chains x
+// num_units.
+void draw_values(const std::int32_t* fields, std::size_t num_chains, std::size_t num_units,
+                 std::size_t num_values, std::uint32_t first_chain, const Draw& draw,
+                 std::int64_t* values);
+
 // counts[i num_hidden + j]: chains with visible unit i and hidden unit j set.
 void joint_counts(const BitMatrixView& visible, const BitMatrixView& hidden, std::int64_t* counts,
                   const popcount_tile::Kernels& kernels, std::size_t threads);

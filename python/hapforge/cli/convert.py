@@ -13,9 +13,9 @@ from hapforge.cli.info import in_units
 
 
 def command(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="VCF, VCF.gz, BCF, HAPT, .npz or .hapz.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="VCF, VCF.gz, BCF, HAPT, FASTA, .npz or .hapz.")],
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help=".vcf, .vcf.gz, .bcf, .hapt, .hapt.gz, .hapt.zip, .npz or .hapz.")
+        Path, typer.Argument(metavar="OUT", help=".vcf, .vcf.gz, .bcf, .hapt[.gz|.zip], .npz, .hapz, .fasta[.gz].")
     ],
     region: Annotated[
         str | None, typer.Option("-r", "--region", help="chr or chr:first-last (1-based, both included).")

@@ -36,10 +36,12 @@ def command(
 ) -> None:
     """Draw artificial genomes."""
     from hapforge import io, models
+    from hapforge.alignment import extent
 
     check_cohort_output(output, force, number)
     set_threads(threads)
     model = models.load(run)
+    io.check_form(model.sites, output)
     chosen: dict[str, Any] = {}
     for key, text in pairs(settings or []):
         chosen[key] = typed(model.name, model.SAMPLING, key, text, "--set")
@@ -53,4 +55,4 @@ def command(
     io.write(drawn, output)
     if not quiet:
         how = "".join(f", {key} {value}" for key, value in chosen.items() if key != "start")
-        stderr.print(f"{output}: {drawn.num_haplotypes} haplotypes x {drawn.num_sites} sites{how}", markup=False)
+        stderr.print(f"{output}: {extent(drawn)}{how}", markup=False)

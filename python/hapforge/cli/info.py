@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from hapforge.haplotypes import Samples, Sites
 
-_FORMATS = {"vcf": "VCF or BCF", "hapt": "HAPT", "npz": "NumPy archive"}
+_FORMATS = {"vcf": "VCF or BCF", "hapt": "HAPT", "npz": "NumPy archive", "fasta": "FASTA"}
 _MOST_VALUES = 40
 _MOST_CONTIGS = 40
 _WIDEST = 100

@@ -59,6 +59,7 @@ def command(
     torchrun --nproc-per-node N -m hapforge train ... trains one by N processes.
     """
     from hapforge import io, models
+    from hapforge.alignment import extent
     from hapforge.models import _ranks
 
     kind = models.by_name(model)
@@ -106,7 +107,7 @@ def command(
         made.save(output, overwrite=force)
     if not quiet:
         held = "" if validation is None else f", {validation.num_haplotypes} held out for validation"
-        stderr.print(f"{output}: {kind.name} of {cohort.num_haplotypes} haplotypes x {cohort.num_sites} sites{held}")
+        stderr.print(f"{output}: {kind.name} of {extent(cohort)}{held}")
     _ranks.leave()
 
 

@@ -9,6 +9,7 @@ ending                             what                                         
 ``.hapt`` ``.hapt.gz`` ``.hapt.zip``  the papers' text format, with a legend           `hapforge.io.hapt`
 ``.npz``                           NumPy archive of packed bits                        `hapforge.io.npz`
 ``.hapz``                          native store, chunked and checksummed (Zarr v3)     `hapforge.io.hapz`
+``.fasta`` ``.fa`` ``.faa`` ``.fna``  aligned sequences; each also with ``.gz``        `hapforge.io.fasta`
 =================================  ==================================================  ==============
 """
 
@@ -22,12 +23,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hapforge.alignment import alphabet_of
 from hapforge.errors import FormatError
-from hapforge.haplotypes import HaplotypeMatrix
-from hapforge.io import hapt, hapz, npz, vcf
+from hapforge.haplotypes import HaplotypeMatrix, Sites
+from hapforge.io import fasta, hapt, hapz, npz, vcf
 from hapforge.io.selection import Region, apply, check_maf, wanted_ids
 
-__all__ = ["ENDINGS", "companions", "format_of_content", "format_of_name", "read", "size_of", "write"]
+__all__ = ["ENDINGS", "check_form", "companions", "format_of_content", "format_of_name", "read", "size_of", "write"]
 
 Advance = Callable[[int], object]
 
@@ -40,14 +42,15 @@ ENDINGS = {
     ".hapt.zip": "hapt",
     ".npz": "npz",
     ".hapz": "hapz",
+    **{f"{ending}{packed}": "fasta" for ending in (".fasta", ".fa", ".faa", ".fna") for packed in ("", ".gz")},
 }
 """Endings that can be written, and the format that each stands for."""
 
-_EXPECTED = "a VCF, BCF, HAPT, .npz or .hapz file"
+_EXPECTED = "a VCF, BCF, HAPT, FASTA, .npz or .hapz file"
 
 
 def format_of_name(path: str | os.PathLike[str]) -> str:
-    """ "vcf", "hapt", "npz" or "hapz", by the ending of the name.
+    """ "vcf", "hapt", "npz", "hapz" or "fasta", by the ending of the name.
 
     Raises
     ------
@@ -62,7 +65,7 @@ def format_of_name(path: str | os.PathLike[str]) -> str:
 
 
 def format_of_content(path: str | os.PathLike[str]) -> str:
-    """ "vcf", "hapt", "npz" or "hapz", by what the file holds.
+    """ "vcf", "hapt", "npz", "hapz" or "fasta", by what the file holds.
 
     Raises
     ------
@@ -97,10 +100,21 @@ def format_of_content(path: str | os.PathLike[str]) -> str:
         return "npz"
     if head.startswith((b"BCF", b"##fileformat=VCF", b"#CHROM\t")):
         return "vcf"
+    if head.startswith(b">"):
+        return "fasta"
     words = head.removeprefix(b"\xef\xbb\xbf").split()
     if len(words) >= 2 and b"\0" not in head and head.split(b"\n")[0].strip() and not head.startswith(b"##"):
         return "hapt"
     raise FormatError(path, _EXPECTED, f"other content ({head[:20]!r})")
+
+
+def check_form(sites: Sites, path: str | os.PathLike[str]) -> None:
+    """Raise ValueError where aligned sequences would be written as VCF, or haplotypes as FASTA."""
+    kind, sequences = format_of_name(path), bool(alphabet_of(sites))
+    if kind == "vcf" and sequences:
+        raise ValueError(f"{os.fspath(path)}: expected haplotypes to write as VCF, found aligned sequences (.fasta)")
+    if kind == "fasta" and not sequences:
+        raise ValueError(f"{os.fspath(path)}: expected aligned sequences to write as FASTA, found haplotypes")
 
 
 def companions(path: str | os.PathLike[str]) -> list[Path]:
@@ -136,7 +150,7 @@ def read(
 
     Parameters
     ----------
-    path : VCF, VCF.gz, BCF, HAPT, .npz or .hapz
+    path : VCF, VCF.gz, BCF, HAPT, .npz, .hapz, or FASTA of aligned sequences (see `hapforge.alignment`)
     region : "chr" or "chr:first-last", 1-based, both included
     samples : sample ids, or a file with one a line; their haplotypes are taken in the order of the file `path`
     labels : dict name -> values, or a TSV whose first column is a haplotype or sample id (see
@@ -157,6 +171,8 @@ def read(
     check_maf(maf)
     if legend is not None and kind != "hapt":
         raise ValueError(f"legend: expected none for a file that names its sites, found {os.fspath(legend)}")
+    if maf is not None and kind == "fasta":
+        raise ValueError(f"maf: expected none for aligned sequences, found {maf}")
     wanted_region = None if region is None else Region.parse(region)
     ids = None if samples is None else wanted_ids(samples)
     if kind in ("vcf", "hapz"):
@@ -166,7 +182,7 @@ def read(
         if kind == "hapt":
             matrix = hapt.read(path, legend=legend, progress=progress)
         else:
-            matrix = npz.read(path, progress=progress)
+            matrix = (fasta if kind == "fasta" else npz).read(path, progress=progress)
         matrix = apply(path, matrix, wanted_region, ids, maf)
     return matrix if labels is None else matrix.with_labels(labels)
 
@@ -188,7 +204,8 @@ def write(
     Raises
     ------
     ValueError
-        An unknown ending; a cohort that the format cannot hold, such as an odd number of haplotypes in VCF.
+        An unknown ending; a cohort that the format cannot hold, such as an odd number of haplotypes in VCF, aligned
+        sequences in VCF or anything else in FASTA.
 
     Warns
     -----
@@ -196,9 +213,10 @@ def write(
         What the format has no place for: labels and haplotype ids in VCF, for example.
     """
     kind = format_of_name(path)
+    check_form(H.sites, path)
     if kind == "hapz":
         hapz.write(H, path, mappable=mappable, progress=progress)
         return
     if mappable:
         raise ValueError(f"mappable: expected a .hapz file for it, found {os.fspath(path)}")
-    {"vcf": vcf, "hapt": hapt, "npz": npz}[kind].write(H, path, progress=progress)
+    {"vcf": vcf, "hapt": hapt, "npz": npz, "fasta": fasta}[kind].write(H, path, progress=progress)

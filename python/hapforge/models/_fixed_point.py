@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from hapforge import _backend
+
 BITS = 12
 """Weights and biases are multiples of 2**-BITS."""
 LARGEST_WEIGHT = 127 * 256 + 127
@@ -17,6 +19,8 @@ LARGEST_BIAS = 1 << 28
 
 _MASK32 = 0xFFFFFFFF
 _ONE = 1 << 30
+_GONE = 90_853  # from this y on exp(-y 2**-BITS) is 0 in units of 2**-30
+_DECAYS: dict[torch.device, Tensor] = {}
 _EXP2 = (1 << 30, 744257403, 257891465, 59375086, 9884650, 1014583)
 
 
@@ -64,13 +68,7 @@ def draw(field: Tensor, *, seed: int, step: int, layer: int, first_chain: int = 
     -----
     csrc/kernels/gibbs/unit_draw.h defines it; no product here passes 2**63.
     """
-    n, num_units = field.shape
-    unit = torch.arange(num_units, device=field.device)
-    block = (unit >> 5) * 8 + ((unit & 15) >> 1)
-    word = ((unit >> 4) & 1) * 2 + (unit & 1)
-    chain = torch.arange(first_chain, first_chain + n, device=field.device)
-    words = _philox(block.expand(n, -1), chain[:, None].expand(-1, num_units), step, layer, seed)
-    uniform = torch.stack(words).gather(0, word.expand(1, n, -1))[0]
+    uniform = _uniforms(field, seed, step, layer, first_chain)
     x = field.long()
     negative = x < 0
     below = torch.where(negative, uniform ^ _MASK32, uniform) * (_ONE + _decay(x.abs())) < 1 << 62
@@ -78,25 +76,33 @@ def draw(field: Tensor, *, seed: int, step: int, layer: int, first_chain: int = 
 
 
 def draw_one(field: Tensor, *, seed: int, step: int, layer: int, first_chain: int = 0) -> Tensor:
-    """int64 (n,): in chain c value m with probability softmax(field[c] 2**-BITS)[m].
+    """int64 (n, units): in chain c unit j has value m with probability softmax(field[c, j] 2**-BITS)[m].
 
     Parameters
     ----------
-    field : int32 (n, values), fewer than 2**16 values
-    seed, step, layer, first_chain : the counter of the chain's one random word U, as that of unit 0 in `draw`
+    field : int32 (n, units, values), fewer than 2**16 values
+    seed, step, layer, first_chain : with the unit's number, the counter of its random word U, as in `draw`
 
     Notes
     -----
     With e_m = exp(field_m - max field) in units of 2**-30, as `draw` has it, the first m is taken at which the sum of
     e_0 ... e_m exceeds floor(U sum(e) / 2**32): integers throughout, so every device draws the same.
+    csrc/kernels/gibbs/categorical.cpp does it on the CPU, on one thread.
     """
+    if field.device.type == "cpu":
+        values = field.contiguous().numpy()
+        return torch.from_numpy(_backend.core.gibbs_draw_values(values, BITS, seed, step, layer, first_chain))
+    return _drawn_in_torch(field, seed, step, layer, first_chain)
+
+
+def _drawn_in_torch(field: Tensor, seed: int, step: int, layer: int, first_chain: int) -> Tensor:
     x = field.long()
-    reached = _decay((x.amax(1, keepdim=True) - x).clamp(max=1 << 31)).cumsum(1)
-    chain = torch.arange(first_chain, first_chain + len(field), device=field.device)
-    uniform = _philox(torch.zeros_like(chain), chain, step, layer, seed)[0]
-    total = reached[:, -1]  # below 2**46
+    below = (x.amax(2, keepdim=True) - x).clamp_(max=_GONE)
+    reached = _decays(field.device)[below].cumsum(2)
+    uniform = _uniforms(field, seed, step, layer, first_chain)
+    total = reached[:, :, -1]  # below 2**46
     upper, lower = uniform * (total >> 16), uniform * (total & 0xFFFF)
-    return (reached <= (upper + (lower >> 16) >> 16)[:, None]).sum(1)
+    return (reached <= (upper + (lower >> 16) >> 16)[:, :, None]).sum(2)
 
 
 def _decay(y: Tensor) -> Tensor:
@@ -107,6 +113,25 @@ def _decay(y: Tensor) -> Tensor:
     for i in (4, 3, 2, 1, 0):
         decay = _EXP2[i] - (decay * fraction >> 32)
     return torch.where(whole < 32, decay >> whole.clamp(max=31), 0)
+
+
+def _decays(device: torch.device) -> Tensor:
+    """int64 (_GONE + 1,): `_decay` of all that have one."""
+    if device not in _DECAYS:
+        _DECAYS[device] = _decay(torch.arange(_GONE + 1, device=device))
+    return _DECAYS[device]
+
+
+def _uniforms(field: Tensor, seed: int, step: int, layer: int, first_chain: int) -> Tensor:
+    """int64 (n, units): the 32-bit random word of every unit in dimension 1 of a field, for every chain."""
+    n, num_units = field.shape[:2]
+    unit = torch.arange(num_units, device=field.device)
+    block = (unit >> 5) * 8 + ((unit & 15) >> 1)
+    word = ((unit >> 4) & 1) * 2 + (unit & 1)
+    blocks = torch.arange(num_units // 32 * 8 + min(8, (num_units % 32 + 1) // 2), device=field.device)
+    chain = torch.arange(first_chain, first_chain + n, device=field.device)
+    words = _philox(blocks.expand(n, -1), chain[:, None].expand(-1, len(blocks)), step, layer, seed)
+    return torch.stack(words, 2).flatten(1)[:, 4 * block + word]
 
 
 def _philox(block: Tensor, chain: Tensor, step: int, layer: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -41,9 +41,9 @@ class LabelUnit:
 
     def random(self, rows: Tensor, seed: int, *, first_chain: int = 0) -> Tensor:
         """The rows with labels that are all as likely."""
-        even = torch.zeros((len(rows), self.num_labels), dtype=torch.int32, device=rows.device)
+        even = torch.zeros((len(rows), 1, self.num_labels), dtype=torch.int32, device=rows.device)
         where = {"seed": seed, "step": 0, "first_chain": first_chain}
-        return self.put(rows, _fixed_point.draw_one(even, layer=_LABEL_START_LAYER, **where))
+        return self.put(rows, _fixed_point.draw_one(even, layer=_LABEL_START_LAYER, **where)[:, 0])
 
     def chains(
         self, machine: Machine, rows: Tensor, steps: int, seed: int, *, first_chain: int = 0, clamp_sites: bool = False
@@ -59,7 +59,8 @@ class LabelUnit:
         for step in range(steps):
             visible, hidden = machine.step(rows, step, seed, first_chain=first_chain)
             field = _fixed_point.product(unpacked(hidden, len(machine.hidden_bias)), to_label) + bias
-            label = _fixed_point.draw_one(field, seed=seed, step=step, layer=_LABEL_LAYER, first_chain=first_chain)
+            where = {"seed": seed, "step": step, "first_chain": first_chain}
+            label = _fixed_point.draw_one(field[:, None], layer=_LABEL_LAYER, **where)[:, 0]
             rows = self.put(rows if clamp_sites else visible, label)
         return rows
 

@@ -22,7 +22,7 @@ from hapforge.models._fixed_point import BITS, LARGEST_BIAS
 UNITS = {"bernoulli": 1 << 14, "relu": 1 << 12}  # means of hidden units are counted in units of 1 / this ...
 _TABLE_BITS, _TABLE_RANGE = 10, {"bernoulli": 12, "relu": 64}  # ... read at fields rounded to 2**-10 within +-range
 RECTIFIED_BITS = 10  # rectified units are multiples of 2**-10, see hapforge.kernels.gibbs
-_HIDDEN_LAYER, _VISIBLE_LAYER, _START_LAYER = 0, 1, 2
+_HIDDEN_LAYER, VISIBLE_LAYER, START_LAYER = 0, 1, 2  # of random words
 _DRAWN_AT_ONCE = 1 << 20
 
 
@@ -49,6 +49,9 @@ class Machine(Protocol):
 
     def hidden_field(self, rows: Tensor) -> Tensor:
         """int32 (n, num_hidden) of packed rows, in units of 2**-BITS."""
+
+    def visible_field(self, hidden: Tensor) -> Tensor:
+        """int32 (n, num_visible) of packed rows of binary hidden units, in units of 2**-BITS."""
 
     def chains(
         self,
@@ -92,6 +95,10 @@ class HostMachine:
     def hidden_field(self, rows: Tensor) -> Tensor:
         return torch.from_numpy(self._hidden_fields(self._bits(rows), len(rows))).T.contiguous()
 
+    def visible_field(self, hidden: Tensor) -> Tensor:
+        bits = _backend.transpose(hidden.numpy().view(np.uint64), len(self.hidden_bias), 1)
+        return torch.from_numpy(self._gibbs.visible_fields(bits, len(hidden), threads=1)).T.contiguous()
+
     def chains(
         self,
         n: int,
@@ -109,7 +116,7 @@ class HostMachine:
             bits, n, steps=steps, seed=seed, clamp=held, first_chain=first_chain, threads=1
         )
         rows = host_rows(_backend.transpose(bits, n, 1))
-        if _is_one(temperature) or not steps:
+        if is_one(temperature) or not steps:
             return rows
         if self.hidden == "relu":
             scaled = torch.from_numpy(hidden).double() * (1 << RECTIFIED_BITS)  # integers: the product is exact
@@ -167,6 +174,9 @@ class DeviceMachine:
     def hidden_field(self, rows: Tensor) -> Tensor:
         return self._hidden_field(unpacked(rows, len(self.weights)))
 
+    def visible_field(self, hidden: Tensor) -> Tensor:
+        return self._visible_field(unpacked(hidden, len(self.hidden_bias)))
+
     def chains(
         self,
         n: int,
@@ -180,7 +190,7 @@ class DeviceMachine:
     ) -> Tensor:
         if start is None:
             even = torch.zeros((n, len(self.visible_bias)), dtype=torch.int32, device=self.weights.device)
-            visible = _fixed_point.draw(even, seed=seed, step=0, layer=_START_LAYER, first_chain=first_chain)
+            visible = _fixed_point.draw(even, seed=seed, step=0, layer=START_LAYER, first_chain=first_chain)
         else:
             visible = unpacked(start, len(self.visible_bias))
         for step in range(steps):
@@ -204,13 +214,16 @@ class DeviceMachine:
     ) -> tuple[Tensor, Tensor]:
         where = {"seed": seed, "step": step, "first_chain": first_chain}
         hidden = _fixed_point.draw(self._hidden_field(visible), layer=_HIDDEN_LAYER, **where)
-        field = _fixed_point.product(hidden, self._to_visible).add_(self.visible_bias)
-        if not _is_one(temperature):
+        field = self._visible_field(hidden)
+        if not is_one(temperature):
             return _drawn_at(field, temperature, seed, step, first_chain), hidden
-        return _fixed_point.draw(field, layer=_VISIBLE_LAYER, **where), hidden
+        return _fixed_point.draw(field, layer=VISIBLE_LAYER, **where), hidden
 
     def _hidden_field(self, visible: Tensor) -> Tensor:
         return _fixed_point.product(visible, self._to_hidden).add_(self.hidden_bias)
+
+    def _visible_field(self, hidden: Tensor) -> Tensor:
+        return _fixed_point.product(hidden, self._to_visible).add_(self.visible_bias)
 
 
 def machine_of(weights: Tensor, visible_bias: Tensor, hidden_bias: Tensor, hidden: str = "bernoulli") -> Machine:
@@ -225,7 +238,8 @@ def _held(before: Tensor, drawn: Tensor, clamp: Tensor | None) -> Tensor:
     return drawn if clamp is None else torch.where(clamp.to(drawn.device), before, drawn)
 
 
-def _is_one(temperature: float | Tensor) -> bool:
+def is_one(temperature: float | Tensor) -> bool:
+    """Whether fields are drawn at as they are."""
     return not isinstance(temperature, Tensor) and temperature == 1
 
 
@@ -235,12 +249,15 @@ def _drawn_at(field: Tensor, temperature: float | Tensor, seed: int, step: int, 
     parts = []
     for first in range(0, len(field), at_once):
         rows = slice(first, first + at_once)
-        divisor = temperature[rows] if isinstance(temperature, Tensor) else temperature
-        cooled = (field[rows].double() / divisor).round_()
-        cooled = cooled.clamp_(-LARGEST_BIAS, LARGEST_BIAS).to(torch.int32)
+        at = temperature[rows] if isinstance(temperature, Tensor) else temperature
         where = {"seed": seed, "step": step, "first_chain": first_chain + first}
-        parts.append(_fixed_point.draw(cooled, layer=_VISIBLE_LAYER, **where))
+        parts.append(_fixed_point.draw(cooled(field[rows], at), layer=VISIBLE_LAYER, **where))
     return torch.cat(parts) if parts else torch.empty(field.shape, dtype=torch.int8)
+
+
+def cooled(field: Tensor, temperature: float | Tensor) -> Tensor:
+    """int32: fields divided by a temperature, rounded, and held where nothing is left to chance."""
+    return (field.double() / temperature).round_().clamp_(-LARGEST_BIAS, LARGEST_BIAS).to(torch.int32)
 
 
 def host_rows(words: NDArray[np.uint64]) -> Tensor:

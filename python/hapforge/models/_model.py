@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from hapforge.alignment import alphabet_of
 from hapforge.errors import FormatError
 from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites, check_seed
 from hapforge.models import _store
@@ -40,6 +41,7 @@ class Model(ABC):
     FITTING: ClassVar[dict[str, tuple[type, Any]]] = {}  # what `fit` takes beside what all do, and the default
     MONITORED: ClassVar[bool] = True  # whether it can be sampled while it is trained
     SHARED: ClassVar[bool] = False  # whether processes of torchrun train it together
+    TAKES_SEQUENCES: ClassVar[bool] = False  # whether aligned sequences can be fitted, one letter at every position
     HOLDS_OUT: ClassVar[bool] = False  # whether ``hapforge train`` holds persons out for it where nothing is said
 
     def __init__(self) -> None:
@@ -190,14 +192,16 @@ def check_draws(n: int, seed: int) -> int:
     return check_seed(seed)
 
 
-def check_data(data: HaplotypeMatrix) -> None:
-    """Raise TypeError or ValueError where there is nothing to fit."""
+def check_data(model: Model, data: HaplotypeMatrix) -> None:
+    """Raise TypeError or ValueError where there is nothing that the model can be fitted to."""
     if not isinstance(data, HaplotypeMatrix):
         raise TypeError(f"H: expected a HaplotypeMatrix, found {type(data).__name__}")
     if data.num_haplotypes == 0 or data.num_sites == 0:
         raise ValueError(
             f"H: expected at least one haplotype and one site, found {data.num_haplotypes} x {data.num_sites}"
         )
+    if alphabet_of(data.sites) and not model.TAKES_SEQUENCES:
+        raise ValueError(f"H: expected haplotypes for a {model.name} model, found aligned sequences (labelled_rbm)")
 
 
 class CountedModel(Model):
@@ -229,7 +233,7 @@ class CountedModel(Model):
         TypeError, ValueError
             Something other than a cohort, an empty one, a seed out of its range, another device.
         """
-        check_data(H)
+        check_data(self, H)
         seed = check_seed(seed)
         if device not in ("auto", "cpu"):
             raise ValueError(f"device: expected 'auto' or 'cpu', found {device!r}")

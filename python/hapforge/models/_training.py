@@ -136,7 +136,7 @@ class TrainedModel(Model):
         MissingDependencyError
             tensorboard is not installed.
         """
-        check_data(H)
+        check_data(self, H)
         ranks = meet()
         self._prepare(H)
         seed, folder = open_run(
@@ -225,7 +225,7 @@ def open_run(
     ranks: Ranks = ALONE,
 ) -> tuple[int, Run | None]:
     """The seed and the run folder, where there is one and this is the first process, of a training that can begin."""
-    check_data(H)
+    check_data(model, H)
     seed = check_seed(seed)
     for name, value, least in (("checkpoint_every", checkpoint_every, 1), ("tensorboard_every", tensorboard_every, 0)):
         if value < least:

@@ -1,4 +1,4 @@
-"""Restricted Boltzmann machine of haplotypes and their label."""
+"""Restricted Boltzmann machine of haplotypes, or aligned sequences, and their label."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hapforge import _backend
-from hapforge.haplotypes import HaplotypeMatrix, Sites
+from hapforge.alignment import alphabet_of, states_of
+from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites
 from hapforge.models import _store
 from hapforge.models._boltzmann import BoltzmannLearner
 from hapforge.models._boltzmann_model import ROWS, BoltzmannModel
@@ -23,6 +24,7 @@ from hapforge.models._fixed_point import BITS
 from hapforge.models._label_unit import LabelUnit
 from hapforge.models._machine import Machine, Moments, host_rows
 from hapforge.models._model import check_draws
+from hapforge.models._potts import to_zero_sum, with_potts_units
 from hapforge.models._ranks import meet
 from hapforge.models._rbm_config import RBMConfig, check_sampling, check_temperature
 from hapforge.models._temperature import choose_temperature
@@ -81,6 +83,11 @@ class LabelledRBM(BoltzmannModel):
     With ``training="pcd"`` there is one gradient, of persistent chains in which haplotype and label both move; a row
     without label has the one that a chain of the second kind ends in. Draws need many steps then (`sample_steps`).
 
+    Where the cohort is aligned sequences (`hapforge.Alignment.to_haplotypes`, a FASTA file), every position is a Potts
+    unit: its letter is drawn by the softmax of the fields of all letters, in the same integers as the label is, and W
+    and a are kept in the zero-sum gauge (their means over the letters of a position are 0). A column of W is then a
+    letter at a position, in the order of `sites`.
+
     Centring, rounding and random numbers are those of `hapforge.models.RBM`: the same seed gives the same weights and
     draws on any number of threads, and the same weights by any number of processes of torchrun, resumed or not.
 
@@ -93,13 +100,15 @@ class LabelledRBM(BoltzmannModel):
     ----------
     Carbone, Decelle, Rosset, Seoane 2023, Fast and functional structured data generator, eqs. 2 and 5, figure 2;
     Larochelle, Mandel, Pascanu, Bengio 2012, Learning algorithms for the classification restricted Boltzmann machine,
-    JMLR 13.
+    JMLR 13; Tubiana, Cocco, Monasson 2019, Learning protein constitutive motifs from sequence data, eLife 8 (Potts
+    units, zero-sum gauge).
     """
 
     name: ClassVar[str] = "labelled_rbm"
     summary: ClassVar[str] = "Label-conditioned restricted Boltzmann machine (Carbone et al. 2023)."
     config_type: ClassVar[type] = LabelledRBMConfig
     SAMPLING: ClassVar[dict[str, type]] = {"steps": int, "temperature": float}
+    TAKES_SEQUENCES: ClassVar[bool] = True
 
     def __init__(self, label: str = "superpopulation", **settings: Any) -> None:
         super().__init__()
@@ -109,6 +118,11 @@ class LabelledRBM(BoltzmannModel):
     def labels(self) -> list[str]:
         """The labels of the training cohort, sorted. ValueError before `fit`."""
         return list(self.training["labels"]) if self.sites else []
+
+    @property
+    def alphabet(self) -> str:
+        """The letters of the aligned sequences it was trained on; "" for haplotypes. ValueError before `fit`."""
+        return alphabet_of(self.sites)
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -169,11 +183,11 @@ class LabelledRBM(BoltzmannModel):
 
         Parameters
         ----------
-        n : int, haplotypes to draw; rows 2i and 2i + 1 are called one person, AG{i}
+        n : int, haplotypes to draw; rows 2i and 2i + 1 are called one person, AG{i}; aligned sequences are AG0, AG1 ...
         seed : int in [0, 2**64); same seed and labels, same genomes, on any number of threads; fewer are the first of
             more
-        labels : the label of all, or a sequence of n; None draws every person's with the frequencies of the training
-            cohort
+        labels : the label of all, or a sequence of n; None draws every person's (every aligned sequence's) with the
+            frequencies of the training cohort
         steps : int >= 1; None: `sample_steps` of the config, or where that is 0 its `gibbs_steps`
         temperature : float, the last v is drawn given the last h at logits divided by it; None: that of the config, or
             where that is 0 the one chosen for the label, see ``training["temperature"]``
@@ -191,14 +205,19 @@ class LabelledRBM(BoltzmannModel):
         names = np.array(self.labels, _STR)
         codes = self._codes_to_draw(n, check_draws(n, seed), labels)
         chosen = partial(self._draw, codes=codes, steps=steps, temperature=temperature)
-        return self._cohort(n, seed, None, chosen).with_labels({self.config.label: names[codes]})
+        drawn = self._cohort(n, seed, None, chosen)
+        if self.alphabet:
+            own = [f"AG{i}" for i in range(n)]
+            drawn = HaplotypeMatrix(drawn.words, drawn.sites, Samples(n, haplotype_id=own, sample_id=own))
+        return drawn.with_labels({self.config.label: names[codes]})
 
     def _codes_to_draw(self, n: int, seed: int, labels: Any) -> NDArray[np.int64]:
         if labels is None:
             counts = np.cumsum(list(self.training["labels"].values()))
             stream = np.random.Generator(np.random.Philox(key=stream_seed(seed, "labels")))
-            persons = stream.integers(counts[-1], size=(n + 1) // 2)
-            return np.repeat(np.searchsorted(counts, persons, side="right"), 2)[:n]
+            alike = 1 if self.alphabet else 2  # rows of a person
+            persons = stream.integers(counts[-1], size=-(-n // alike))
+            return np.repeat(np.searchsorted(counts, persons, side="right"), alike)[:n]
         values = np.asarray(labels)
         if values.ndim == 0:
             values = np.full(n, str(labels), _STR)
@@ -263,6 +282,11 @@ class LabelledRBM(BoltzmannModel):
     ) -> Iterator[LabelledLearner]:
         self._device = device_of(device)
         names = _names(H, self.config.label)
+        if validation is not None:
+            _check_alphabet("validation", validation, H.sites)
+        if alphabet_of(H.sites):
+            for cohort in (H, validation) if validation is not None else (H,):
+                states_of(cohort)  # refuses rows without one letter at every position
         with Workers(self._device, meet()) as workers:
             yield LabelledLearner(H, self.config, seed, workers, names, validation=validation, device=self._device)
 
@@ -274,13 +298,22 @@ class LabelledRBM(BoltzmannModel):
         names = _names(data, self.config.label)
         codes = _codes(data, self.config.label, names)
         counts = np.bincount(codes[codes >= 0], minlength=len(names)).tolist()
+        alphabet = alphabet_of(data.sites)
         super()._describe_training(
             data,
             seed,
+            **({"alphabet": alphabet} if alphabet else {}),
             labels=dict(zip(names, counts, strict=True)),
             num_without_label=int((codes < 0).sum()),
             **more,
         )
+
+    def _check_sites(self, H: HaplotypeMatrix) -> None:
+        _check_alphabet("H", H, self.sites)
+        super()._check_sites(H)
+
+    def _machine(self, device: torch.device) -> Machine:
+        return with_potts_units(super()._machine(device), len(self.sites), len(self.alphabet))
 
     def _unit(self) -> LabelUnit:
         return LabelUnit(len(self.sites), len(self.labels), self._device)
@@ -295,7 +328,7 @@ class LabelledRBM(BoltzmannModel):
 
 
 class LabelledLearner(BoltzmannLearner):
-    """A `BoltzmannLearner` of rows of sites and label."""
+    """A `BoltzmannLearner` of rows of sites, or letters at positions, and label."""
 
     def __init__(
         self,
@@ -309,15 +342,32 @@ class LabelledLearner(BoltzmannLearner):
         device: torch.device,
     ) -> None:
         self._unit = LabelUnit(H.num_sites, len(names), device)
+        self._num_states = len(alphabet_of(H.sites))
         held = None if validation is None else _with_label_columns(validation, config.label, names)
         rows = _with_label_columns(H, config.label, names)
         super().__init__(rows, config, seed, workers, validation=held, device=device)
         codes = _codes(H, config.label, names)
         share = torch.from_numpy(np.bincount(codes[codes >= 0], minlength=len(names))).to(device).double()
         self.visible_bias[H.num_sites :] = (share / share.sum()).log().float()
+        if self._num_states:
+            rare = 1 / (2 * H.num_haplotypes)
+            self.visible_bias[: H.num_sites] = self.visible_centre[: H.num_sites].clamp(min=rare).log().float()
+            self._to_zero_sum()
         if config.training == "pcd":
             self.chains = self._unit.random(self.chains, stream_seed(seed, "persistent"))
         self._right, self._asked = 0, 0
+
+    def machine(self) -> Machine:
+        return with_potts_units(super().machine(), self._unit.num_sites, self._num_states)
+
+    def step(self, data: Moments, model: Moments, rate: float) -> None:
+        super().step(data, model, rate)
+        if self._num_states:
+            self._to_zero_sum()
+
+    def _to_zero_sum(self) -> None:
+        for parameters in (self.weights, self.visible_bias):
+            to_zero_sum(parameters[: self._unit.num_sites], self._num_states)
 
     def epoch(self, epoch: int) -> dict[str, float]:
         self._right, self._asked = 0, 0
@@ -398,6 +448,15 @@ def drawn(
     return machine.chains(
         n, steps, seed, first_chain=first_chain, start=start, clamp=unit.columns, temperature=temperature
     )
+
+
+def _check_alphabet(argument: str, H: HaplotypeMatrix, sites: Sites) -> None:
+    """ValueError where one is aligned sequences and the other not, or of another alphabet."""
+    expected, found = (
+        f"aligned sequences of {alphabet}" if (alphabet := alphabet_of(of)) else "haplotypes" for of in (sites, H.sites)
+    )
+    if expected != found:
+        raise ValueError(f"{argument}: expected {expected}, found {found}")
 
 
 def _values(H: HaplotypeMatrix, label: str) -> NDArray[Any]:
