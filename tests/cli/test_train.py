@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import hapforge as hf
@@ -160,6 +161,33 @@ def test_what_is_replaced(data: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="found something else"):
         train.command("markov", data, other, force=True, quiet=True)
     assert (other / "thesis.tex").exists()
+
+
+def test_aligned_sequences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """FASTA in, with labels from a table, and out; nothing else of it can be written or fitted by binary units."""
+    rng = np.random.default_rng(1)
+    given = hf.Alignment(rng.integers(21, size=(40, 7)), hf.alignment.AMINO_ACIDS).to_haplotypes()
+    data, labels, run = tmp_path / "data.fasta.gz", tmp_path / "labels.tsv", tmp_path / "run"
+    hf.write(given, data)
+    labels.write_text("name\tfamily\n" + "".join(f"sequence{i}\tGH_{i % 2}\n" for i in range(40)))
+    settings = ["num_hidden=4", "epochs=2", "gibbs_steps=2", "label=family", "validation=0.25", "monitor_every=1"]
+    train.command("labelled_rbm", data, run, settings=settings, labels=labels, seed=7)
+    assert "30 sequences x 7 positions, 10 held out for validation" in " ".join(capsys.readouterr().err.split())
+    generate.command(run, 5, tmp_path / "ag.faa", label="GH_1", seed=4)
+    assert "ag.faa: 5 sequences x 7 positions" in " ".join(capsys.readouterr().err.split())
+    drawn, model = hf.read(tmp_path / "ag.faa"), hf.models.load(run)
+    assert drawn.samples.labels["family"].tolist() == ["GH_1"] * 5
+    assert drawn.sha256() == model.sample(5, seed=4, labels="GH_1").sha256()
+    with pytest.raises(ValueError, match=r"none\.vcf: expected haplotypes to write as VCF, found aligned sequences"):
+        generate.command(run, 4, tmp_path / "none.vcf", quiet=True)
+    with pytest.raises(ValueError, match="H: expected haplotypes for a rbm model, found aligned sequences"):
+        train.command("rbm", data, tmp_path / "none", quiet=True)
+    hf.models.Bernoulli().fit(hf.HaplotypeMatrix.from_dense(np.eye(4, dtype=np.uint8))).save(tmp_path / "other")
+    with pytest.raises(
+        ValueError, match=r"none\.fasta: expected aligned sequences to write as FASTA, found haplotypes"
+    ):
+        generate.command(tmp_path / "other", 4, tmp_path / "none.fasta", quiet=True)
+    assert not list(tmp_path.glob("none*"))
 
 
 def test_labels_are_read_and_checked(data: Path, tmp_path: Path) -> None:

@@ -72,3 +72,22 @@ def test_unfitted_and_empty_are_refused() -> None:
 
 def test_no_haplotypes_can_be_drawn(cohort: hf.HaplotypeMatrix) -> None:
     assert hf.models.Bernoulli().fit(cohort).sample(0).shape == (0, cohort.num_sites)
+
+
+def test_letters_of_sequences_are_drawn_by_their_frequencies() -> None:
+    """One letter at every position, no position knowing another."""
+    rng = np.random.default_rng(1)
+    first = rng.choice(5, size=400, p=[0.5, 0.3, 0.2, 0, 0])
+    given = hf.Alignment(np.stack([first, first, rng.integers(4, size=400)], 1), "ACGT-").to_haplotypes()
+    model = hf.models.Bernoulli().fit(given)
+    drawn = hf.Alignment.from_haplotypes(model.sample(20_000, seed=2)).states
+    for j in range(3):
+        expected = np.bincount(hf.Alignment.from_haplotypes(given).states[:, j], minlength=5) / 400
+        seen = np.bincount(drawn[:, j], minlength=5) / 20_000
+        assert (np.abs(seen - expected) <= 5 * np.sqrt(expected * (1 - expected) / 20_000)).all()
+    same = (first[:, None] == first).mean()
+    assert abs((drawn[:, 0] == drawn[:, 1]).mean() - same) < 5 * np.sqrt(same / 20_000)
+    assert np.array_equal(model.sample(300, seed=2).words, model.sample(20_000, seed=2).words[:300])
+    torn = hf.HaplotypeMatrix(given.words ^ np.uint64(1), given.sites, given.samples)
+    with pytest.raises(ValueError, match="expected one letter at every position"):
+        hf.models.Bernoulli().fit(torn)

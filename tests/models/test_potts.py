@@ -219,7 +219,14 @@ def test_sequences_of_a_known_potts_model() -> None:
     field, coupling = known_model(4, 3, 2, [(0, 1), (1, 3), (0, 2)], seed=1)
     p, v = exact.potts_probabilities(field, coupling), exact.states(4, 3)
     train = sequences_of(p, v, 3000, seed=2)
-    settings = {"num_hidden": 12, "epochs": 60, "batch_size": 500, "learning_rate": 4.0, "temperature": 1.0}
+    settings = {
+        "num_hidden": 12,
+        "gibbs_steps": 6,
+        "epochs": 60,
+        "batch_size": 500,
+        "learning_rate": 4.0,
+        "temperature": 1.0,
+    }
     model = hf.models.LabelledRBM("kind", **settings).fit(train, seed=1)
     assert model.alphabet == model.training["alphabet"] == "ACG"
     block = model.weights.reshape(4, 3, 12)
@@ -377,6 +384,6 @@ def test_what_does_not_fit_is_refused(sequences: hf.HaplotypeMatrix, tmp_path: P
     for arguments in ({"H": torn}, {"H": other, "validation": torn}):
         with pytest.raises(ValueError, match="expected one letter at every position, found 0 at 1 of 'sequence0'"):
             hf.models.LabelledRBM("kind", **TINY).fit(**arguments)
-    for kind in (hf.models.RBM, hf.models.Bernoulli):
+    for kind in (hf.models.RBM, hf.models.Markov):
         with pytest.raises(ValueError, match=f"H: expected haplotypes for a {kind.name} model, found aligned"):
             kind().fit(sequences)

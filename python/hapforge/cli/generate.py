@@ -13,7 +13,9 @@ from hapforge.cli._settings import pairs, typed
 
 def command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that hapforge train, or a model's save, wrote.")],
-    number: Annotated[int, typer.Option("-n", metavar="N", min=1, help="Haplotypes to draw; two are a person.")],
+    number: Annotated[
+        int, typer.Option("-n", metavar="N", min=1, help="Haplotypes to draw, two a person, or sequences.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="File to write; format by its name.")],
     label: Annotated[
         str | None, typer.Option("--label", metavar="NAME", help="Draw this label (models trained with labels).")

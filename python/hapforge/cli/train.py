@@ -35,7 +35,9 @@ _HELD_OUT, _FEWEST_PERSONS = 0.1, 500
 
 def command(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="bernoulli, markov, rbm, crbm or labelled_rbm.")],
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="Training haplotypes, in any format.")],
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="Training haplotypes or aligned sequences, in any format.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="Run folder to write.")],
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be given many times.")

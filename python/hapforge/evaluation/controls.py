@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge._streams import Stream
+from hapforge.alignment import alphabet_of
 from hapforge.haplotypes import HaplotypeMatrix, Samples, seeded_order
 
 REAL_HALF = "real half"
@@ -24,10 +25,13 @@ DESCRIPTIONS = {
 
 
 def model_controls(real: HaplotypeMatrix, names: Sequence[str], seed: int) -> dict[str, HaplotypeMatrix]:
-    """As many haplotypes as `real` has from each of the simple models named, fitted to it."""
+    """As many haplotypes as `real` has from each of the simple models named, fitted to it.
+
+    Of aligned sequences there is no Markov control: it knows sites of two alleles only.
+    """
     drawn = {}
     for name in names:
-        if name == "real_half":
+        if name == "real_half" or (name == "markov" and alphabet_of(real.sites)):
             continue
         from hapforge.models import Bernoulli, Markov
 

@@ -54,7 +54,8 @@ def evaluate(
     holdout : HaplotypeMatrix, real persons that no model was fitted to; adds the privacy score and a control
     metrics : names from `evaluation.METRICS`, default all
     seed : int >= 0, of every subsample, split and resample
-    controls : any of "real_half" (always there), "bernoulli", "markov" (fitted to `real`); default all
+    controls : any of "real_half" (always there), "bernoulli", "markov" (fitted to `real`; not of aligned
+        sequences); default all
     max_memory : int, bytes that the process should stay below. Before every statistic of every set what it needs at
         most is compared with what is left; it is not computed where that is too much, and the rest goes on. This is
         no hard limit: the cohorts themselves and libraries that a statistic loads are not foreseen, only counted

@@ -49,7 +49,9 @@ class PottsMachine:
     def step(self, rows: Tensor, step: int, seed: int, *, first_chain: int = 0) -> tuple[Tensor, Tensor]:
         return self._step(rows, step, seed, first_chain, 1.0)
 
-    def _step(self, rows: Tensor, step: int, seed: int, first_chain: int, temperature: float) -> tuple[Tensor, Tensor]:
+    def _step(
+        self, rows: Tensor, step: int, seed: int, first_chain: int, temperature: float | Tensor
+    ) -> tuple[Tensor, Tensor]:
         _, hidden = self._machine.step(rows, step, seed, first_chain=first_chain)
         field = self.visible_field(hidden)[:, : self._num_units * self._num_states]
         if not is_one(temperature):

@@ -1,4 +1,4 @@
-"""Sites on their own: every allele drawn from its frequency."""
+"""Sites on their own: every allele, or letter of aligned sequences, drawn from its frequency."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge import kernels
+from hapforge.alignment import Alignment, alphabet_of, states_of
 from hapforge.haplotypes import HaplotypeMatrix, philox, words_per_row
 from hapforge.models import _store
 from hapforge.models._model import CountedModel
@@ -24,6 +25,8 @@ class BernoulliConfig:
 class Bernoulli(CountedModel):
     """P(h) = prod_j f_j^h_j (1 - f_j)^(1 - h_j), f_j the ALT frequency of site j: no site knows another.
 
+    Of aligned sequences no position knows another: its letter is drawn by the frequencies of the letters there.
+
     References
     ----------
     Yelmen et al. 2021, Creating artificial human genomes using generative neural networks, Materials and Methods,
@@ -33,12 +36,15 @@ class Bernoulli(CountedModel):
     name: ClassVar[str] = "bernoulli"
     summary: ClassVar[str] = "Independent sites, alleles drawn from their frequencies (Yelmen et al. 2021)."
     config_type: ClassVar[type] = BernoulliConfig
+    TAKES_SEQUENCES: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()
         self.config = BernoulliConfig()
 
     def _count(self, H: HaplotypeMatrix) -> None:
+        if alphabet_of(H.sites):
+            states_of(H)  # refuses rows without one letter at every position
         self._counts = np.asarray(kernels.allele_counts(H), dtype=np.int64)
 
     @property
@@ -47,12 +53,17 @@ class Bernoulli(CountedModel):
         return self._counts / self.training["num_haplotypes"]
 
     def _draw(self, n: int, seed: int) -> NDArray[np.uint64]:
-        frequencies = self.frequencies
+        frequencies, alphabet = self.frequencies, alphabet_of(self.sites)
         words = np.zeros((n, words_per_row(len(frequencies))), np.uint64)
         for block, start in enumerate(range(0, n, _ROWS)):
             stream = np.random.Generator(philox(seed, block))
             rows = min(_ROWS, n - start)
-            drawn = HaplotypeMatrix.from_dense(stream.random((rows, len(frequencies))) < frequencies)
+            if alphabet:
+                reached = self._counts.reshape(-1, len(alphabet)).cumsum(1)
+                passed = stream.integers(reached[0, -1], size=(rows, len(reached)))
+                drawn = Alignment((reached <= passed[:, :, None]).sum(2), alphabet).to_haplotypes()
+            else:
+                drawn = HaplotypeMatrix.from_dense(stream.random((rows, len(frequencies))) < frequencies)
             words[start : start + rows] = drawn.words
         return words
 
