@@ -247,6 +247,16 @@ def test_sequences_of_a_known_potts_model() -> None:
         assert np.abs(expected).max() > 0.05
 
 
+def test_the_reference_sampler_draws_the_enumerated_model() -> None:
+    field, coupling = known_model(4, 3, 2, [(0, 1), (1, 3), (0, 2)], seed=1)
+    p = exact.potts_probabilities(field, coupling)
+    for k in range(2):
+        v = exact.potts_samples(field[k], coupling, 8000, 15, np.random.default_rng(k))
+        seen = np.bincount(v @ (3 ** np.arange(4)[::-1]), minlength=81)
+        assert z_square(seen, p[:, k] / p[:, k].sum()) < 1
+        assert z_square(seen, p[:, 1 - k] / p[:, 1 - k].sum()) > 1
+
+
 @pytest.mark.slow
 def test_sequences_of_a_larger_known_potts_model() -> None:
     """30 sites of 5 letters, 20 coupled pairs, three labels, drawn by a sampler that knows nothing of ours."""
@@ -254,20 +264,25 @@ def test_sequences_of_a_larger_known_potts_model() -> None:
     pairs = [(i, i + 1) for i in range(0, 29, 2)] + [(i, i + 15) for i in range(0, 15, 3)]
     field, coupling = known_model(sites, states, labels, pairs, seed=1)
     rng = np.random.default_rng(2)
-    known = [exact.potts_samples(of, coupling, 22_000, 30, rng) for of in field]
+    known = [exact.potts_samples(of, coupling, 6000, 30, rng) for of in field]
     train, test, truth = (
         hf.Alignment(
             np.concatenate([v[a:b] for v in known]), "ACGT-", labels={"kind": np.repeat(NAMES, b - a)}
         ).to_haplotypes()
-        for a, b in ((0, 1500), (1500, 2000), (2000, 22_000))
+        for a, b in ((0, 1500), (1500, 2000), (2000, 6000))
     )
     settings = {"num_hidden": 40, "epochs": 150, "batch_size": 500, "learning_rate": 2.0, "temperature": 1.0}
     model = hf.models.LabelledRBM("kind", **settings).fit(train, seed=1)
-    assert (model.predict(test) == test.samples.labels["kind"]).mean() > 0.93
+    # couplings are common to all labels: logistic regression has the form of the true posterior
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    peer = linear_model.LogisticRegression().fit(train.to_dense(), train.samples.labels["kind"].tolist())
+    of_peer = peer.score(test.to_dense(), test.samples.labels["kind"].tolist())
+    assert (model.predict(test) == test.samples.labels["kind"]).mean() > of_peer - 0.04
+    assert of_peer > 0.8
     i, j = np.triu_indices(sites, 1)
     coupled = np.isin(i * sites + j, [x * sites + y for x, y in pairs])
     for name in model.labels:
-        drawn = states_of(model.sample(20_000, seed=3, labels=name))
+        drawn = states_of(model.sample(4000, seed=3, labels=name))
         real = states_of(truth)[truth.samples.labels["kind"] == name]
         singles = [exact.one_hot(v, states).mean(0).ravel() for v in (drawn, real)]
         assert np.corrcoef(singles)[0, 1] > 0.985
@@ -275,8 +290,8 @@ def test_sequences_of_a_larger_known_potts_model() -> None:
         assert np.corrcoef(*(x[coupled].ravel() for x in linked))[0, 1] > 0.95
         slope = np.polyfit(*(x[coupled].ravel() for x in linked[::-1]), 1)[0]
         assert 0.8 < slope < 1.2
-        assert np.abs(linked[0][~coupled]).max() < 0.05
-        assert np.abs(linked[1][coupled]).max() > 0.1
+        assert np.abs(linked[0] - linked[1]).max() < 0.08
+        assert np.abs(linked[1][coupled]).max() > 0.15
 
 
 TINY = {

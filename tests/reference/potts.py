@@ -76,12 +76,13 @@ def potts_samples(field, coupling, n, sweeps, rng):
     """int (n, L): chains of site-by-site heat bath from random states, with the fields of one label (L, q)"""
     num_sites, num_states = field.shape
     v = rng.integers(num_states, size=(n, num_sites))
+    both = coupling + coupling.transpose(1, 0, 3, 2)  # one of the two is 0
+    near = [np.flatnonzero(both[i].any((1, 2))) for i in range(num_sites)]
     for _ in range(sweeps):
         for i in range(num_sites):
             x = np.tile(field[i], (n, 1))
-            for j in range(num_sites):
-                if j != i:
-                    x += coupling[i, j][:, v[:, j]].T if i < j else coupling[j, i][v[:, j]]
+            for j in near[i]:
+                x += both[i, j].T[v[:, j]]
             v[:, i] = (softmax(x).cumsum(1) < rng.random((n, 1))).sum(1)
     return v
 
