@@ -161,6 +161,9 @@ def test_a_device_draws_what_the_kernel_does(parts: tuple, monkeypatch: pytest.M
     again = [device.chains(150, 3, 8, start=rows, clamp=clamp, temperature=0.7), *device.step(rows, 2, 9)]
     for x, y in zip(found, again, strict=True):
         assert torch.equal(x, y)
+    columns = _machine.machine_of(*tensors_of(parts))
+    for machine in (host, device, columns):
+        assert torch.equal(machine.draw_hidden(rows, 2, 9), found[2])
     assert host.chains(0, 2, 1).shape == (0, 1)
 
 

@@ -35,6 +35,8 @@ def read(
 ) -> HaplotypeMatrix:
     """The sequences of a FASTA file; `hapforge.alignment.Alignment.from_haplotypes` gives their letters.
 
+    In memory are the letters, some bytes each, and at the end a bit for each letter of the alphabet.
+
     Parameters
     ----------
     alphabet : str, the letters that may occur, in upper case; None: as they are found (see the module)

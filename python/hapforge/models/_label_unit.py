@@ -57,11 +57,14 @@ class LabelUnit:
         to_label = _fixed_point.digits(machine.weights[self.num_sites :].T.contiguous())
         bias = machine.visible_bias[self.num_sites :]
         for step in range(steps):
-            visible, hidden = machine.step(rows, step, seed, first_chain=first_chain)
+            if clamp_sites:
+                hidden = machine.draw_hidden(rows, step, seed, first_chain=first_chain)
+            else:
+                rows, hidden = machine.step(rows, step, seed, first_chain=first_chain)
             field = _fixed_point.product(unpacked(hidden, len(machine.hidden_bias)), to_label) + bias
             where = {"seed": seed, "step": step, "first_chain": first_chain}
             label = _fixed_point.draw_one(field[:, None], layer=_LABEL_LAYER, **where)[:, 0]
-            rows = self.put(rows if clamp_sites else visible, label)
+            rows = self.put(rows, label)
         return rows
 
     def free_energies(self, machine: Machine, rows: Tensor) -> Tensor:

@@ -76,6 +76,9 @@ class Machine(Protocol):
             float64 (n, 1) on the machine's device, one of every chain
         """
 
+    def draw_hidden(self, rows: Tensor, step: int, seed: int, *, first_chain: int = 0) -> Tensor:
+        """Packed rows of h, binary: what `step` draws first."""
+
     def step(self, rows: Tensor, step: int, seed: int, *, first_chain: int = 0) -> tuple[Tensor, Tensor]:
         """Packed rows of v and of h, binary: that step of `chains` from these rows, h and then v given h."""
 
@@ -125,6 +128,9 @@ class HostMachine:
             field = torch.from_numpy(self._gibbs.visible_fields(hidden, n, threads=1)).T
         drawn = _drawn_at(field, temperature, seed, steps - 1, first_chain)
         return packed(_held(unpacked(rows, len(self.weights)), drawn, clamp))
+
+    def draw_hidden(self, rows: Tensor, step: int, seed: int, *, first_chain: int = 0) -> Tensor:
+        return self.step(rows, step, seed, first_chain=first_chain)[1]
 
     def step(self, rows: Tensor, step: int, seed: int, *, first_chain: int = 0) -> tuple[Tensor, Tensor]:
         n = len(rows)
@@ -199,6 +205,9 @@ class DeviceMachine:
             visible = _held(visible, drawn, clamp)
         return packed(visible)
 
+    def draw_hidden(self, rows: Tensor, step: int, seed: int, *, first_chain: int = 0) -> Tensor:
+        return packed(self._draw_hidden(unpacked(rows, len(self.weights)), step, seed, first_chain))
+
     def step(self, rows: Tensor, step: int, seed: int, *, first_chain: int = 0) -> tuple[Tensor, Tensor]:
         visible, hidden = self._step(unpacked(rows, len(self.weights)), step, seed, first_chain)
         return packed(visible), packed(hidden)
@@ -212,12 +221,16 @@ class DeviceMachine:
     def _step(
         self, visible: Tensor, step: int, seed: int, first_chain: int, temperature: float | Tensor = 1.0
     ) -> tuple[Tensor, Tensor]:
-        where = {"seed": seed, "step": step, "first_chain": first_chain}
-        hidden = _fixed_point.draw(self._hidden_field(visible), layer=_HIDDEN_LAYER, **where)
+        hidden = self._draw_hidden(visible, step, seed, first_chain)
         field = self._visible_field(hidden)
         if not is_one(temperature):
             return _drawn_at(field, temperature, seed, step, first_chain), hidden
+        where = {"seed": seed, "step": step, "first_chain": first_chain}
         return _fixed_point.draw(field, layer=VISIBLE_LAYER, **where), hidden
+
+    def _draw_hidden(self, visible: Tensor, step: int, seed: int, first_chain: int) -> Tensor:
+        where = {"seed": seed, "step": step, "first_chain": first_chain}
+        return _fixed_point.draw(self._hidden_field(visible), layer=_HIDDEN_LAYER, **where)
 
     def _hidden_field(self, visible: Tensor) -> Tensor:
         return _fixed_point.product(visible, self._to_hidden).add_(self.hidden_bias)

@@ -20,10 +20,11 @@ class PottsMachine:
     """
 
     def __init__(self, machine: Machine, num_units: int, num_states: int) -> None:
-        self._machine, self._num_units, self._num_states = machine, num_units, num_states
+        self._num_units, self._num_states = num_units, num_states
         self.weights, self.visible_bias, self.hidden_bias = machine.weights, machine.visible_bias, machine.hidden_bias
         self.hidden, self.unit = machine.hidden, machine.unit
         self.hidden_field, self.visible_field, self.sums = machine.hidden_field, machine.visible_field, machine.sums
+        self.draw_hidden = machine.draw_hidden
 
     def chains(
         self,
@@ -52,7 +53,7 @@ class PottsMachine:
     def _step(
         self, rows: Tensor, step: int, seed: int, first_chain: int, temperature: float | Tensor
     ) -> tuple[Tensor, Tensor]:
-        _, hidden = self._machine.step(rows, step, seed, first_chain=first_chain)
+        hidden = self.draw_hidden(rows, step, seed, first_chain=first_chain)
         field = self.visible_field(hidden)[:, : self._num_units * self._num_states]
         if not is_one(temperature):
             field = cooled(field, temperature)
