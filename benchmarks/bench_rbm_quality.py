@@ -6,8 +6,8 @@ FOLDER holds 805_SNP_1000G_real.hapt.zip, lct_chr2_8076.npz, eur_chr20_ref300.np
 nothing comes with the project; "ooa" is the embedded cohort. By every seed half of the persons are held out as test
 persons, whom nothing is chosen by; of the others a tenth is for validation. Scores are against test persons, those of
 training persons against test persons beside as "control", draws at temperature 1 as "T = 1". Results of regions and of
-the study that the file has already and are not asked for are kept. `--study` trains on the 805 sites with one setting
-changed at a time.
+the study that the file has already and are not asked for are kept. `--study` trains binary hidden units on the 805
+sites with one setting changed at a time.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def trained(
         "cpu_seconds": round(cpu, 1),
         "temperature": model.config.temperature,
         "scores": scores(test, train, drawn, statistics),
-        "chosen_by": model.training["temperature"],
+        "chosen_by": model.training.get("temperature"),
     }
     at = np.flatnonzero(H.sites.position == LCT_LACTASE) if H.sites.position_known else []
     if len(at):
@@ -147,7 +147,7 @@ def main() -> None:
         for name, settings in STUDY.items():
             record["study"][name] = {"changed": settings, "seeds": {}}
             for seed in seeds:
-                found = trained(H, seed, few, **settings)
+                found = trained(H, seed, few, **{"hidden": "bernoulli", **settings})
                 record["study"][name]["seeds"][str(seed)] = found
                 print(f"{name}, seed {seed}: {found['cpu_seconds']} CPU s, {found['scores']['RBM']}", flush=True)
             write()

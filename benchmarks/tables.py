@@ -18,7 +18,7 @@ END = "<!-- end of tables -->"
 
 KERNELS = (
     *("pack", "allele_counts", "hamming", "nearest_neighbours", "nearest_set", "joint_counts"),
-    *("three_point", "kmers", "gibbs"),
+    *("three_point", "kmers", "gibbs", "rbm_update"),
 )
 # What the README shows: result file -> beginnings of workloads.
 HEADLINES = {
@@ -30,6 +30,7 @@ HEADLINES = {
     "three_point": ("63952", "all 2763520"),
     "kmers": ("k = 8, 5008 x 65535",),
     "gibbs": ("4 steps", "2 steps"),
+    "rbm_update": ("3 updates",),
     "io": ("read",),
 }
 DEMO_SCORES = ("aa_truth", "aa_syn", "privacy_score", "af_r_low", "pca_wasserstein", "pairwise_within", "ld_score")
@@ -159,7 +160,8 @@ def quality() -> str:
         rows, sites = next(iter(seeds.values()))["train_shape"]
         title = f"{name}, {rows} x {sites}, {len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
         lines.append(f"| {title} | {temperatures} | {cpu:.0f} | {' | '.join(_means(seeds, 'RBM'))} |")
-        lines.append(f"| the same at T = 1 | 1 | | {' | '.join(_means(seeds, 'T = 1'))} |")
+        if any(entry["temperature"] != 1 for entry in seeds.values()):
+            lines.append(f"| the same at T = 1 | 1 | | {' | '.join(_means(seeds, 'T = 1'))} |")
         lines.append(f"| training persons | | | {' | '.join(_means(seeds, 'control'))} |")
     lines.append(
         "\nTest persons are the truth. T, the temperature of the last draw, is chosen by training persons and, for "
@@ -167,7 +169,7 @@ def quality() -> str:
         "legend: their LD r is over\nall pairs, of which most lie on two chromosomes, as in the published figures."
     )
     lines += [
-        f"\n| 805 sites, one setting changed | T | CPU s | {' | '.join(QUALITY_SCORES.values())} |",
+        f"\n| 805 sites, binary units, one setting changed | T | CPU s | {' | '.join(QUALITY_SCORES.values())} |",
         "|---" * (3 + len(QUALITY_SCORES)) + "|",
     ]
     for name, entry in result["study"].items():
@@ -273,6 +275,48 @@ def labelled() -> str:
     return "\n".join(lines)
 
 
+def leakage() -> str:
+    """Kinds of hidden units and schemes against leakage, means over seeds, the range of what must hold for all."""
+    result = _load("rbm_leakage")
+    shown = {"aa_truth": 3, "aa_syn": 3, "privacy_score": 3, "af_r": 4, "ld_r2_r": 3, "pca_wasserstein": 4}
+    shown["pairwise_within"] = 1
+    headings = " | ".join(QUALITY_SCORES[name] for name in shown)
+    lines = [f"| 805 sites, every seed | T | CPU s | {headings} | log p of test |", "|---" * (4 + len(shown)) + "|"]
+    for name, entry in result["schemes"].items():
+        seeds = entry["seeds"].values()
+        cpu = statistics.mean(found["cpu_seconds"] for found in seeds)
+        likelihood = ", ".join(f"{found['log_likelihood']['test']:.1f}" for found in seeds)
+        for column, title in (
+            ("RBM", name),
+            ("T = 1", "the same at T = 1"),
+            ("from validation rows", "the same from validation rows"),
+        ):
+            same = column == "T = 1" and all(found["temperature"] == 1 for found in seeds)
+            if same or column not in next(iter(seeds))["scores"]:
+                continue
+            cells = [
+                ", ".join(f"{found['scores'][column][score]:.{digits}f}" for found in seeds)
+                for score, digits in shown.items()
+            ]
+            own = column == "RBM"
+            temperatures = "1" if column == "T = 1" else ", ".join(f"{found['temperature']:g}" for found in seeds)
+            time = f"{cpu:.0f} | {' | '.join(cells)} | {likelihood}" if own else f" | {' | '.join(cells)} | "
+            lines.append(f"| {title} | {temperatures} | {time} |")
+    lines += [
+        "\nSmall cohorts: that many training rows, as many test rows as the truth. Real: other test rows, and the "
+        "training rows\nfor AF and LD, against the same.\n",
+        "| cohort, rows | settings | CPU s | AA truth | AA syn | real AA | privacy | AF r | real | LD r² r | real |",
+        "|---" * 11 + "|",
+    ]
+    for entry in result["small"]:
+        given = ", ".join(f"{key} {value}" for key, value in entry["settings"].items())
+        scores = " | ".join(f"{entry[key]:.3f}" for key in ("aa_truth", "aa_syn"))
+        real = " / ".join(f"{part:.3f}" for part in entry["control"])
+        rest = " | ".join(f"{entry[key]:.3f}" for key in ("privacy", "af_r", "af_r_train", "ld", "ld_train"))
+        lines.append(f"| {entry['title']} | {given} | {entry['cpu']:.0f} | {scores} | {real} | {rest} |")
+    return "\n".join(lines)
+
+
 def render() -> str:
     """What stands between the README's markers."""
     return f"{BEGIN}\n\n{demo()}\n\n{evaluation()}\n\n{speed(HEADLINES)}\n\n{END}"
@@ -304,6 +348,12 @@ compared before anything is timed. Ratios are of CPU time; wall time, memory, th
 `python benchmarks/bench_labelled_rbm.py --data FOLDER`.
 
 {labelled()}
+
+## Hidden units, and what keeps a model from its training persons
+
+`python benchmarks/bench_rbm_leakage.py --data FOLDER` says what the schemes are.
+
+{leakage()}
 """
 
 

@@ -12,10 +12,10 @@ import pytest
 import hapforge as hf
 from hapforge.metrics import adversarial_accuracy, compare_ld, privacy_score
 from hapforge.models import _temperature, rbm
-from hapforge.models._automatic import LOOSE, nearness, settings_for
+from hapforge.models._automatic import LOOSE, RECTIFIED_DIFFERENCES, differences, nearness, settings_for
 from hapforge.models._temperature import TEMPERATURES, choose_temperature
 
-CHOSEN = ("num_hidden", "gibbs_steps", "epochs", "batch_size", "num_chains", "learning_rate")
+CHOSEN = ("hidden", "num_hidden", "gibbs_steps", "epochs", "batch_size", "num_chains", "learning_rate")
 SHORT = {"epochs": 3, "num_hidden": 9, "gibbs_steps": 2}
 
 
@@ -31,6 +31,17 @@ def unlinked(rows: int, sites: int, seed: int = 0) -> hf.HaplotypeMatrix:
     return hf.HaplotypeMatrix.from_dense(np.random.default_rng(seed).integers(0, 2, (rows, sites), dtype=np.uint8))
 
 
+def test_rectified_machines_draw_at_one() -> None:
+    """Unless a temperature is asked for: none is chosen after training."""
+    loose = unlinked(60, 30)
+    model = hf.models.RBM(**SHORT).fit(loose)
+    assert (model.config.hidden, model.config.temperature) == ("relu", 1)
+    assert "temperature" not in model.training
+    assert hf.models.RBM(**SHORT, temperature=0.9).fit(loose).config.temperature == 0.9
+    binary = hf.models.RBM(**SHORT, hidden="bernoulli").fit(loose)
+    assert binary.config.temperature == binary.training["temperature"]["temperature"]
+
+
 def test_nearness_by_its_definition(cohort: hf.HaplotypeMatrix) -> None:
     dense = cohort.to_dense().astype(int)
     apart = (dense[:, None] != dense).sum(2).astype(float)
@@ -44,14 +55,40 @@ def test_settings_follow_the_data(cohort: hf.HaplotypeMatrix) -> None:
     loose, close = unlinked(300, 200), cohort
     assert nearness(close) < LOOSE < nearness(loose)
     assert settings_for(close)["num_hidden"] > settings_for(loose)["num_hidden"]
-    few, many = (settings_for(unlinked(rows, 200)) for rows in (500, 5000))
-    assert few["epochs"] > many["epochs"]  # few rows: updates are what counts; many: passes over them
-    assert few["epochs"] * 2 < many["epochs"] * 20
+
+
+@pytest.mark.parametrize(
+    ("hidden", "num_hidden", "epochs", "fewer"), [("relu", 50, 240, 80), ("bernoulli", 100, 120, 120)]
+)
+def test_few_rows_get_smaller_machines_and_fewer_passes(hidden: str, num_hidden: int, epochs: int, fewer: int) -> None:
+    """As many updates an epoch however few they are."""
+    many, few, fewest = (settings_for(unlinked(rows, 200), hidden=hidden) for rows in (2000, 200, 1))
+    assert [many["hidden"], many["num_hidden"], many["epochs"]] == [hidden, num_hidden, epochs]
+    assert [few["num_hidden"], few["epochs"], few["batch_size"]] == [40, fewer, 22]
+    assert [fewest["num_hidden"], fewest["epochs"], fewest["batch_size"]] == [2, fewer, 1]
+    for rows in (20, 300, 2250):
+        assert 9 <= round(rows / settings_for(unlinked(rows, 200), hidden=hidden)["batch_size"]) <= 10
+
+
+def test_units_are_rectified_where_nothing_else_is_asked_for(cohort: hf.HaplotypeMatrix) -> None:
+    loose = unlinked(300, 200)
+    low = settings_for(loose)["learning_rate"]
+    assert settings_for(loose, hidden="relu") == settings_for(loose)
+    binary = settings_for(loose, hidden="bernoulli")
+    assert binary["hidden"] == "bernoulli"
+    assert binary["learning_rate"] > 10 * low
+    assert settings_for(loose, learning_rate=0.1) == binary  # a rate is one of binary units
+    assert settings_for(loose, learning_rate=0.01, hidden="relu")["hidden"] == "relu"
+    many = unlinked(300, 1000)  # two rows differ at 500 sites
+    assert differences(many) > RECTIFIED_DIFFERENCES > differences(loose)
+    assert settings_for(many) == settings_for(many, hidden="bernoulli")
+    assert settings_for(cohort)["hidden"] == "bernoulli"
+    assert settings_for(cohort, hidden="relu")["learning_rate"] == low
 
 
 def test_what_is_left_open_is_chosen_and_written_down(cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
     model = hf.models.RBM(**SHORT)
-    assert values(model.config) == {**dict.fromkeys(CHOSEN, 0), **SHORT}
+    assert values(model.config) == {**dict.fromkeys(CHOSEN, 0), "hidden": "", **SHORT}
     assert model.planned_epochs(cohort) == 3
     model.fit(cohort, seed=3, run=tmp_path / "run")
     assert values(model.config) == {**settings_for(cohort), **SHORT}
@@ -66,7 +103,8 @@ def test_what_is_left_open_is_chosen_and_written_down(cohort: hf.HaplotypeMatrix
     assert loaded.sample(9, seed=1).sha256() == model.sample(9, seed=1).sha256()
     other = unlinked(60, 30)
     model.fit(other)  # chosen anew
-    assert values(model.config) == {**settings_for(other), **SHORT}
+    assert (model.config.hidden, model.config.temperature) == ("relu", 1)
+    assert values(model.config) | {"temperature": 1} == {**settings_for(other), **SHORT}
     model = hf.models.RBM(epochs=1)
     model.planned_epochs(cohort)
     assert {name: getattr(model.config, name) for name in settings_for(cohort)} == settings_for(cohort) | {"epochs": 1}

@@ -148,8 +148,11 @@ void draw_visible(const Layer& layer, const Chains& chains, const Draw& draw, co
         layer, part.count, scratch, [](std::size_t) { return false; },
         [&](std::size_t q, std::size_t w, const std::int32_t* fields) noexcept {
           std::int64_t* sum = work.weighted.data() + (q * part.count + w) * kFields;
-          for (std::size_t i = 0; i < kFields; ++i) {
-            sum[i] += (std::int64_t{fields[i]} - layer.quad(q).bias[i / kChains]) * (1LL << p);
+          for (std::size_t u = 0; u < kQuad; ++u) {
+            const std::int64_t bias = layer.quad(q).bias[u];
+            for (std::size_t i = u * kChains; i < (u + 1) * kChains; ++i) {
+              sum[i] += (fields[i] - bias) << p;  // not *: baseline SIMD has no product
+            }
           }
         });
   }

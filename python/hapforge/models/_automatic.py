@@ -8,53 +8,92 @@ from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 from hapforge.kernels import allele_counts, nearest_neighbours
 
 LOOSE = 0.25
+RECTIFIED_DIFFERENCES = 400
 _ROWS = 5000
+_BATCH = 250
+
+
+def differences(H: HaplotypeMatrix) -> float:
+    """Mean number of sites at which two haplotypes drawn at random differ, the sum of 2 f (1 - f); of 5,000 rows."""
+    some = _some(H)
+    frequency = allele_counts(some) / some.num_haplotypes
+    return float((2 * frequency * (1 - frequency)).sum())
 
 
 def nearness(H: HaplotypeMatrix) -> float:
     """Mean distance of a haplotype to its nearest other one over that of two haplotypes drawn at random.
 
-    The latter is the sum of 2 f (1 - f) over sites. Of at most 5,000 rows; 1 where there is nothing to compare. 0.66 on
-    805 sites spread over all autosomes, 0.02 on a region of 300 kb (benchmarks/results/rbm_quality.json).
+    Of at most 5,000 rows; 1 where there is nothing to compare. 0.66 on 805 sites spread over all autosomes, 0.02 on a
+    region of 300 kb (benchmarks/results/rbm_quality.json).
     """
-    some = H.select_haplotypes(seeded_order(H.num_haplotypes, 0)[:_ROWS])
-    frequency = allele_counts(some) / some.num_haplotypes
-    apart = float((2 * frequency * (1 - frequency)).sum())
-    if some.num_haplotypes < 2 or not apart:
+    apart = differences(H)
+    if H.num_haplotypes < 2 or not apart:
         return 1.0
-    return float(nearest_neighbours(some).distance.mean()) / apart
+    return float(nearest_neighbours(_some(H)).distance.mean()) / apart
 
 
-def settings_for(H: HaplotypeMatrix) -> dict[str, Any]:
+def _some(H: HaplotypeMatrix) -> HaplotypeMatrix:
+    return H.select_haplotypes(seeded_order(H.num_haplotypes, 0)[:_ROWS])
+
+
+def settings_for(H: HaplotypeMatrix, *, hidden: str = "", learning_rate: float = 0.0) -> dict[str, Any]:
     """Settings by the rows and sites of a training cohort, and by how close its haplotypes are to each other.
 
     Where the nearest other haplotype is far (`nearness` of `LOOSE` or more: sites that are hardly linked, or few
-    haplotypes) machines are small and training is short, since more of it learns single haplotypes: 120 passes over the
-    data, 1,000 updates at least. Where haplotypes of a region nearly repeat each other, draws are told from real ones
-    by a few alleles, which takes more hidden units and updates, 1,500. More of both brings draws nearer, and loses the
-    frequencies: chains no longer reach all populations in their proportions.
+    haplotypes) machines are small and training is short, since more of it learns single haplotypes. Hidden units are
+    rectified there, at a low rate, where haplotypes differ at no more than 400 sites: their draws need no lower
+    temperature, and leak less (benchmarks/results/rbm_leakage.json). Twice the rate ended in a blow-up in some runs at
+    342 differences, the rate itself in one at 900. Binary units, or a rate for them, can be asked for. An epoch has
+    nine updates however few the rows, since what is learnt of single haplotypes grows with the passes over them; few
+    hundred rows get fewer hidden units, and where these are rectified fewer passes.
+
+    Where haplotypes of a region nearly repeat each other, draws are told from real ones by a few alleles, which takes
+    more hidden units and updates, 1,500. More of both brings draws nearer, and loses the frequencies: chains no longer
+    reach all populations in their proportions.
+
+    Parameters
+    ----------
+    hidden : kind of hidden units that is asked for; "": none
+    learning_rate : rate that is asked for, one of binary units where no kind is; 0: none
 
     Returns
     -------
-    dict of num_hidden, gibbs_steps, epochs, batch_size, num_chains, learning_rate
+    dict of hidden, num_hidden, gibbs_steps, epochs, batch_size, num_chains, learning_rate; of a loose cohort's
+        rectified units temperature, too, which is else chosen after training
     """
     num_rows = H.num_haplotypes
-    batch = min(250, num_rows)
-    batches = round(num_rows / batch)
-    if nearness(H) >= LOOSE:
+    loose = nearness(H) >= LOOSE
+    left = loose and not hidden and not learning_rate
+    rectified = hidden == "relu" or (left and differences(H) <= RECTIFIED_DIFFERENCES)
+    if loose:
+        few = {
+            "num_hidden": min(50 if rectified else 100, max(2, num_rows // 5)),
+            "epochs": round(240 * min(1.0, max(1 / 3, num_rows / 1000))) if rectified else 120,
+            "batch_size": min(_BATCH, max(1, num_rows // 9)),
+        }
+    if loose and rectified:
         return {
-            "num_hidden": 100,
+            "hidden": "relu",
+            **few,
+            "gibbs_steps": 10,
+            "num_chains": 250,
+            "learning_rate": 0.005,
+            "temperature": 1.0,
+        }
+    if loose:
+        return {
+            "hidden": "bernoulli",
+            **few,
             "gibbs_steps": 20,
-            "epochs": max(120, round(1000 / batches)),
-            "batch_size": batch,
             "num_chains": 250,
             "learning_rate": 0.12,
         }
     return {
+        "hidden": "relu" if rectified else "bernoulli",
         "num_hidden": 200,
         "gibbs_steps": 10,
-        "epochs": max(1, round(1500 / batches)),
-        "batch_size": batch,
+        "epochs": max(1, round(1500 / round(num_rows / min(_BATCH, num_rows)))),
+        "batch_size": min(_BATCH, num_rows),
         "num_chains": 250,
-        "learning_rate": 0.12,
+        "learning_rate": 0.005 if rectified else 0.12,
     }

@@ -22,7 +22,8 @@ from hapforge.models._workers import Workers
 
 _CENTRE_STEP = 0.01
 _DIVERGED = 1000.0  # no field of a machine that learns comes near
-_LOST = 0.25  # mean difference of frequencies, beyond chance, of chains that have left the data
+_LOST = 0.25  # mean difference of frequencies, beyond chance, of chains that have left the data ...
+_LOST_EPOCHS = 10  # ... and how long they may: at 805 sites they came back after 6 epochs at most
 _SPECTRUM = 5  # singular values that are followed
 _HIDDEN_START = {"bernoulli": 0.5, "relu": (2 / math.pi) ** 0.5}  # <h> at a field of 0
 
@@ -39,6 +40,7 @@ class BoltzmannLearner:
     hidden_centre : float64 (num_hidden,), running means of <h | data>
     basis : float32 (num_hidden, 5 or fewer), near the right singular vectors of the largest singular values
     growth : float64 (2,), factor of the learning rate, largest singular value after the last epoch
+    lost : int64 (1,), epochs in a row whose chains have left the data
     chains : packed rows, the persistent chains of PCD
     """
 
@@ -71,7 +73,8 @@ class BoltzmannLearner:
         first = stream.standard_normal((config.num_hidden, followed)).astype(np.float32)
         self.basis = torch.linalg.qr(torch.from_numpy(first).to(device)).Q
         self.growth = torch.tensor([1.0, float(self._spectrum()[0])], dtype=torch.float64)
-        self._state = ["weights", "visible_bias", "hidden_bias", "hidden_centre", "basis", "growth"]
+        self.lost = torch.zeros(1, dtype=torch.int64)
+        self._state = ["weights", "visible_bias", "hidden_bias", "hidden_centre", "basis", "growth", "lost"]
         if config.training == "pcd":
             self.chains = self.machine().chains(config.num_chains, 0, stream_seed(seed, "persistent"))
             self._state.append("chains")
@@ -125,9 +128,10 @@ class BoltzmannLearner:
         return metrics
 
     def _check(self, epoch: int, gap: float, num_chains: float) -> None:
-        """`Diverged` where weights are out of all proportion, or beyond what the machine holds while chains are lost.
+        """`Diverged` where weights are out of all proportion, or chains are lost: far from the data's frequencies.
 
-        Lost chains alone are no reason: at a high rate they leave the data for some epochs and come back.
+        At a high rate that happens for some epochs, and chains come back. It is a blow-up where weights are beyond what
+        the machine holds, too, or where it lasts.
 
         Parameters
         ----------
@@ -137,8 +141,10 @@ class BoltzmannLearner:
         """
         largest = float(self.weights.abs().max())
         deviation = float((self.visible_centre * (1 - self.visible_centre)).sqrt().mean()) * (2 / num_chains) ** 0.5
-        lost = largest > LARGEST_WEIGHT / (1 << BITS) and gap > _LOST + (2 / math.pi) ** 0.5 * deviation
-        if lost or not largest < _DIVERGED:
+        lost = gap > _LOST + (2 / math.pi) ** 0.5 * deviation
+        self.lost = self.lost + 1 if lost else torch.zeros_like(self.lost)
+        beyond = largest > LARGEST_WEIGHT / (1 << BITS)
+        if not largest < _DIVERGED or (lost and (beyond or int(self.lost) == _LOST_EPOCHS)):
             raise Diverged(
                 f"learning_rate: expected one at which training converges, found weights of {largest:.3g} and chains "
                 f"whose allele frequencies are {gap:.2f} off in epoch {epoch} at {self._config.learning_rate}"

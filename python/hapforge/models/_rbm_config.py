@@ -118,7 +118,9 @@ class RBMConfig:
         return max(1, round(num_rows / self.batch_size))
 
 
-AUTOMATIC = ("num_hidden", "gibbs_steps", "epochs", "batch_size", "num_chains", "learning_rate", "temperature")
+AUTOMATIC = (
+    *("hidden", "num_hidden", "gibbs_steps", "epochs", "batch_size", "num_chains", "learning_rate", "temperature"),
+)
 
 
 @dataclass(frozen=True)
@@ -126,13 +128,14 @@ class AutomaticRBMConfig(RBMConfig):
     """
     Attributes
     ----------
-    num_hidden, gibbs_steps, epochs, batch_size, num_chains, learning_rate : as in `RBMConfig`; 0, the default: chosen
-        from the training cohort when training begins, see `hapforge.models._automatic.settings_for`
-    temperature : as in `RBMConfig`; 0, the default: chosen after training, see
+    hidden, num_hidden, gibbs_steps, epochs, batch_size, num_chains, learning_rate : as in `RBMConfig`; "" or 0, the
+        default: chosen from the training cohort when training begins, see `hapforge.models._automatic.settings_for`
+    temperature : as in `RBMConfig`; 0, the default: chosen with them, or after training, see
         `hapforge.models._temperature.choose_temperature`; draws before are at 1
     others : as in `RBMConfig`
     """
 
+    hidden: str = ""
     num_hidden: int = 0
     gibbs_steps: int = 0
     epochs: int = 0

@@ -325,12 +325,12 @@ class RBM(BoltzmannModel):
 
     def _prepare(self, H: HaplotypeMatrix) -> None:
         if isinstance(self._asked, AutomaticRBMConfig):
-            chosen = settings_for(H)
+            chosen = settings_for(H, hidden=self._asked.hidden, learning_rate=self._asked.learning_rate)
             left = {name: value for name, value in chosen.items() if not getattr(self._asked, name)}
             self.config = dataclasses.replace(self._asked, **left)
 
     def _conclude(self, H: HaplotypeMatrix, validation: HaplotypeMatrix | None, seed: int) -> None:
-        if not self._asked.temperature:
+        if not self.config.temperature:
             found = choose_temperature(
                 lambda n, at_seed, t: self.sample(n, seed=at_seed, temperature=t), H, validation, seed
             )
@@ -343,7 +343,10 @@ class RBM(BoltzmannModel):
     ) -> Iterator[BoltzmannLearner]:
         if self.config.hidden == "relu":
             if device == "cuda":
-                raise ValueError("device: expected 'cpu' or 'auto' for rectified hidden units, found 'cuda'")
+                raise ValueError(
+                    "device: expected 'cpu' or 'auto' for rectified hidden units, found 'cuda'; hidden='bernoulli' "
+                    "trains there"
+                )
             device = "cpu" if device == "auto" else device
         self._device = device_of(device)
         with Workers(self._device, meet()) as workers:
