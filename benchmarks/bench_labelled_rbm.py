@@ -195,9 +195,6 @@ def main() -> None:
     model, record["pcd"] = trained(train, test, 0, PCD_STEPS, **PCD)
     print(f"pcd: {record['pcd']['accuracy']}, {record['pcd']['by_steps']}", flush=True)
     write()
-    model, record["pcd_tenth_with_label"] = trained(partly, test, 0, PCD_STEPS, **PCD)
-    print(f"pcd, a tenth with label: {record['pcd_tenth_with_label']['accuracy']}", flush=True)
-    write()
 
 
 if __name__ == "__main__":

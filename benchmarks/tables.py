@@ -199,6 +199,7 @@ def quality() -> str:
     return "\n".join(lines)
 
 
+LCT_SETTINGS = ("num_hidden", "epochs", "learning_rate", "warmup", "telling_weight")
 LABEL_ERRORS = ("spectrum_error", "entropy_error", "aai_error", "af_r")
 
 
@@ -223,7 +224,6 @@ def labelled() -> str:
     others = {
         "a tenth of the persons with a label": "tenth_with_label",
         "PCD, k = 100": "pcd",
-        "PCD, k = 100, a tenth of the persons with a label": "pcd_tenth_with_label",
     }
     runs = {f"seed {name}": entry for name, entry in result["seeds"].items()}
     runs |= {f"{title}, seed 0": result[key] for title, key in others.items() if key in result}
@@ -317,6 +317,42 @@ def leakage() -> str:
     return "\n".join(lines)
 
 
+def lactase() -> str:
+    """rs4988235 by continent in draws of a labelled RBM on the LCT region."""
+    result = _load("labelled_lct")
+    runs = {f"seed {name}": entry for name, entry in result["seeds"].items()}
+    runs |= {"default settings, seed 0": result["default"]} if "default" in result else {}
+    labels = list(next(iter(runs.values()))["by_label"])
+    lines = [
+        f"| rs4988235, {result['shape'][1]} sites of LCT | {' | '.join(labels)} | AF r | accuracy | AA truth / syn |"
+        " CPU s |",
+        "|---" * (5 + len(labels)) + "|",
+    ]
+
+    def row(title: str, entry: dict[str, Any], cohort: str, of: str = "", more: str = " |  | ") -> None:
+        table = entry["by_label"]
+        cells = " | ".join(f"{table[label]['rs4988235'][cohort]:.3f}" for label in labels)
+        rs = [table[label]["af_r_against_test"][of] for label in labels] if of else []
+        lines.append(f"| {title} | {cells} | {f'{min(rs):.3f} to {max(rs):.3f}' if rs else ''} | {more} |")
+
+    def parts(entry: dict[str, Any], of: str) -> str:
+        return " / ".join(f"{part:.2f}" for part in entry["adversarial_accuracy"][of])
+
+    first = next(iter(runs.values()))
+    row("all rows", first, "all")
+    for title, entry in runs.items():
+        row(f"training rows, {title}", entry, "train", "train", f" | {parts(entry, 'real')} | ")
+        told = f"{entry['accuracy']:.3f} | {parts(entry, 'drawn')} | {entry['cpu_seconds']:.0f}"
+        row(f"draws, {title}", entry, "drawn", "drawn", told)
+    settings = {key: value for key, value in first["config"].items() if key in LCT_SETTINGS}
+    lines.append(
+        f"\nSeeds have {', '.join(f'{key} {value:g}' for key, value in settings.items())}. AF r is by continent, "
+        "against\ntest rows. Labels overlap here: a logistic regression tells "
+        f"{first['logistic_regression']:.3f} of them."
+    )
+    return "\n".join(lines)
+
+
 def render() -> str:
     """What stands between the README's markers."""
     return f"{BEGIN}\n\n{demo()}\n\n{evaluation()}\n\n{speed(HEADLINES)}\n\n{END}"
@@ -348,6 +384,10 @@ compared before anything is timed. Ratios are of CPU time; wall time, memory, th
 `python benchmarks/bench_labelled_rbm.py --data FOLDER`.
 
 {labelled()}
+
+`python benchmarks/bench_labelled_lct.py --data FOLDER`.
+
+{lactase()}
 
 ## Hidden units, and what keeps a model from its training persons
 
