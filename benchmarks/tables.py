@@ -272,6 +272,11 @@ def labelled() -> str:
     table("training age in updates, ten steps, T = 1, three seeds", "by_age", seeds, "updates")
     if "pcd" in result:
         table("PCD, sampling steps t_G, T = 1, one seed", "by_steps", [result["pcd"]])
+        config = result["pcd"]["config"]
+        lines.append(
+            f"\nPCD of {config['epochs']} epochs at a rate of {config['learning_rate']:g}, a lower one not tried: it "
+            "tells labels, and its chains from new\nstarts do not reach the data."
+        )
     return "\n".join(lines)
 
 
