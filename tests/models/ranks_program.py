@@ -47,7 +47,8 @@ CASES: dict[str, Callable[[], Model]] = {
     "cd": lambda: rbm.RBM(**SHORT, training="cd"),
     "relu": lambda: rbm.RBM(**SHORT, hidden="relu"),
     "window": lambda: ConditionalRBM(**SHORT, num_pinned=40),
-    "labelled": lambda: LabelledRBM("group", **SHORT),
+    "whitened": lambda: rbm.RBM(**SHORT, whiten_above=0.5),
+    "labelled": lambda: LabelledRBM("group", **SHORT, telling_weight=0.3),
     "labelled-pcd": lambda: LabelledRBM("group", **SHORT, training="pcd"),
 }
 

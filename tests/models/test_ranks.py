@@ -19,7 +19,7 @@ import hapforge as hf
 
 pytest.importorskip("torch")
 PROGRAM = Path(__file__).with_name("ranks_program.py")
-MODELS = ("rdm", "rdm-open", "pcd", "cd", "relu", "window", "labelled", "labelled-pcd")
+MODELS = ("rdm", "rdm-open", "pcd", "cd", "relu", "window", "whitened", "labelled", "labelled-pcd")
 COUNTS = (1, 2, 3)
 Launch = Callable[..., tuple[list[int], str]]
 
