@@ -307,6 +307,12 @@ def leakage() -> str:
             temperatures = "1" if column == "T = 1" else ", ".join(f"{found['temperature']:g}" for found in seeds)
             time = f"{cpu:.0f} | {' | '.join(cells)} | {likelihood}" if own else f" | {' | '.join(cells)} | "
             lines.append(f"| {title} | {temperatures} | {time} |")
+    lines.append(
+        "\nT is chosen as for binary units; RBM() draws from rectified ones at 1. log p: nats a haplotype at "
+        "equilibrium, by AIS,\nwhich a machine trained out of equilibrium does not draw from: not to compare the two "
+        "kinds by. PCA W of one and the same\nmachine is 0.002 to 0.011 over draws "
+        "(`pca_wasserstein_of_other_draws` in rbm_quality.json)."
+    )
     lines += [
         "\nSmall cohorts: that many training rows, as many test rows as the truth. Real: other test rows, and the "
         "training rows\nfor AF and LD, against the same.\n",
