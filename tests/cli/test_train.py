@@ -63,10 +63,10 @@ def test_a_model_with_labels(small_cohort: hf.HaplotypeMatrix, tmp_path: Path) -
 
 
 def test_preset_file_and_set_in_that_order(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(hf.models.RBM.PRESETS, "demo", {"num_hidden": 5, "epochs": 9, "gibbs_steps": 3})
+    monkeypatch.setitem(hf.models.RBM.PRESETS, "small", {"num_hidden": 5, "epochs": 9, "gibbs_steps": 3})
     (tmp_path / "a.toml").write_text("epochs = 2\nlearning_rate = 1\nnum_chains = 20\n")
     run = tmp_path / "run"
-    train.command("rbm", data, run, settings=["num_chains=30"], preset="demo", config=tmp_path / "a.toml", quiet=True)
+    train.command("rbm", data, run, settings=["num_chains=30"], preset="small", config=tmp_path / "a.toml", quiet=True)
     config = hf.models.load(run).config
     assert (config.num_hidden, config.gibbs_steps, config.epochs, config.num_chains) == (5, 3, 2, 30)
     assert config.learning_rate == 1.0
@@ -97,7 +97,7 @@ def test_persons_are_held_out_by_default(
     assert "18 haplotypes x 130 sites, 2 held out for validation" in " ".join(capsys.readouterr().err.split())
     assert rows("share", settings=["validation=0.3"]) == 14
     assert rows("none", settings=["validation=0"]) == 20
-    assert rows("preset", preset="demo") == 20
+    assert rows("preset", preset="rbm_2021_805") == 20
     assert json.loads((tmp_path / "held" / "run.json").read_text())["notes"]["validation"] == 0.1
 
 

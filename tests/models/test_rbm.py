@@ -350,7 +350,7 @@ def test_presets(name: str) -> None:
         ({"early_share": 1.0}, "early_share: expected 0 or more and below 1"),
         ({"early_gibbs_steps": 0}, "early_gibbs_steps: expected 1 or more"),
         ({"num_chains": 65_537}, "num_chains: expected at most 65536"),
-        ({"preset": "none"}, "preset: expected one of demo"),
+        ({"preset": "none"}, "preset: expected one of rbm_2021_805"),
         ({"hidden": "gaussian"}, "hidden: expected one of bernoulli, relu, found 'gaussian'"),
         ({"training": "rdm-10"}, "training: expected one of rdm, pcd, cd, found 'rdm-10'"),
         ({"gradient": "central"}, "gradient: expected one of centred, plain, found 'central'"),

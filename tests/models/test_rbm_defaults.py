@@ -15,7 +15,9 @@ from hapforge.models import _temperature, rbm
 from hapforge.models._automatic import LOOSE, RECTIFIED_DIFFERENCES, differences, nearness, settings_for
 from hapforge.models._temperature import TEMPERATURES, choose_temperature
 
-CHOSEN = ("hidden", "num_hidden", "gibbs_steps", "epochs", "batch_size", "num_chains", "learning_rate")
+CHOSEN = (
+    *("hidden", "num_hidden", "gibbs_steps", "epochs", "batch_size", "num_chains", "learning_rate", "whiten_above"),
+)
 SHORT = {"epochs": 3, "num_hidden": 9, "gibbs_steps": 2}
 
 

@@ -49,11 +49,9 @@ def command(
             f"to train on, {parts[1].num_haplotypes} of other persons held out.",
         )
     if not (run / "model.json").is_file() or not resume:
-        _say(quiet, f"\n$ hapforge train rbm {data} -o {run} --preset demo --seed {seed}")
+        _say(quiet, f"\n$ hapforge train rbm {data} -o {run} --seed {seed}")
         try:
-            train.command(
-                "rbm", data, run, preset="demo", resume=resume, threads=threads, seed=seed, force=force, quiet=quiet
-            )
+            train.command("rbm", data, run, resume=resume, threads=threads, seed=seed, force=force, quiet=quiet)
         except KeyboardInterrupt:
             again = shlex.join(["hapforge", "demo", "-o", str(output), "--resume", "--seed", str(seed)])
             stderr.print(f"{output}: to go on with the demo: {again}", markup=False)

@@ -119,7 +119,8 @@ class RBMConfig:
 
 
 AUTOMATIC = (
-    *("hidden", "num_hidden", "gibbs_steps", "epochs", "batch_size", "num_chains", "learning_rate", "temperature"),
+    *("hidden", "num_hidden", "gibbs_steps", "epochs", "batch_size", "num_chains", "learning_rate", "whiten_above"),
+    "temperature",
 )
 
 
@@ -128,8 +129,9 @@ class AutomaticRBMConfig(RBMConfig):
     """
     Attributes
     ----------
-    hidden, num_hidden, gibbs_steps, epochs, batch_size, num_chains, learning_rate : as in `RBMConfig`; "" or 0, the
-        default: chosen from the training cohort when training begins, see `hapforge.models._automatic.settings_for`
+    hidden, num_hidden, gibbs_steps, epochs, batch_size, num_chains, learning_rate, whiten_above : as in `RBMConfig`;
+        "" or 0, the default: chosen from the training cohort when training begins, see
+        `hapforge.models._automatic.settings_for` (`whiten_above` stays 0 where nothing is to be whitened)
     temperature : as in `RBMConfig`; 0, the default: chosen with them, or after training, see
         `hapforge.models._temperature.choose_temperature`; draws before are at 1
     others : as in `RBMConfig`

@@ -106,21 +106,6 @@ class RBM(BoltzmannModel):
     config_type: ClassVar[type] = AutomaticRBMConfig
     config: RBMConfig
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        # 1,000 sites, 4,008 rows: benchmarks/results/demo.json has its time and scores
-        "demo": {
-            "num_hidden": 400,
-            "gibbs_steps": 40,
-            "early_gibbs_steps": 10,
-            "early_share": 0.85,
-            "epochs": 800,
-            "batch_size": 500,
-            "num_chains": 300,
-            "learning_rate": 0.3,
-            "warmup": 0.15,
-            "hold": 0.6,
-            "final_rate": 0.05,
-            "temperature": 1.0,
-        },
         # Yelmen et al. 2021: "learning rate between 0.001 and 0.0001", rectified units, PCD-10, 100 chains; the number
         # of steps at sampling is not stated
         "rbm_2021_805": {"num_hidden": 100, **_PUBLISHED_2021},
