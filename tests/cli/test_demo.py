@@ -23,7 +23,7 @@ def small_demo(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hapforge.datasets.load", lambda _name: cohort)
     monkeypatch.setattr(demo, "SITES", range(0, 160, 2))
     small = {"num_hidden": 16, "epochs": 4, "gibbs_steps": 5, "batch_size": 100, "num_chains": 50}
-    monkeypatch.setattr(rbm, "settings_for", lambda H: settings_for(H) | small)
+    monkeypatch.setattr(rbm, "settings_for", lambda H, **asked: settings_for(H, **asked) | small)
 
 
 def test_everything_is_written(small_demo: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
