@@ -54,7 +54,8 @@ def settings_for(H: HaplotypeMatrix, *, hidden: str = "", learning_rate: float =
     Parameters
     ----------
     hidden : kind of hidden units that is asked for; "": none
-    learning_rate : rate that is asked for, one of binary units where no kind is; 0: none
+    learning_rate : rate that is asked for, one of binary units where no kind is and of a gradient that is not whitened;
+        0: none
 
     Returns
     -------
@@ -98,5 +99,5 @@ def settings_for(H: HaplotypeMatrix, *, hidden: str = "", learning_rate: float =
         "batch_size": min(_BATCH, num_rows),
         "num_chains": 250,
         "learning_rate": 0.005 if rectified else 0.8,
-        "whiten_above": 0.0 if rectified else 0.3,
+        "whiten_above": 0.0 if rectified or learning_rate else 0.3,
     }
