@@ -5,9 +5,9 @@
 FOLDER holds 805_SNP_1000G_real.hapt.zip, lct_chr2_8076.npz, eur_chr20_ref300.npz and blocks01-15x50.npz, of which
 nothing comes with the project; "ooa" is the embedded cohort. By every seed half of the persons are held out as test
 persons, whom nothing is chosen by; of the others a tenth is for validation. Scores are against test persons, those of
-training persons against test persons beside as "control", draws at temperature 1 as "T = 1". Results of regions and of
-the study that the file has already and are not asked for are kept. `--study` trains binary hidden units on the 805
-sites with one setting changed at a time.
+training persons against test persons beside as "control", draws at temperature 1 as "T = 1". Results of regions and
+studies that the file has already and are not asked for are kept. `--study` trains on the 805 sites (binary hidden
+units) and on LCT with one setting changed at a time.
 """
 
 from __future__ import annotations
@@ -37,17 +37,38 @@ SCORES = (
 )
 SITES = 4000
 LCT_LACTASE = 136_608_646  # rs4988235
-STUDY: dict[str, dict[str, Any]] = {
-    "as chosen": {},
-    "50 hidden units": {"num_hidden": 50},
-    "200 hidden units": {"num_hidden": 200},
-    "half as long": {"epochs": 60},
-    "twice as long": {"epochs": 240},
-    "10 steps": {"gibbs_steps": 10},
-    "weight decay 0.002": {"weight_decay": 0.002},
-    "half the rate": {"learning_rate": 0.06},
-    "200 hidden units, half as long": {"num_hidden": 200, "epochs": 60},
-    "chains half as many": {"num_chains": 125},
+STUDIES: dict[
+    str, tuple[dict[str, Any], dict[str, dict[str, Any]]]
+] = {  # of a region: settings, and which of them change
+    "805": (
+        {"hidden": "bernoulli"},
+        {
+            "as chosen": {},
+            "50 hidden units": {"num_hidden": 50},
+            "200 hidden units": {"num_hidden": 200},
+            "half as long": {"epochs": 60},
+            "twice as long": {"epochs": 240},
+            "10 steps": {"gibbs_steps": 10},
+            "weight decay 0.002": {"weight_decay": 0.002},
+            "half the rate": {"learning_rate": 0.06},
+            "200 hidden units, half as long": {"num_hidden": 200, "epochs": 60},
+            "chains half as many": {"num_chains": 125},
+        },
+    ),
+    "lct": (
+        {},
+        {
+            "as chosen": {},
+            "not whitened, at a rate of 0.12": {"learning_rate": 0.12},
+            "half as long": {"epochs": 139},
+            "twice as long": {"epochs": 556},
+            "150 hidden units": {"num_hidden": 150},
+            "600 hidden units": {"num_hidden": 600},
+            "whitened above 0.3, at a rate of 0.8": {"whiten_above": 0.3, "learning_rate": 0.8},
+            "whitened above 1, at a rate of 0.3": {"whiten_above": 1.0, "learning_rate": 0.3},
+            "40 steps in the last 15 %": {"gibbs_steps": 40, "early_gibbs_steps": 10, "early_share": 0.85},
+        },
+    ),
 }
 
 
@@ -129,10 +150,10 @@ def main() -> None:
     arguments.add_argument("--data", type=Path, required=True)
     arguments.add_argument("--only", choices=REGIONS)
     arguments.add_argument("--seeds", type=int, default=3)
-    arguments.add_argument("--study", action="store_true", help="the study of settings, and no region")
+    arguments.add_argument("--study", action="store_true", help="studies of settings, and no region by itself")
     arguments.add_argument("-o", "--output", type=Path, default=workloads.HERE / "results" / "rbm_quality.json")
     given = arguments.parse_args()
-    record: dict[str, Any] = {"regions": {}, "study": {}}
+    record: dict[str, Any] = {"regions": {}, "studies": {}}
     if given.output.exists():
         record = json.loads(given.output.read_text(encoding="utf-8"))
     record["machine"] = {**workloads.machine(), "threads": _backend.get_threads()}
@@ -142,15 +163,19 @@ def main() -> None:
 
     seeds = range(given.seeds)
     if given.study:
-        H = region("805", given.data)
         few = ("allele_frequency", "ld", "adversarial_accuracy")
-        for name, settings in STUDY.items():
-            record["study"][name] = {"changed": settings, "seeds": {}}
-            for seed in seeds:
-                found = trained(H, seed, few, **{"hidden": "bernoulli", **settings})
-                record["study"][name]["seeds"][str(seed)] = found
-                print(f"{name}, seed {seed}: {found['cpu_seconds']} CPU s, {found['scores']['RBM']}", flush=True)
-            write()
+        for name in (given.only,) if given.only else STUDIES:
+            if name not in STUDIES:
+                raise SystemExit(f"--only: expected one of {', '.join(STUDIES)} for a study, found {name}")
+            H, (base, changes) = region(name, given.data), STUDIES[name]
+            record["studies"][name] = {}
+            for title, settings in changes.items():
+                record["studies"][name][title] = {"changed": settings, "seeds": {}}
+                for seed in seeds:
+                    found = trained(H, seed, few, **{**base, **settings})
+                    record["studies"][name][title]["seeds"][str(seed)] = found
+                    print(f"{title}, seed {seed}: {found['cpu_seconds']} CPU s, {found['scores']['RBM']}", flush=True)
+                write()
         return
     for name in (given.only,) if given.only else REGIONS:
         H = region(name, given.data)

@@ -168,34 +168,19 @@ def quality() -> str:
         "privacy,\nvalidation persons, a tenth of those who are not held out. The 805 sites are read without their "
         "legend: their LD r is over\nall pairs, of which most lie on two chromosomes, as in the published figures."
     )
-    lines += [
-        f"\n| 805 sites, binary units, one setting changed | T | CPU s | {' | '.join(QUALITY_SCORES.values())} |",
-        "|---" * (3 + len(QUALITY_SCORES)) + "|",
-    ]
-    for name, entry in result["study"].items():
-        seeds = entry["seeds"]
-        temperatures = ", ".join(f"{found['temperature']:g}" for found in seeds.values())
-        cpu = statistics.mean(found["cpu_seconds"] for found in seeds.values())
-        lines.append(f"| {name} | {temperatures} | {cpu:.0f} | {' | '.join(_means(seeds, 'RBM'))} |")
-        if name == "as chosen":
-            for title in ("T = 1", "from validation rows"):
-                lines.append(f"| as chosen, {title} | | | {' | '.join(_means(seeds, title))} |")
-    lines += [
-        "\nHaplotypes of LCT and of the embedded cohort are close to each other; tried there, half of the persons "
-        "held out:\n"
-        "\n| tried | T | CPU s | AA truth | AA syn | privacy score | AF r | AF r, low | LD r² r |",
-        "|---" * 9 + "|",
-    ]
-    for entry in result["tried"]:
-        given = {key: value for key, value in entry["settings"].items() if key != "temperature"}
-        title = f"{entry['region']}: {', '.join(f'{key} {value:g}' for key, value in given.items())}"
-        for number, (temperature, found) in enumerate(entry["temperatures"].items()):
-            if temperature in ("1.0", "0.8", "0.7"):
-                cells = [found[key] for key in ("aa_t", "aa_s", "priv", "af", "af_low", "ld")]
-                first = (
-                    f"{title} | {temperature} | {entry['cpu_seconds']:.0f}" if number == 0 else f" | {temperature} | "
-                )
-                lines.append(f"| {first} | {' | '.join(f'{cell:.3f}' for cell in cells)} |")
+    for region, title in (("805", "805 sites, binary units"), ("lct", "LCT")):
+        lines += [
+            f"\n| {title}, one setting changed | T | CPU s | {' | '.join(QUALITY_SCORES.values())} |",
+            "|---" * (3 + len(QUALITY_SCORES)) + "|",
+        ]
+        for name, entry in result["studies"][region].items():
+            seeds = entry["seeds"]
+            temperatures = ", ".join(f"{found['temperature']:g}" for found in seeds.values())
+            cpu = statistics.mean(found["cpu_seconds"] for found in seeds.values())
+            lines.append(f"| {name} | {temperatures} | {cpu:.0f} | {' | '.join(_means(seeds, 'RBM'))} |")
+            if name == "as chosen":
+                for shown in ("T = 1", "from validation rows"):
+                    lines.append(f"| as chosen, {shown} | | | {' | '.join(_means(seeds, shown))} |")
     return "\n".join(lines)
 
 

@@ -57,6 +57,8 @@ def test_settings_follow_the_data(cohort: hf.HaplotypeMatrix) -> None:
     loose, close = unlinked(300, 200), cohort
     assert nearness(close) < LOOSE < nearness(loose)
     assert settings_for(close)["num_hidden"] > settings_for(loose)["num_hidden"]
+    assert settings_for(close)["whiten_above"] > 0 == settings_for(loose)["whiten_above"]
+    assert settings_for(close, learning_rate=0.1)["whiten_above"] == 0  # a rate of the plain gradient
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def settings_for(H: HaplotypeMatrix, *, hidden: str = "", learning_rate: float =
     hundred rows get fewer hidden units, and where these are rectified fewer passes.
 
     Where haplotypes of a region nearly repeat each other, draws are told from real ones by a few alleles. There the
-    gradient is whitened, which allows a rate seven times as high without loss of frequencies, and 2,500 updates follow.
+    gradient is whitened, which allows a rate five times as high without loss of frequencies, and 2,500 updates follow.
     Longer training brings draws nearer to real haplotypes, and to those of training persons more than to others.
 
     Parameters
@@ -93,11 +93,11 @@ def settings_for(H: HaplotypeMatrix, *, hidden: str = "", learning_rate: float =
         }
     return {
         "hidden": "relu" if rectified else "bernoulli",
-        "num_hidden": 300,
+        "num_hidden": min(500, max(300, H.num_sites // 8)),
         "gibbs_steps": 10,
         "epochs": max(1, round(2500 / round(num_rows / min(_BATCH, num_rows)))),
         "batch_size": min(_BATCH, num_rows),
         "num_chains": 250,
-        "learning_rate": 0.005 if rectified else 0.8,
-        "whiten_above": 0.0 if rectified or learning_rate else 0.3,
+        "learning_rate": 0.005 if rectified else 0.6,
+        "whiten_above": 0.0 if rectified or learning_rate else 0.6,
     }
