@@ -63,7 +63,6 @@ STUDIES: dict[
             "half as long": {"epochs": 139},
             "twice as long": {"epochs": 556},
             "150 hidden units": {"num_hidden": 150},
-            "600 hidden units": {"num_hidden": 600},
             "whitened above 0.3, at a rate of 0.8": {"whiten_above": 0.3, "learning_rate": 0.8},
             "whitened above 1, at a rate of 0.3": {"whiten_above": 1.0, "learning_rate": 0.3},
             "40 steps in the last 15 %": {"gibbs_steps": 40, "early_gibbs_steps": 10, "early_share": 0.85},
@@ -175,7 +174,7 @@ def main() -> None:
                     found = trained(H, seed, few, **{**base, **settings})
                     record["studies"][name][title]["seeds"][str(seed)] = found
                     print(f"{title}, seed {seed}: {found['cpu_seconds']} CPU s, {found['scores']['RBM']}", flush=True)
-                write()
+                    write()
         return
     for name in (given.only,) if given.only else REGIONS:
         H = region(name, given.data)
