@@ -53,7 +53,7 @@ class Alignment:
     def __init__(
         self, states: ArrayLike, alphabet: str, names: Any = None, labels: Mapping[str, Any] | None = None
     ) -> None:
-        _check_alphabet(alphabet)
+        check_alphabet(alphabet)
         array = np.asarray(states)
         if array.ndim != 2:
             raise ValueError(f"states: expected a matrix (sequences x positions), found {array.ndim} dimensions")
@@ -129,7 +129,7 @@ def alphabet_of(sites: Sites) -> str:
         raise ValueError(
             f"sites: expected every letter at every position of contig {CONTIG!r} (aligned sequences), found a part"
         )
-    _check_alphabet(alphabet)
+    check_alphabet(alphabet)
     return alphabet
 
 
@@ -165,7 +165,8 @@ def extent(H: HaplotypeMatrix) -> str:
     return f"{H.num_haplotypes} haplotypes x {H.num_sites} sites"
 
 
-def _check_alphabet(alphabet: str) -> None:
+def check_alphabet(alphabet: str) -> None:
+    """ValueError for one that `Alignment` does not take."""
     wrong = sorted({x for x in alphabet if not "!" <= x <= "~" or x in _NOT_LETTERS})
     if len(alphabet) < 2 or len(set(alphabet)) < len(alphabet) or wrong:
         raise ValueError(

@@ -74,6 +74,9 @@ def test_a_given_alphabet(tmp_path: Path) -> None:
     assert found.sequences() == ["ACGT", "NNNN"]
     with pytest.raises(FormatError, match=r"line 2: expected letters out of ACN, found 'G'"):
         fasta.read(path, alphabet="ACN")
+    for wrong in ("", "acgt", "ACA", "AC\u00e9"):
+        with pytest.raises(ValueError, match=r"^alphabet: expected two or more different ASCII characters"):
+            fasta.read(path, alphabet=wrong)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +144,8 @@ def test_labels_behind_the_name(tmp_path: Path) -> None:
     assert {name: values.tolist() for name, values in labels.items()} == {"kind": ["x y", "=z"], "n": ["", "1"]}
     for header in ("b kind=x", "b n=1 kind=x", "b kind=x n=1 more", "b", "b kind=x kind=y", "b =x n=1"):
         assert read(text(tmp_path, f">a kind=x n=1\nAC\n>{header}\nAC\n")).labels == {}
-    assert read(text(tmp_path, ">a x=1 x=2\nAC\n")).labels == {}
+    for twice in ("x=1 x=2", "x=1 %78=2"):
+        assert read(text(tmp_path, f">a {twice}\nAC\n")).labels == {}
 
 
 NAMES = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Z")), min_size=1, max_size=8)

@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 
-from hapforge.alignment import AMINO_ACIDS, NUCLEOTIDES, RNA_NUCLEOTIDES, Alignment
+from hapforge.alignment import AMINO_ACIDS, NUCLEOTIDES, RNA_NUCLEOTIDES, Alignment, check_alphabet
 from hapforge.errors import FormatError
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.io.atomic import atomic_file
@@ -47,7 +47,11 @@ def read(
     FormatError
         Sequences of different lengths, without letters or with letters outside the alphabet, a name twice or none,
         text before the first, an empty file, a cut or damaged archive.
+    ValueError
+        An alphabet that `Alignment` does not take.
     """
+    if alphabet is not None:
+        check_alphabet(alphabet)
     names: dict[str, int] = {}
     descriptions: list[str] = []
     rows: list[bytes] = []
@@ -120,12 +124,13 @@ def _labels(descriptions: list[str]) -> dict[str, list[str]]:
     """Values by label, where all descriptions are made up of the same labels."""
     rows = [[word.partition("=") for word in text.split()] for text in descriptions]
     keys = [key for key, _, _ in rows[0]]
-    if len(set(keys)) < len(keys) or "" in keys:
+    names = [unquote(key) for key in keys]
+    if len(set(names)) < len(names) or "" in names:
         return {}
     if any([key for key, _, _ in row] != keys or not all(equals for _, equals, _ in row) for row in rows):
         return {}
     columns = zip(*([unquote(value) for _, _, value in row] for row in rows), strict=True)
-    return {unquote(key): list(column) for key, column in zip(keys, columns, strict=True)}
+    return {name: list(column) for name, column in zip(names, columns, strict=True)}
 
 
 def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Advance | None = None) -> None:
