@@ -61,23 +61,23 @@ def test_halves_are_compared(data: Path, tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_an_interrupted_experiment_goes_on(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    half_data.command("rbm", data, whole, settings=SMALL, seed=3, quiet=True)
+    whole, broken, settings = tmp_path / "whole", tmp_path / "broken", [*SMALL, "validation=0.2"]
+    half_data.command("rbm", data, whole, settings=settings, seed=3, quiet=True)
     fit = hf.models.RBM.fit
 
-    def interrupted(self: hf.models.RBM, *args: object, **more: object) -> hf.models.RBM:
+    def interrupted(self: hf.models.RBM, *args: object, **given: object) -> hf.models.RBM:
         def stop(state: object) -> None:
             if state.epoch == 2:
                 raise Interrupt
 
-        return fit(self, *args, **(more | {"callback": stop}))
+        return fit(self, *args, **(given | {"callback": stop}))
 
     with monkeypatch.context() as patched:
         patched.setattr(hf.models.RBM, "fit", interrupted)
         with pytest.raises(Interrupt):
-            half_data.command("rbm", data, broken, settings=SMALL, seed=3, quiet=True)
+            half_data.command("rbm", data, broken, settings=settings, seed=3, quiet=True)
     with pytest.raises(ValueError, match="expected a new or empty folder"):
-        half_data.command("rbm", data, broken, settings=SMALL, seed=3, quiet=True)
+        half_data.command("rbm", data, broken, settings=settings, seed=3, quiet=True)
     half_data.command("rbm", data, broken, resume=True, seed=3, quiet=True)
     assert hf.read(broken / "rbm.hapz").sha256() == hf.read(whole / "rbm.hapz").sha256()
 
@@ -95,3 +95,10 @@ def test_a_counted_model_and_bad_input(data: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
     with pytest.raises(ValueError, match="found 'epohcs'; nearest: epochs"):
         half_data.command("rbm", data, tmp_path / "b", settings=["epohcs=3"], quiet=True)
+    with pytest.raises(ValueError, match="epochs: expected 1 or more, found -3"):
+        half_data.command("rbm", data, tmp_path / "b", settings=["epochs=-3"], quiet=True)
+    sequences = hf.Alignment([[0, 1], [1, 0], [1, 1], [0, 0]], "ACGT-").to_haplotypes()
+    hf.write(sequences, tmp_path / "sequences.fasta")
+    with pytest.raises(ValueError, match="expected haplotypes for a rbm model, found aligned sequences"):
+        half_data.command("rbm", tmp_path / "sequences.fasta", tmp_path / "b", quiet=True)
+    assert not (tmp_path / "b").exists()

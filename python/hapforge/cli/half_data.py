@@ -57,6 +57,7 @@ def command(
     so (they count as training persons in the reports).
     """
     from hapforge import io, models
+    from hapforge.models._model import check_data
 
     set_threads(threads)
     kind = models.by_name(model)
@@ -68,19 +69,22 @@ def command(
     if not resume:
         if not data.exists():
             raise ValueError(f"{data}: expected a file to read, found none")
+        made = train.model_with(kind, preset, config, settings or [])
         cohort = io.read(data, labels=labels)
+        check_data(made, cohort)
         if cohort.samples.num_persons < 2:
             raise ValueError(f"{data}: expected 2 persons or more, found {cohort.samples.num_persons}")
         new_folder(output, force)
         for part, path in zip(cohort.split(0.5, seed), halves.values(), strict=True):
             io.write(part, path)
+    whole = ["validation=0"] if train.is_trained(kind) and not resume else []  # a run knows what it was started with
     if not (run / "model.json").is_file() or not resume:
         try:
             train.command(
                 name,
                 halves["train"],
                 run,
-                settings=[*(["validation=0"] if train.is_trained(kind) else []), *(settings or [])],
+                settings=[*whole, *(settings or [])],
                 config=config,
                 preset=preset,
                 resume=resume,

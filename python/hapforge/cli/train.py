@@ -248,6 +248,14 @@ def is_trained(kind: Any) -> bool:
     return "epochs" in {field.name for field in dataclasses.fields(kind.config_type)}
 
 
+def model_with(kind: Any, preset: str | None, config: Path | None, settings: list[str]) -> Any:
+    """A model with what the user chose; ValueError for settings that it does not take."""
+    run_keys = _run_keys(kind)
+    return kind(
+        **{key: value for key, value in _settings(kind, preset, config, settings).items() if key not in run_keys}
+    )
+
+
 def _known(kind: Any) -> dict[str, type]:
     """Settings of a model and their types."""
     known = {field.name: type(field.default) for field in dataclasses.fields(kind.config_type)}
