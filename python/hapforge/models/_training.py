@@ -299,6 +299,7 @@ def _train(
             kept = "" if folder is None else f"; {folder.folder} keeps the checkpoint of epoch {checked}"
             raise ValueError(f"{error}{kept}") from None
         model._restore(learner.snapshot())
+        model.training["epochs_done"] = epoch  # a callback may save it
         seconds += time.perf_counter() - start
         if folder is not None:
             folder.log({"epoch": epoch, "seconds": round(seconds, 3), **metrics}, learner.histograms)
