@@ -21,7 +21,7 @@ import torch
 import hapforge as hf
 from hapforge.cli import main
 from hapforge.haplotypes import seeded_order
-from hapforge.models import _ranks, _run, rbm
+from hapforge.models import _boltzmann, _ranks, _run, rbm
 from hapforge.models._boltzmann import BoltzmannLearner
 from hapforge.models._conditional import ConditionalRBM
 from hapforge.models._model import Model
@@ -130,6 +130,14 @@ def fit_all(folder: Path) -> dict[str, Any]:
     spectrum = BoltzmannLearner._spectrum
     # as on a processor of another kind, only more so: the rate must not follow it
     BoltzmannLearner._spectrum = lambda self: spectrum(self) * (1 + ranks.rank)  # type: ignore[method-assign]
+    whiten = _boltzmann.whitening
+
+    def whitened(*of: Any) -> Any:
+        found = whiten(*of)
+        found.along *= 1 - 0.1 * ranks.rank
+        return found
+
+    _boltzmann.whitening = whitened
     found = {}
     for name, make in {**CASES, "gradient": Gradient}.items():
         model = make()

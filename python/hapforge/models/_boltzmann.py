@@ -90,6 +90,7 @@ class BoltzmannLearner:
                 stream_seed(seed, "whitening"),
                 config.hidden,
             ).to(device)
+            workers.ranks.follow(self._whitening.tensors())  # eigenvectors, as the spectrum below
             self._site_rate = torch.ones_like(self._site_rate)  # they stand in what whitens
 
     def machine(self) -> Machine:

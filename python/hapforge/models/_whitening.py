@@ -46,6 +46,9 @@ class Whitening:
     def to(self, device: torch.device) -> Whitening:
         return Whitening(self.root.to(device), self.directions.to(device), self.along.to(device), self._hidden)
 
+    def tensors(self) -> list[Tensor]:
+        return [self.root, self.directions, self.along]
+
     def __call__(self, gradient: Tensor) -> Tensor:
         """P times float64 (num_visible, n) or (num_visible,)."""
         columns = gradient if gradient.ndim == 2 else gradient[:, None]
