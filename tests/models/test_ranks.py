@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import hapforge as hf
+from hapforge.models import _ranks
 
 pytest.importorskip("torch")
 PROGRAM = Path(__file__).with_name("ranks_program.py")
@@ -197,6 +198,17 @@ def test_one_line_whoever_fails(folder: Path, launch: Launch) -> None:
 def torchrun(count: int, *arguments: str) -> subprocess.Popen[str]:
     command = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(count), "-m", "hapforge", "train"]
     return subprocess.Popen([sys.executable, "-m", *command, *arguments], stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("count", ["2", "x"])
+def test_variables_of_another_launcher(monkeypatch: pytest.MonkeyPatch, count: str) -> None:
+    """One line from each process, where they cannot find each other."""
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", count)
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    with pytest.raises(ValueError, match="MASTER_ADDR expected" if count == "2" else "invalid literal"):
+        _ranks.meet()
+    assert _ranks.may_speak()
 
 
 @pytest.mark.slow

@@ -176,7 +176,7 @@ def may_speak() -> bool:
         return True
     try:
         return int(_rendezvous()[0].add("hapforge/said", 1)) == 1
-    except RuntimeError:  # the process that kept count is gone
+    except (RuntimeError, ValueError):  # the process that kept count is gone, or was never named
         return True
 
 
