@@ -88,6 +88,8 @@ def test_letters_of_sequences_are_drawn_by_their_frequencies() -> None:
     same = (first[:, None] == first).mean()
     assert abs((drawn[:, 0] == drawn[:, 1]).mean() - same) < 5 * np.sqrt(same / 20_000)
     assert np.array_equal(model.sample(300, seed=2).words, model.sample(20_000, seed=2).words[:300])
+    samples = model.sample(3).samples  # a sequence is its own person
+    assert samples.haplotype_id.tolist() == samples.sample_id.tolist() == ["AG0", "AG1", "AG2"]
     torn = hf.HaplotypeMatrix(given.words ^ np.uint64(1), given.sites, given.samples)
     with pytest.raises(ValueError, match="expected one letter at every position"):
         hf.models.Bernoulli().fit(torn)

@@ -69,7 +69,7 @@ class Model(ABC):
 
         Parameters
         ----------
-        n : int, haplotypes to draw; rows 2i and 2i + 1 are called one person, AG{i}
+        n : int, haplotypes to draw; rows 2i and 2i + 1 are called one person, AG{i}; aligned sequences are AG0, AG1 ...
         seed : int in [0, 2**64); same seed, same genomes, on any number of threads
         labels : None; this model knows no labels
 
@@ -92,7 +92,11 @@ class Model(ABC):
         if labels is not None:
             raise ValueError(f"labels: expected None, {type(self).__name__} is not conditional, found {labels!r}")
         seed = check_draws(n, seed)
-        samples = Samples(n, sample_id=[f"AG{i}" for i in range((n + 1) // 2)])
+        if alphabet_of(sites):  # a sequence is its own person
+            own = [f"AG{i}" for i in range(n)]
+            samples = Samples(n, haplotype_id=own, sample_id=own)
+        else:
+            samples = Samples(n, sample_id=[f"AG{i}" for i in range((n + 1) // 2)])
         return HaplotypeMatrix(draw(n, seed), sites, samples)
 
     def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hapforge import _backend
 from hapforge.alignment import alphabet_of, states_of
-from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites
+from hapforge.haplotypes import HaplotypeMatrix, Sites
 from hapforge.models import _store
 from hapforge.models._boltzmann import BoltzmannLearner
 from hapforge.models._boltzmann_model import ROWS, BoltzmannModel
@@ -206,9 +206,6 @@ class LabelledRBM(BoltzmannModel):
         codes = self._codes_to_draw(n, check_draws(n, seed), labels)
         chosen = partial(self._draw, codes=codes, steps=steps, temperature=temperature)
         drawn = self._cohort(n, seed, None, chosen)
-        if self.alphabet:
-            own = [f"AG{i}" for i in range(n)]
-            drawn = HaplotypeMatrix(drawn.words, drawn.sites, Samples(n, haplotype_id=own, sample_id=own))
         return drawn.with_labels({self.config.label: names[codes]})
 
     def _codes_to_draw(self, n: int, seed: int, labels: Any) -> NDArray[np.int64]:
