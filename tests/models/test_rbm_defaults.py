@@ -59,6 +59,9 @@ def test_settings_follow_the_data(cohort: hf.HaplotypeMatrix) -> None:
     assert settings_for(close)["num_hidden"] > settings_for(loose)["num_hidden"]
     assert settings_for(close)["whiten_above"] > 0 == settings_for(loose)["whiten_above"]
     assert settings_for(close, learning_rate=0.1)["whiten_above"] == 0  # a rate of the plain gradient
+    more = settings_for(close, num_hidden=900)
+    assert settings_for(close, num_hidden=30) == settings_for(close)
+    assert more["whiten_above"] == pytest.approx(settings_for(close)["whiten_above"] / 3)  # the same step
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,9 @@ def _some(H: HaplotypeMatrix) -> HaplotypeMatrix:
     return H.select_haplotypes(seeded_order(H.num_haplotypes, 0)[:_ROWS])
 
 
-def settings_for(H: HaplotypeMatrix, *, hidden: str = "", learning_rate: float = 0.0) -> dict[str, Any]:
+def settings_for(
+    H: HaplotypeMatrix, *, hidden: str = "", learning_rate: float = 0.0, num_hidden: int = 0
+) -> dict[str, Any]:
     """Settings by the rows and sites of a training cohort, and by how close its haplotypes are to each other.
 
     Where the nearest other haplotype is far (`nearness` of `LOOSE` or more: sites that are hardly linked, or few
@@ -49,15 +51,16 @@ def settings_for(H: HaplotypeMatrix, *, hidden: str = "", learning_rate: float =
 
     Where haplotypes of a region nearly repeat each other, draws are told from real ones by a few alleles. There the
     gradient is whitened, which allows a rate five times as high without loss of frequencies, and 2,500 updates follow.
-    More hidden units make the same rate a longer step, and are whitened further: what held with 300 lost a region of
-    4,000 sites with 500. Longer training brings draws nearer to real haplotypes, and to those of training persons more
-    than to others.
+    Over 2,000 sites the rate is half of that: on 4,000, with 500 units, it ended in a blow-up. More than 300 hidden
+    units, which make the same rate a longer step, are whitened further. Longer training brings draws nearer to real
+    haplotypes, and to those of training persons more than to others.
 
     Parameters
     ----------
     hidden : kind of hidden units that is asked for; "": none
     learning_rate : rate that is asked for, one of binary units where no kind is and of a gradient that is not whitened;
         0: none
+    num_hidden : number of hidden units that is asked for; 0: none
 
     Returns
     -------
@@ -93,14 +96,13 @@ def settings_for(H: HaplotypeMatrix, *, hidden: str = "", learning_rate: float =
             "learning_rate": 0.12,
             "whiten_above": 0.0,
         }
-    num_hidden = min(500, max(300, H.num_sites // 8))
     return {
         "hidden": "relu" if rectified else "bernoulli",
-        "num_hidden": num_hidden,
+        "num_hidden": 300,
         "gibbs_steps": 10,
         "epochs": max(1, round(2500 / round(num_rows / min(_BATCH, num_rows)))),
         "batch_size": min(_BATCH, num_rows),
         "num_chains": 250,
-        "learning_rate": 0.005 if rectified else 0.6,
-        "whiten_above": 0.0 if rectified or learning_rate else 180 / num_hidden,
+        "learning_rate": 0.005 if rectified else 0.6 if H.num_sites <= 2000 else 0.3,
+        "whiten_above": 0.0 if rectified or learning_rate else 180 / max(300, num_hidden),
     }

@@ -131,7 +131,8 @@ class AutomaticRBMConfig(RBMConfig):
     ----------
     hidden, num_hidden, gibbs_steps, epochs, batch_size, num_chains, learning_rate, whiten_above : as in `RBMConfig`;
         "" or 0, the default: chosen from the training cohort when training begins, see
-        `hapforge.models._automatic.settings_for` (`whiten_above` stays 0 where nothing is to be whitened)
+        `hapforge.models._automatic.settings_for` (`whiten_above` stays 0 where nothing is to be whitened;
+        1e9, above any variance, is how to ask for that)
     temperature : as in `RBMConfig`; 0, the default: chosen with them, or after training, see
         `hapforge.models._temperature.choose_temperature`; draws before are at 1
     others : as in `RBMConfig`

@@ -310,7 +310,8 @@ class RBM(BoltzmannModel):
 
     def _prepare(self, H: HaplotypeMatrix) -> None:
         if isinstance(self._asked, AutomaticRBMConfig):
-            chosen = settings_for(H, hidden=self._asked.hidden, learning_rate=self._asked.learning_rate)
+            asked = {name: getattr(self._asked, name) for name in ("hidden", "learning_rate", "num_hidden")}
+            chosen = settings_for(H, **asked)
             left = {name: value for name, value in chosen.items() if not getattr(self._asked, name)}
             self.config = dataclasses.replace(self._asked, **left)
 
