@@ -72,6 +72,7 @@ LONG_CALLS = {
         *(gibbs_layer(100, 200), gibbs_layer(200, 100), False, words_of(200, 500), 500, None),
         *(10, 1, 0, 0, 2, 1),
     ),
+    "gibbs_draw_values": lambda: (np.zeros((4000, 50, 20), np.int32), 12, 0, 0, 0, 0),
     "gibbs_counts": lambda: (words_of(1000, 2000), words_of(1000, 2000), 2000, "scalar", 1),
 }
 INSTANT = {"available_backends", "philox4x32", "prunes"}

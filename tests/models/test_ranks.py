@@ -211,6 +211,16 @@ def test_variables_of_another_launcher(monkeypatch: pytest.MonkeyPatch, count: s
     assert _ranks.may_speak()
 
 
+@pytest.mark.parametrize("command", ["demo", "half-data", "evaluate"])
+def test_only_training_is_for_several_processes(command: str, tmp_path: Path) -> None:
+    several = {**os.environ, "RANK": "0", "WORLD_SIZE": "2"}
+    called = [sys.executable, "-m", "hapforge", command, *(["rbm", "x.hapz"] if command == "half-data" else [])]
+    done = subprocess.run([*called, "-o", "out"], env=several, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == f"hapforge: {command}: expected one process, found several of torchrun\n"
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.slow
 def test_torchrun(folder: Path) -> None:
     """As a user does it, killed on the way; other models are refused."""

@@ -1,5 +1,6 @@
 // gibbs with units of more than two values: a label, or a site of a sequence alignment. Not
 // vectorised: an exponential a value outweighs the random words.
+#include <algorithm>
 #include <vector>
 
 #include "kernels/gibbs/kernel.h"

@@ -34,11 +34,16 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand not in (None, "train") and "RANK" in os.environ:
+        from hapforge.models import _ranks
+
+        if _ranks.launched():
+            raise ValueError(f"{context.invoked_subcommand}: expected one process, found several of torchrun")
 
 
 def _warning_line(message: Any, *_args: Any, **_kwargs: Any) -> None:
