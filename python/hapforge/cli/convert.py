@@ -59,7 +59,7 @@ def command(
         matrix = io.read(
             source, region, samples, labels, maf=maf, legend=legend, progress=start(f"reading {source.name}", size)
         )
-        total = matrix.num_sites if kind == "vcf" else matrix.num_haplotypes
+        total = matrix.num_sites if io.FORMATS[kind].by_site else matrix.num_haplotypes
         io.write(matrix, target, mappable=mappable, progress=start(f"writing {target.name}", total))
     if not quiet:
         n, num_sites = matrix.shape

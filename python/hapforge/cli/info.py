@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from hapforge.haplotypes import Samples, Sites
 
-_FORMATS = {"vcf": "VCF or BCF", "hapt": "HAPT", "npz": "NumPy archive", "fasta": "FASTA"}
 _MOST_VALUES = 40
 _MOST_CONTIGS = 40
 _WIDEST = 100
@@ -115,7 +114,7 @@ def _file_lines(path: Path, quiet: bool) -> list[tuple[str, str]]:
     else:
         with _common.progress(quiet) as start:
             matrix = io.read(path, progress=start(f"reading {path.name}", size))
-        name = _FORMATS[kind]
+        name = io.FORMATS[kind].title
         sites, samples = matrix.sites, matrix.samples
         counts = _backend.allele_counts(matrix.words, matrix.num_sites)
     return [

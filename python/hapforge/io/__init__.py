@@ -11,46 +11,90 @@ ending                             what                                         
 ``.hapz``                          native store, chunked and checksummed (Zarr v3)     `hapforge.io.hapz`
 ``.fasta`` ``.fa`` ``.faa`` ``.fna``  aligned sequences; each also with ``.gz``        `hapforge.io.fasta`
 =================================  ==================================================  ==============
+
+A format is one line of `FORMATS` and a module of its name, which is imported when a file of it is met. The module has
+``read(path, *, progress)`` (with ``region, samples, maf`` too where it `Format.selects`) and
+``write(matrix, path, *, progress)``; where they are needed ``check(sites, path)``, a ValueError for sites it cannot
+write, and ``companions(path)``, the files that it puts beside `path` or removes there.
 """
 
 from __future__ import annotations
 
 import gzip
+import importlib
 import os
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hapforge.alignment import alphabet_of
 from hapforge.errors import FormatError
 from hapforge.haplotypes import HaplotypeMatrix, Sites
-from hapforge.io import fasta, hapt, hapz, npz, vcf
 from hapforge.io.selection import Region, apply, check_maf, wanted_ids
 
-__all__ = ["ENDINGS", "check_form", "companions", "format_of_content", "format_of_name", "read", "size_of", "write"]
+__all__ = [
+    "ENDINGS",
+    "FORMATS",
+    "Format",
+    "check_form",
+    "companions",
+    "format_of_content",
+    "format_of_name",
+    "read",
+    "size_of",
+    "write",
+]
 
 Advance = Callable[[int], object]
 
-ENDINGS = {
-    ".vcf": "vcf",
-    ".vcf.gz": "vcf",
-    ".bcf": "vcf",
-    ".hapt": "hapt",
-    ".hapt.gz": "hapt",
-    ".hapt.zip": "hapt",
-    ".npz": "npz",
-    ".hapz": "hapz",
-    **{f"{ending}{packed}": "fasta" for ending in (".fasta", ".fa", ".faa", ".fna") for packed in ("", ".gz")},
+
+@dataclass(frozen=True)
+class Format:
+    """What is known of a format before its module is imported.
+
+    Parameters
+    ----------
+    title : what `hapforge info` calls it
+    endings : of names that are written so
+    selects : its module takes region, samples and frequency while reading; else they are cut out of the whole
+    by_site : writing is counted by sites, else by haplotypes
+    """
+
+    title: str
+    endings: tuple[str, ...]
+    selects: bool = False
+    by_site: bool = False
+
+
+FORMATS = {
+    "vcf": Format("VCF or BCF", (".vcf", ".vcf.gz", ".bcf"), selects=True, by_site=True),
+    "hapt": Format("HAPT", (".hapt", ".hapt.gz", ".hapt.zip")),
+    "npz": Format("NumPy archive", (".npz",)),
+    "hapz": Format("hapz store", (".hapz",), selects=True),
+    "fasta": Format("FASTA", tuple(f".{name}{gz}" for name in ("fasta", "fa", "faa", "fna") for gz in ("", ".gz"))),
 }
+"""Every format by its name, which is also that of its module."""
+
+ENDINGS = {ending: name for name, format in FORMATS.items() for ending in format.endings}
 """Endings that can be written, and the format that each stands for."""
 
 _EXPECTED = "a VCF, BCF, HAPT, FASTA, .npz or .hapz file"
 
 
+def _module(kind: str) -> Any:
+    return importlib.import_module(f"hapforge.io.{kind}")
+
+
+def __getattr__(name: str) -> Any:
+    if name in FORMATS:
+        return _module(name)
+    raise AttributeError(f"module 'hapforge.io' has no attribute {name!r}")
+
+
 def format_of_name(path: str | os.PathLike[str]) -> str:
-    """ "vcf", "hapt", "npz", "hapz" or "fasta", by the ending of the name.
+    """The name in `FORMATS` that the ending of a file's name stands for.
 
     Raises
     ------
@@ -65,7 +109,7 @@ def format_of_name(path: str | os.PathLike[str]) -> str:
 
 
 def format_of_content(path: str | os.PathLike[str]) -> str:
-    """ "vcf", "hapt", "npz", "hapz" or "fasta", by what the file holds.
+    """The name in `FORMATS` of what a file holds.
 
     Raises
     ------
@@ -90,6 +134,8 @@ def format_of_content(path: str | os.PathLike[str]) -> str:
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 raise FormatError(path, "a whole gzip file", f"a cut or damaged one ({error})") from None
         elif head[:2] == b"PK":
+            from hapforge.io import hapt
+
             try:
                 with zipfile.ZipFile(handle) as archive:
                     names = hapt.members(archive)
@@ -109,23 +155,16 @@ def format_of_content(path: str | os.PathLike[str]) -> str:
 
 
 def check_form(sites: Sites, path: str | os.PathLike[str]) -> None:
-    """Raise ValueError where aligned sequences would be written as VCF, or haplotypes as FASTA."""
-    kind, sequences = format_of_name(path), bool(alphabet_of(sites))
-    if kind == "vcf" and sequences:
-        raise ValueError(f"{os.fspath(path)}: expected haplotypes to write as VCF, found aligned sequences (.fasta)")
-    if kind == "fasta" and not sequences:
-        raise ValueError(f"{os.fspath(path)}: expected aligned sequences to write as FASTA, found haplotypes")
+    """Raise ValueError for sites that cannot be written to `path`, such as haplotypes as FASTA."""
+    module = _module(format_of_name(path))
+    if hasattr(module, "check"):
+        module.check(sites, path)
 
 
 def companions(path: str | os.PathLike[str]) -> list[Path]:
     """What `write` puts beside `path` or removes there: indexes, a legend."""
-    kind = format_of_name(path)
-    if kind == "vcf" and not Path(path).name.endswith(".vcf"):
-        return vcf.index_paths(path)
-    if kind == "hapt":
-        legend = hapt.legend_path(path)
-        return [legend, legend.with_name(f"{legend.name}.gz")]
-    return []
+    module = _module(format_of_name(path))
+    return module.companions(path) if hasattr(module, "companions") else []
 
 
 def size_of(path: str | os.PathLike[str]) -> int:
@@ -175,15 +214,13 @@ def read(
         raise ValueError(f"maf: expected none for aligned sequences, found {maf}")
     wanted_region = None if region is None else Region.parse(region)
     ids = None if samples is None else wanted_ids(samples)
-    if kind in ("vcf", "hapz"):
-        module = vcf if kind == "vcf" else hapz
+    module = _module(kind)
+    matrix: HaplotypeMatrix
+    if FORMATS[kind].selects:
         matrix = module.read(path, region=wanted_region, samples=ids, maf=maf, progress=progress)
     else:
-        if kind == "hapt":
-            matrix = hapt.read(path, legend=legend, progress=progress)
-        else:
-            matrix = (fasta if kind == "fasta" else npz).read(path, progress=progress)
-        matrix = apply(path, matrix, wanted_region, ids, maf)
+        extra = {} if legend is None else {"legend": legend}
+        matrix = apply(path, module.read(path, progress=progress, **extra), wanted_region, ids, maf)
     return matrix if labels is None else matrix.with_labels(labels)
 
 
@@ -199,7 +236,7 @@ def write(
     Parameters
     ----------
     mappable : for .hapz: leave the genotypes uncompressed, so that reading maps them into memory
-    progress : called with numbers of sites (VCF, BCF) or haplotypes (all others) written
+    progress : called with numbers of sites or haplotypes written (`Format.by_site`)
 
     Raises
     ------
@@ -214,9 +251,6 @@ def write(
     """
     kind = format_of_name(path)
     check_form(H.sites, path)
-    if kind == "hapz":
-        hapz.write(H, path, mappable=mappable, progress=progress)
-        return
-    if mappable:
+    if mappable and kind != "hapz":
         raise ValueError(f"mappable: expected a .hapz file for it, found {os.fspath(path)}")
-    {"vcf": vcf, "hapt": hapt, "npz": npz, "fasta": fasta}[kind].write(H, path, progress=progress)
+    _module(kind).write(H, path, progress=progress, **({"mappable": True} if mappable else {}))

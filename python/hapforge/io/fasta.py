@@ -18,9 +18,9 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 
-from hapforge.alignment import AMINO_ACIDS, NUCLEOTIDES, RNA_NUCLEOTIDES, Alignment, check_alphabet
+from hapforge.alignment import AMINO_ACIDS, NUCLEOTIDES, RNA_NUCLEOTIDES, Alignment, alphabet_of, check_alphabet
 from hapforge.errors import FormatError
-from hapforge.haplotypes import HaplotypeMatrix
+from hapforge.haplotypes import HaplotypeMatrix, Sites
 from hapforge.io.atomic import atomic_file
 from hapforge.io.bgzf import BgzfWriter, read_chunks
 
@@ -131,6 +131,12 @@ def _labels(descriptions: list[str]) -> dict[str, list[str]]:
         return {}
     columns = zip(*([unquote(value) for _, _, value in row] for row in rows), strict=True)
     return {name: list(column) for name, column in zip(names, columns, strict=True)}
+
+
+def check(sites: Sites, path: str | os.PathLike[str]) -> None:
+    """Raise ValueError unless `sites` are those of aligned sequences."""
+    if not alphabet_of(sites):
+        raise ValueError(f"{os.fspath(path)}: expected aligned sequences to write as FASTA, found haplotypes")
 
 
 def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Advance | None = None) -> None:

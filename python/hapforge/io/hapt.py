@@ -232,6 +232,12 @@ def legend_path(path: str | os.PathLike[str]) -> Path:
     return stem.with_name(f"{stem.name}.legend")
 
 
+def companions(path: str | os.PathLike[str]) -> list[Path]:
+    """Where the legend of a HAPT file may be."""
+    legend = legend_path(path)
+    return [legend, legend.with_name(f"{legend.name}.gz")]
+
+
 def _sites(path: str | os.PathLike[str], num_sites: int, legend: str | os.PathLike[str] | None) -> Sites:
     if legend is None:
         beside = legend_path(path)

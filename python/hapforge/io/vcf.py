@@ -34,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge import _backend
+from hapforge.alignment import alphabet_of
 from hapforge.errors import FormatError, MissingDependencyError
 from hapforge.haplotypes import UNKNOWN_ALLELE, HaplotypeMatrix, Samples, Sites, words_per_row
 from hapforge.io import bgzf
@@ -739,7 +740,7 @@ def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Ad
         with atomic_file(target) as temporary, open(temporary, "wb") as sink:
             write_records(matrix, sink, header, advance)
         return
-    with atomic_files(target, *index_paths(target)) as folder:
+    with atomic_files(target, *companions(target)) as folder:
         temporary = folder / target.name
         with bgzf.BgzfWriter(temporary) as sink:
             write_records(matrix, sink, header, advance)
@@ -747,9 +748,16 @@ def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Ad
         pysam.tabix_index(os.fspath(temporary), preset="vcf", force=True, csi=csi)
 
 
-def index_paths(path: str | os.PathLike[str]) -> list[Path]:
+def companions(path: str | os.PathLike[str]) -> list[Path]:
     """Where indexes of `path` are looked for."""
-    return [Path(f"{os.fspath(path)}{ending}") for ending in (".tbi", ".csi")]
+    name = os.fspath(path)
+    return [] if name.endswith(".vcf") else [Path(f"{name}{ending}") for ending in (".tbi", ".csi")]
+
+
+def check(sites: Sites, path: str | os.PathLike[str]) -> None:
+    """Raise ValueError for aligned sequences."""
+    if alphabet_of(sites):
+        raise ValueError(f"{os.fspath(path)}: expected haplotypes to write as VCF, found aligned sequences (.fasta)")
 
 
 def _check_writable(matrix: HaplotypeMatrix, path: Path) -> list[str]:
