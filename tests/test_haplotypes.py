@@ -262,53 +262,6 @@ def test_concat_sites_three_parts_and_strangers(rng: np.random.Generator) -> Non
         hf.concat([parts[0], parts[1].select_haplotypes(range(4))], axis="sites")
 
 
-def test_intersect_flips_and_counts(rng: np.random.Generator) -> None:
-    a = dense(rng, 4, 6)
-    first = hf.HaplotypeMatrix.from_dense(
-        a, positions=[1, 2, 3, 4, 5, 6], contig="chr1", ref=list("AAAAAA"), alt=list("CCCCGG")
-    )
-    b = a.copy()
-    b[:, 1] ^= 1
-    second = hf.HaplotypeMatrix.from_dense(
-        b[:, 1:], positions=[2, 3, 4, 5, 7], contig="1", ref=list("CAATA"), alt=list("ACCGG"), sample_ids=["x", "y"]
-    )
-    left, right = both = hf.intersect([first, second])
-    assert left.sites.position.tolist() == [2, 3, 4]
-    assert np.array_equal(left.to_dense(), a[:, 1:4])
-    assert np.array_equal(right.to_dense(), a[:, 1:4])
-    assert right.sites == left.sites
-    assert both.num_flipped == [0, 1]
-    assert both.num_dropped == [3, 2]
-    assert right.samples.sample_id.tolist() == ["x", "x", "y", "y"]
-    with pytest.raises(ValueError, match="found none"):
-        hf.intersect([first.select_sites([0]), second])
-
-
-def test_intersect_without_positions(rng: np.random.Generator) -> None:
-    a, b = (hf.HaplotypeMatrix.from_dense(dense(rng, 4, 6)) for _ in range(2))
-    with pytest.warns(UserWarning, match="by their order"):
-        both = hf.intersect([a, b])
-    assert np.array_equal(both[1].words, b.words)
-    with pytest.raises(ValueError, match="found 5 in matrix 1"):
-        hf.intersect([a, b.select_sites(range(5))])
-
-
-def test_intersect_uses_a_record_once(rng: np.random.Generator) -> None:
-    def cohort(n: int, alleles: str, contig: object = "1") -> hf.HaplotypeMatrix:
-        ref, alt = [a[0] for a in alleles.split()], [a[1] for a in alleles.split()]
-        return hf.HaplotypeMatrix.from_dense(dense(rng, n, len(ref)), [5] * len(ref), contig, ref=ref, alt=alt)
-
-    both, one = cohort(4, "AT TA"), cohort(2, "AT")
-    left, right = hf.intersect([both, one])
-    assert left.sites.ref.tolist() == ["A"]
-    assert np.array_equal(right.words, one.words)
-    unknown = cohort(4, ".. ..")
-    assert hf.intersect([unknown]).num_dropped == [0]
-    assert hf.intersect([unknown, cohort(2, ".. .. ..")])[0].num_sites == 2
-    with pytest.raises(ValueError, match="found both in one cohort"):
-        hf.intersect([cohort(4, "AT AT", ["1", "chr1"]), one])
-
-
 def test_counted_positions_are_counted_anew(rng: np.random.Generator) -> None:
     a = dense(rng, 4, 100)
     parts = [hf.HaplotypeMatrix.from_dense(a[:, s:e]) for s, e in [(0, 70), (70, 100)]]

@@ -17,7 +17,7 @@ ROWS = [
     {"metrics", "models"},
     {"stats"},
     {"io", "kernels"},
-    {"alignment"},
+    {"alignment", "intersection"},
     {"haplotypes"},
     {"_backend"},
     {"errors", "_streams"},

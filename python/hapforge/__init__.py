@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from hapforge import kernels
 from hapforge._backend import get_cmake_dir, get_include, get_library_dir
 from hapforge.alignment import Alignment
-from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites, concat, intersect
+from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites, concat
+from hapforge.intersection import intersect
 from hapforge.io import read, write
 
 if TYPE_CHECKING:

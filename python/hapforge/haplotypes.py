@@ -623,7 +623,7 @@ def concat(matrices: Sequence[HaplotypeMatrix], axis: Literal["haplotypes", "sit
 def _concat_haplotypes(matrices: list[HaplotypeMatrix]) -> HaplotypeMatrix:
     first = matrices[0]
     for i, other in enumerate(matrices[1:], 1):
-        if other.num_sites != first.num_sites or not _same_records(first.sites, other.sites):
+        if other.num_sites != first.num_sites or not same_records(first.sites, other.sites):
             raise ValueError(
                 f"matrices: expected the same sites in all, found {other.num_sites} in matrix {i} that are not the "
                 f"{first.num_sites} of matrix 0; hapforge.intersect brings them to the same"
@@ -655,7 +655,8 @@ def _joined_phase(matrices: list[HaplotypeMatrix]) -> NDArray[Any]:
     return np.array(list(state.values()), dtype=bool)
 
 
-def _same_records(a: Sites, b: Sites) -> bool:
+def same_records(a: Sites, b: Sites) -> bool:
+    """Whether all contigs, positions and alleles are the same, in this order."""
     return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ("position", "contig", "ref", "alt"))
 
 
@@ -708,104 +709,3 @@ def _same_persons(parts: list[HaplotypeMatrix]) -> bool:
 
 def _row_keys(matrix: HaplotypeMatrix) -> list[tuple[str, int]]:
     return list(zip(matrix.samples.sample_id.tolist(), matrix.samples.ploid.tolist(), strict=True))
-
-
-class Intersection(list[HaplotypeMatrix]):
-    """The matrices of `intersect`, with what was done to each.
-
-    Attributes
-    ----------
-    num_flipped : list of int, sites whose REF and ALT were swapped against the first matrix
-    num_dropped : list of int, sites that not all matrices have
-    """
-
-    num_flipped: list[int]
-    num_dropped: list[int]
-
-
-def intersect(matrices: Sequence[HaplotypeMatrix]) -> Intersection:
-    """Bring cohorts to the sites they share.
-
-    Sites match by contig ("chr1" is "1"), position and alleles; where REF and ALT are swapped against the first
-    matrix, the bits are flipped. Where positions are not known in all of them, sites are matched by their order, with
-    a warning.
-
-    Returns
-    -------
-    Intersection : list of matrices with the sites (records) of the first, and the counts
-
-    Raises
-    ------
-    ValueError
-        No common site, or unknown positions and different numbers of sites.
-    """
-    matrices = list(matrices)
-    if not matrices:
-        raise ValueError("matrices: expected at least one, found none")
-    first = matrices[0]
-    result = Intersection()
-    if all(_same_records(first.sites, m.sites) and m.sites.position_known for m in matrices):
-        result.extend(matrices)
-        result.num_flipped = [0] * len(matrices)
-        result.num_dropped = [0] * len(matrices)
-        return result
-    if not all(m.sites.position_known for m in matrices):
-        for i, m in enumerate(matrices):
-            if m.num_sites != first.num_sites:
-                raise ValueError(
-                    f"matrices: expected {first.num_sites} sites in all where positions are not known, found "
-                    f"{m.num_sites} in matrix {i}"
-                )
-        if len(matrices) > 1:
-            warnings.warn("positions are not known in all cohorts: sites are matched by their order", stacklevel=2)
-        result.extend(
-            m if m.sites is first.sites else HaplotypeMatrix(m.words, first.sites, m.samples, _checked=True)
-            for m in matrices
-        )
-        result.num_flipped = [0] * len(matrices)
-        result.num_dropped = [0] * len(matrices)
-        return result
-    where = [_site_index(m.sites) for m in matrices]
-    index: list[list[int]] = [[] for _ in matrices]
-    flipped: list[list[bool]] = [[] for _ in matrices]
-    for key in where[0]:
-        contig, position, ref, alt, nth = key
-        swapped = (contig, position, alt, ref, nth)
-        found = []
-        for table in where:
-            if (j := table.get(key)) is not None:
-                found.append((j, False))
-            elif swapped not in where[0] and (j := table.get(swapped)) is not None:  # a record is used once
-                found.append((j, True))
-        if len(found) == len(matrices):
-            for k, (j, flip) in enumerate(found):
-                index[k].append(j)
-                flipped[k].append(flip)
-    if not index[0]:
-        raise ValueError("matrices: expected common sites (contig, position, alleles), found none")
-    sites = first.sites.select(np.array(index[0]))
-    result.num_dropped = [m.num_sites - len(index[0]) for m in matrices]
-    result.num_flipped = [int(sum(f)) for f in flipped]
-    for m, columns, flips in zip(matrices, index, flipped, strict=True):
-        words = _backend.select_sites(m.words, m.num_sites, np.array(columns, dtype=np.int64))
-        if any(flips):
-            words = words ^ _backend.pack(np.array([flips], dtype=np.uint8))
-        result.append(HaplotypeMatrix(words, sites, m.samples, _checked=True))
-    return result
-
-
-def _site_index(sites: Sites) -> dict[tuple[str, int, str, str, int], int]:
-    """Where a record stands, by contig without "chr", position, alleles, and its number among those alike (unknown)."""
-    contigs: dict[str, str] = {}
-    for name, _, _ in sites.contig_blocks():
-        if (plain := name.removeprefix("chr")) in contigs.values():
-            raise ValueError(f"sites: expected {plain!r} and 'chr{plain}' to be one contig, found both in one cohort")
-        contigs[name] = plain
-    columns = (sites.contig.tolist(), sites.position.tolist(), sites.ref.tolist(), sites.alt.tolist())
-    index: dict[tuple[str, int, str, str, int], int] = {}
-    for j, (contig, position, ref, alt) in enumerate(zip(*columns, strict=True)):
-        nth = 0
-        while (key := (contigs[contig], position, ref, alt, nth)) in index:
-            nth += 1
-        index[key] = j
-    return index

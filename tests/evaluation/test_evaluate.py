@@ -278,7 +278,45 @@ def test_sites_are_matched(real: hf.HaplotypeMatrix, good: hf.HaplotypeMatrix) -
     assert found.data.num_sites == NUM_SITES // 2
     notes = " ".join(found.data.notes)
     assert "real: 75 sites left out" in notes
-    assert "synthetic: REF and ALT swapped at 75 sites" in notes
+    assert "synthetic: REF and ALT swapped at 75 sites to match the real set." in notes
+
+
+def test_doubts_about_sites_are_noted(real: hf.HaplotypeMatrix) -> None:
+    ref, alt = np.full(NUM_SITES, "A"), np.full(NUM_SITES, "C")
+    alt[:4] = "T"
+    mine = hf.HaplotypeMatrix.from_dense(real.to_dense(), positions=POSITION, ref=ref, alt=alt)
+    other = np.where(np.arange(NUM_SITES) < 10, POSITION, POSITION + 7)
+    ref[2:4], alt[2:4], ref[8:10], alt[8:10] = "T", "A", "T", "G"
+    moved = hf.HaplotypeMatrix.from_dense(1 - real.to_dense(), positions=other, ref=ref, alt=alt)
+    with pytest.warns(UserWarning, match="other genome builds"):
+        found = hf.evaluate(mine, moved, metrics=["allele_frequency"])
+    assert found.data.notes[:4] == [
+        "real: 142 sites left out that not all sets have.",
+        "synthetic: 142 sites left out that not all sets have (2 at positions of the real set, with other alleles, "
+        "2 of them those of the other strand).",
+        "synthetic: REF and ALT swapped at 2 sites to match the real set; at 2 of them (A/T or C/G) it could be the "
+        "strand instead.",
+        "Other genome builds? Of the sites before matching, 10 of 149 positions within the range of real and synthetic "
+        "agree.",
+    ]
+
+
+def test_persons_of_the_holdout_who_are_in_the_real_set(real: hf.HaplotypeMatrix) -> None:
+    """Two persons under other names, with their haplotypes swapped, and one haplotype of a third."""
+    holdout = cohort(12, 60, prefix="H")
+    rows = real.to_dense()[[1, 0, 7, 6, 20]]
+    x = np.concatenate([rows, holdout.to_dense()[5:]])
+    holdout = hf.HaplotypeMatrix.from_dense(
+        x, positions=POSITION, ref="A", alt="C", sample_ids=[f"H{i}" for i in range(30)]
+    )
+    found = hf.evaluate(real, cohort(11, 100), holdout=holdout, metrics=["allele_frequency"])
+    assert [note for note in found.data.notes if note.startswith("holdout: ")] == [
+        "holdout: 3 of 30 persons have a whole haplotype of a real person (0 of 60 real persons have one of another); "
+        "2 have all those of one (0). More than among the real persons means relatives, or the same persons under "
+        "other names."
+    ]
+    clean = hf.evaluate(real, cohort(11, 100), holdout=cohort(12, 60, prefix="H"), metrics=["allele_frequency"])
+    assert not any("persons" in note and note.startswith("holdout") for note in clean.data.notes)
 
 
 def test_unknown_positions(real: hf.HaplotypeMatrix, good: hf.HaplotypeMatrix) -> None:

@@ -39,7 +39,7 @@ def command(
     """
     import hapforge.models
     from hapforge import io
-    from hapforge.haplotypes import intersect
+    from hapforge.intersection import intersect
     from hapforge.io.atomic import atomic_file
     from hapforge.report.latent import MAX_LABELS, LatentSpace, draw_latent
 

@@ -16,9 +16,11 @@ from hapforge.evaluation.controls import DESCRIPTIONS, HOLDOUT, NAMES, model_con
 from hapforge.evaluation.memory import in_words, resident_bytes
 from hapforge.evaluation.output import Evaluation
 from hapforge.evaluation.provenance import describe_run
+from hapforge.evaluation.same_persons import same_persons
 from hapforge.evaluation.statistics import SCORES, STATISTICS, Statistic
 from hapforge.evaluation.verdicts import headlines, judge
-from hapforge.haplotypes import HaplotypeMatrix, check_seed, intersect
+from hapforge.haplotypes import HaplotypeMatrix, check_seed
+from hapforge.intersection import intersect
 from hapforge.report.data import EQUAL_N, EvaluationData, Score
 
 Progress = Callable[[str, int | None], Callable[[int], None]]
@@ -102,6 +104,7 @@ def evaluate(
     matched = dict(zip(given, _matched(given, notes), strict=True))
     if holdout is not None:
         _check_holdout(matched["real"], matched[HOLDOUT])
+        notes.extend(same_persons(matched["real"], matched[HOLDOUT]))
     run = Run(matched, list(sets), model_controls(matched["real"], controls, seed), seed, notes)
     start = progress or (lambda _description, _total: lambda _count: None)
     scores = run.scores
@@ -214,14 +217,20 @@ def _matched(given: Mapping[str, HaplotypeMatrix], notes: list[str]) -> list[Hap
     if not known and len(set(shapes)) > 1:
         counts = ", ".join(f"{name} {n}" for name, n in zip(names, shapes, strict=True))
         raise ValueError(f"sites: expected the same number in all where positions are not known, found {counts}")
-    result = intersect(list(given.values()))
+    result = intersect(list(given.values()), names=names)
     if not known:
         notes.append(
             "Positions are not known in all sets: sites are matched by their order, and LD decay is by number of sites."
         )
-    for name, dropped, flipped in zip(names, result.num_dropped, result.num_flipped, strict=True):
-        if dropped:
-            notes.append(f"{name}: {dropped} sites left out that not all sets have.")
-        if flipped:
-            notes.append(f"{name}: REF and ALT swapped at {flipped} sites to match the real set.")
+    for k, name in enumerate(names):
+        if dropped := result.num_dropped[k]:
+            other, strand = result.num_other_alleles[k], result.num_other_strand[k]
+            of_them = f", {strand} of them those of the other strand" if strand else ""
+            at_real = f" ({other} at positions of the real set, with other alleles{of_them})" if other else ""
+            notes.append(f"{name}: {dropped} sites left out that not all sets have{at_real}.")
+        if flipped := result.num_flipped[k]:
+            unsure = result.num_flipped_ambiguous[k]
+            either = f"; at {unsure} of them (A/T or C/G) it could be the strand instead" if unsure else ""
+            notes.append(f"{name}: REF and ALT swapped at {flipped} sites to match the real set{either}.")
+    notes.extend(f"Other genome builds? Of the sites before matching, {doubt}." for doubt in result.doubts)
     return list(result)

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from hapforge import _backend
-from hapforge.haplotypes import HaplotypeMatrix, Sites, intersect, words_per_row
+from hapforge.haplotypes import HaplotypeMatrix, Sites, words_per_row
+from hapforge.intersection import intersect
 from hapforge.kernels import GibbsMachine
 from hapforge.models._fixed_point import BITS, LARGEST_BIAS
 from hapforge.models._machine import RECTIFIED_BITS, UNITS, hidden_mean
