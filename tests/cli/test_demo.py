@@ -13,8 +13,7 @@ import hapforge as hf
 from hapforge.cli import demo
 
 torch = pytest.importorskip("torch")
-from hapforge.models import rbm  # noqa: E402
-from hapforge.models._automatic import settings_for  # noqa: E402
+from hapforge.models import _automatic  # noqa: E402
 
 
 @pytest.fixture
@@ -23,7 +22,8 @@ def small_demo(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hapforge.datasets.load", lambda _name: cohort)
     monkeypatch.setattr(demo, "SITES", range(0, 160, 2))
     small = {"num_hidden": 16, "epochs": 4, "gibbs_steps": 5, "batch_size": 100, "num_chains": 50}
-    monkeypatch.setattr(rbm, "settings_for", lambda H, **asked: settings_for(H, **asked) | small)
+    settings_for = _automatic.settings_for
+    monkeypatch.setattr(_automatic, "settings_for", lambda H, **asked: settings_for(H, **asked) | small)
 
 
 def test_everything_is_written(small_demo: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

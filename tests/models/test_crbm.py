@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -19,8 +20,10 @@ from scipy.stats import chi2
 import hapforge as hf
 from hapforge.errors import ChecksumError, FormatError
 from hapforge.io.event_log import events
-from hapforge.models import _conditional, _machine, _store, _window_training, crbm
+from hapforge.models import _conditional, _machine, _run, _store, _window_training, crbm
+from hapforge.models._automatic import settings_for
 from hapforge.models._fixed_point import BITS
+from hapforge.models._rbm_config import AUTOMATIC
 from hapforge.models._workers import Workers
 
 TINY = {
@@ -29,6 +32,8 @@ TINY = {
     "epochs": 4,
     "batch_size": 100,
     "num_chains": 50,
+    "learning_rate": 0.1,
+    "temperature": 1.0,
     "window": 50,
     "overlap": 23,
 }  # 120 sites: 0-50, 27-77, 54-104, 81-120
@@ -216,7 +221,6 @@ def test_a_window_learns_what_depends_on_its_pins() -> None:
 def test_the_first_window_is_an_rbm(cohort: hf.HaplotypeMatrix, in_memory: crbm.CRBM) -> None:
     settings = {name: value for name, value in TINY.items() if name not in ("window", "overlap")}
     seed = _window_training.window_seed(3, 0)
-    settings |= {"learning_rate": 0.1, "temperature": 1.0}  # a CRBM's defaults; an RBM chooses them
     alone = hf.models.RBM(**settings).fit(cohort.select_sites(np.arange(50)), seed=seed)
     assert np.array_equal(alone.weights, in_memory.machine(0).weights)
     drawn = in_memory.sample(20, seed=7).select_sites(np.arange(50))
@@ -389,6 +393,107 @@ def test_a_killed_parent_takes_its_processes_along(tmp_path: Path) -> None:
     assert same_weights(hf.models.load(run), fit(cohort, epochs=30))
 
 
+# what a chain chooses from its data
+
+OPEN = {"epochs": 2, "num_hidden": 6, "gibbs_steps": 2, "window": 50, "overlap": 23}
+
+
+def test_what_is_left_open_is_chosen_for_all_windows(cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
+    """From the first of the widest; the same by two processes, and after loading."""
+    asked = hf.models.CRBM(**OPEN, first_window=30)  # 0-30, 7-57, 34-84, 61-111, 88-120
+    assert asked.config.learning_rate == asked.config.temperature == 0
+    assert asked.planned_epochs(cohort) == 10
+    expected = settings_for(cohort.select_sites(np.arange(7, 57)), num_hidden=6)
+    assert expected["whiten_above"] > 0
+    model = asked.fit(cohort, seed=3, run=tmp_path / "run", workers=2)
+    written = json.loads((tmp_path / "run" / "run.json").read_text())["config"]
+    assert written == dataclasses.asdict(model.config) | {"temperature": 0}
+    for name in set(AUTOMATIC) - {"temperature"}:
+        assert written[name] == {**expected, **OPEN}[name]
+        assert all(getattr(model.machine(i).config, name) == written[name] for i in range(5))
+    in_memory = hf.models.CRBM(**OPEN, first_window=30).fit(cohort, seed=3)
+    loaded = hf.models.load(tmp_path / "run")
+    for other in (in_memory, loaded):
+        assert other.config == model.config
+        assert other.training["temperature"] == model.training["temperature"]
+        assert other.sample(9, seed=1).sha256() == model.sample(9, seed=1).sha256()
+    chosen = model.training["temperature"]
+    assert chosen["num_sites"] == 120
+    assert model.config.temperature == chosen["temperature"]
+    assert model.sample(9, seed=1).sha256() == model.sample(9, seed=1, temperature=chosen["temperature"]).sha256()
+    described = json.loads((tmp_path / "run" / "model.json").read_text())
+    assert f"of each at temperature {chosen['temperature']:g}. It was chosen by" in described["card"]["sampling"]
+
+
+def test_a_run_that_ends_at_the_choice_of_the_temperature_is_resumed(
+    cohort: hf.HaplotypeMatrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a long chain, by its windows up to a number of sites; validation persons have a say."""
+    monkeypatch.setattr(crbm, "_JUDGED_SITES", 51)  # of which there are 77 in whole windows
+    train, validation = cohort.split(0.2, 1)
+    seen = []
+
+    def killed(draw: object, train: hf.HaplotypeMatrix, validation: hf.HaplotypeMatrix, seed: int) -> None:
+        seen.append((draw(7, 5, 0.9), train, validation))
+        raise KeyboardInterrupt
+
+    run = tmp_path / "run"
+    choose = crbm.choose_temperature
+    monkeypatch.setattr(crbm, "choose_temperature", killed)
+    with pytest.raises(KeyboardInterrupt):
+        hf.models.CRBM(**OPEN).fit(train, seed=3, validation=validation, run=run, workers=1)
+    assert not (run / "model.json").exists()
+    monkeypatch.setattr(crbm, "choose_temperature", choose)
+    model = hf.models.CRBM(**OPEN).fit(train, seed=3, validation=validation, run=run, resume=True)
+    ((drawn, *cohorts),) = seen
+    beginning = np.arange(77)
+    assert np.array_equal(drawn.words, model.sample(7, seed=5, temperature=0.9).select_sites(beginning).words)
+    assert [part.sha256() for part in cohorts] == [
+        part.select_sites(beginning).sha256() for part in (train, validation)
+    ]
+
+    def draw(n: int, seed: int, temperature: float) -> hf.HaplotypeMatrix:
+        return model.sample(n, seed=seed, temperature=temperature).select_sites(beginning)
+
+    expected = choose(draw, *(part.select_sites(beginning) for part in (train, validation)), 3)
+    assert model.training["temperature"] == expected | {"num_sites": 77}
+    assert "privacy" in expected["scores"]["1"]
+
+
+def test_sites_that_are_hardly_linked_get_rectified_units() -> None:
+    loose = hf.HaplotypeMatrix.from_dense(np.random.default_rng(0).integers(0, 2, (80, 60), dtype=np.uint8))
+    model = hf.models.CRBM(**OPEN).fit(loose, seed=1)
+    assert (model.config.hidden, model.config.temperature) == ("relu", 1)
+    assert "temperature" not in model.training
+    assert model.machine(1).config.hidden == "relu"
+
+
+def test_the_preset_leaves_nothing_open() -> None:
+    config = hf.models.CRBM(preset="crbm_65k").config
+    assert all(getattr(config, name) for name in AUTOMATIC if name != "whiten_above")
+    none = hf.HaplotypeMatrix.from_dense(np.zeros((2, 3), np.uint8))
+    assert settings_for(none, hidden=config.hidden, learning_rate=config.learning_rate)["whiten_above"] == 0
+
+
+def test_a_chain_is_trained_by_one_at_a_time(
+    cohort: hf.HaplotypeMatrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_run, "_PATIENCE", 0.1)
+    refused = []
+
+    def again(state: object) -> bool:
+        if not refused:
+            with pytest.raises(ValueError, match="run: expected a run folder that no other process trains in"):
+                fit(cohort, run=tmp_path / "run", resume=True)
+            refused.append(state.epoch)
+        return True
+
+    fit(cohort, run=tmp_path / "run", workers=2, callback=again)
+    assert refused == [1]
+    with pytest.raises(ValueError, match="expected an interrupted run, found one that has ended"):
+        fit(cohort, run=tmp_path / "run", resume=True)
+
+
 def test_validation_is_only_looked_at(cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
     train, held = cohort.split(0.2, 1)
     whole = fit(train, validation=held, run=tmp_path / "run", workers=1)
@@ -443,7 +548,7 @@ def test_damaged_or_foreign_windows_are_refused(
             r"first_window: expected 0, or overlap \(5\) or more, found 4",
         ),
         ({"training": "pcd"}, "training: expected 'rdm'"),
-        ({"num_hidden": 0}, "num_hidden: expected 1 or more"),
+        ({"num_hidden": -1}, "num_hidden: expected 1 or more"),
         ({"preset": "none"}, "preset: expected one of crbm_65k"),
     ],
 )

@@ -202,3 +202,59 @@ def test_killed_between_the_model_and_its_checkpoint(
     names = sorted(path.name for path in run.iterdir())
     assert names == ["model.json", "run.json", "train.jsonl", "weights.safetensors"]
     assert hf.models.load(run).sample(9).sha256() == whole.sample(9).sha256()
+
+
+# two processes, one folder
+
+
+def test_a_folder_in_use_is_refused(
+    cohort: hf.HaplotypeMatrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Begun anew or resumed, while it is trained in; afterwards it is free, and nothing is left in it."""
+    monkeypatch.setattr(_run, "_PATIENCE", 0.1)
+    run, refused = tmp_path / "run", []
+
+    def again(state: Any) -> None:
+        for more in ({"resume": True}, {"overwrite": True}):
+            with pytest.raises(ValueError, match=r"run: expected a run folder that no other process trains in, found "):
+                fit(cohort, run, **more)
+            refused.append(more)
+        raise Interrupt
+
+    with pytest.raises(Interrupt) as kept:  # whose frames are alive at the end
+        hf.models.RBM(**SETTINGS).fit(cohort, seed=3, run=run, callback=again)
+    assert len(refused) == 2
+    assert kept.value is not None
+    resumed = fit(cohort, run, resume=True)
+    assert np.array_equal(resumed.weights, fit(cohort, tmp_path / "whole").weights)
+    left = sorted(path.name for path in run.iterdir())
+    assert left == ["model.json", "run.json", "train.jsonl", "weights.safetensors"]
+
+
+def test_a_lock_that_goes_in_time_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    first = _run.Run(run, {}, {}, resume=False, overwrite=False)
+    monkeypatch.setattr(_run.time, "sleep", lambda _: first.close())
+    with _run.Run(run, {}, {}, resume=False, overwrite=False) as second:
+        second.start(None)
+    _run.Run(run, {}, {}, resume=False, overwrite=True).close()
+
+
+def test_two_that_begin_in_one_new_folder(tmp_path: Path) -> None:
+    first, second = (_run.Run(tmp_path / "run", {}, {}, resume=False, overwrite=True) for _ in range(2))
+    with first, second:
+        first.start(None)
+        with pytest.raises(ValueError, match="run: expected a new folder for a run, found one that was made meanwhile"):
+            second.start(None)
+    assert (tmp_path / "run" / _store.RUN_DESCRIPTION).is_file()
+
+
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise OSError(9, "Bad file descriptor")
+
+    monkeypatch.setattr(_run.fcntl, "flock", none)
+    (tmp_path / "run").mkdir()
+    for _ in range(2):
+        _run.Run(tmp_path / "run", {}, {}, resume=False, overwrite=True).start(None)

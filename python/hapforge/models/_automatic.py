@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+from typing import Any, TypeVar
 
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 from hapforge.kernels import allele_counts, nearest_neighbours
+from hapforge.models._rbm_config import AutomaticRBMConfig
 
 LOOSE = 0.25
 RECTIFIED_DIFFERENCES = 400
 _ROWS = 5000
 _BATCH = 250
+_Config = TypeVar("_Config", bound=AutomaticRBMConfig)
 
 
 def differences(H: HaplotypeMatrix) -> float:
@@ -106,3 +109,9 @@ def settings_for(
         "learning_rate": 0.005 if rectified else 0.6 if H.num_sites <= 2000 else 0.3,
         "whiten_above": 0.0 if rectified or learning_rate else 180 / max(300, num_hidden),
     }
+
+
+def completed(config: _Config, H: HaplotypeMatrix) -> _Config:
+    """The config with what it leaves open as `settings_for` chooses it (but for a temperature that it doesn't)."""
+    chosen = settings_for(H, hidden=config.hidden, learning_rate=config.learning_rate, num_hidden=config.num_hidden)
+    return dataclasses.replace(config, **{name: value for name, value in chosen.items() if not getattr(config, name)})

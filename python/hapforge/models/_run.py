@@ -9,15 +9,20 @@ A run folder holds
 - ``tensorboard/train/``, where it is asked for: the same numbers, and histograms;
 - ``model.json`` and ``weights.safetensors`` once training has ended (the checkpoint then goes);
 - ``windows/``: a run folder for each window of a chain, which itself has neither checkpoint nor log.
+
+The folder itself is locked (flock) while it is trained in, which leaves no file behind. A lock goes with its process;
+where the file system has none, there is none.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from numpy.typing import NDArray
 
@@ -29,10 +34,12 @@ from hapforge.models._model import Model
 
 RUN_FORMAT, RUN_FORMAT_VERSION = "hapforge-run", 1
 _TENSORS = "state-{}.safetensors"
+_PATIENCE = 2.0
+"""Seconds for which a lock is waited for: that of a process whose parent was killed goes a moment later."""
 
 
 class Run:
-    """A run folder.
+    """A run folder, locked from when it is there until this is closed (as a context).
 
     Parameters
     ----------
@@ -46,7 +53,7 @@ class Run:
     ------
     ValueError
         Resuming a run with another record (the message says what differs) or one that has ended; starting one in a
-        folder that holds something else, or without `overwrite` anything.
+        folder that holds something else, or without `overwrite` anything; a folder that another process trains in.
     FormatError
         Resuming where there is no run.
     """
@@ -63,6 +70,17 @@ class Run:
         self.folder = Path(folder)
         self._events: EventLog | None = None
         self._record = {"format": RUN_FORMAT, "format_version": RUN_FORMAT_VERSION, **record, "notes": dict(notes)}
+        self._lock: int | None = None
+        self._is_new = not self.folder.exists()
+        if self.folder.is_dir():
+            self._take_lock()
+        try:
+            self._check(record, resume, overwrite)
+        except BaseException:
+            self.close()
+            raise
+
+    def _check(self, record: dict[str, Any], resume: bool, overwrite: bool) -> None:
         if resume:
             self._check_same(read_run(self.folder), record)
             if (self.folder / _store.DESCRIPTION).exists():
@@ -76,6 +94,35 @@ class Run:
             what = "a run folder or nothing there" if overwrite else "a new or empty folder for a run"
             raise ValueError(f"{self.folder}: expected {what}, found something else")
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the lock back."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _take_lock(self) -> None:
+        self._lock = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        end = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    self.close()
+                    raise ValueError(
+                        f"{self.folder}: expected a run folder that no other process trains in, found one in use"
+                    ) from None
+                time.sleep(0.05)
+            except OSError:  # no locks there, of folders at least (NFS)
+                return
+
     def start(self, tensors: _store.Tensors | None) -> None:
         """Begin: the old run goes, the folder becomes a run, the first checkpoint is written.
 
@@ -83,8 +130,15 @@ class Run:
         ----------
         tensors : of the checkpoint; None: the run has none, its parts have (a chain's windows)
         """
+        if self._is_new:
+            try:
+                self.folder.mkdir()
+            except FileExistsError:
+                expected = "a new folder for a run"
+                raise ValueError(f"{self.folder}: expected {expected}, found one that was made meanwhile") from None
+            self._is_new = False
+            self._take_lock()
         _store.remove_run(self.folder)
-        self.folder.mkdir(exist_ok=True)
         _store.write_sealed(self.folder / _store.RUN_DESCRIPTION, self._record)
         if tensors is not None:
             self.save_checkpoint(tensors, {"epoch": 0, "seconds": 0.0})

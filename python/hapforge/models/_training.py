@@ -14,7 +14,7 @@ import os
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
@@ -153,26 +153,27 @@ class TrainedModel(Model):
             tensorboard_every=tensorboard_every,
             ranks=ranks,
         )
-        with self._learner(H, seed, validation, device) as learner:
-            self._describe_training(H, seed)
-            _train(
-                self,
-                learner,
-                self.config.epochs,
-                folder,
-                resume,
-                checkpoint_every,
-                tensorboard_every,
-                callback,
-                ranks,
-            )
-        if ranks.is_first:
-            best = None if folder is None else folder.kept_best()
-            if best is not None:
-                self._conclude_kept(best, H, validation, seed)
-            self._conclude(H, validation, seed)
-            if folder is not None:
-                folder.finish(self)
+        with folder or nullcontext():
+            with self._learner(H, seed, validation, device) as learner:
+                self._describe_training(H, seed)
+                _train(
+                    self,
+                    learner,
+                    self.config.epochs,
+                    folder,
+                    resume,
+                    checkpoint_every,
+                    tensorboard_every,
+                    callback,
+                    ranks,
+                )
+            if ranks.is_first:
+                best = None if folder is None else folder.kept_best()
+                if best is not None:
+                    self._conclude_kept(best, H, validation, seed)
+                self._conclude(H, validation, seed)
+                if folder is not None:
+                    folder.finish(self)
         if ranks.count > 1:
             told = ranks.told({"config": dataclasses.asdict(self.config), "training": self.training})
             self.config, self.training = type(self.config)(**told["config"]), told["training"]

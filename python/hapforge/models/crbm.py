@@ -6,6 +6,7 @@ import dataclasses
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,18 +19,22 @@ from hapforge import _backend
 from hapforge.errors import ChecksumError, FormatError
 from hapforge.haplotypes import HaplotypeMatrix, Sites, words_per_row
 from hapforge.models import _store
+from hapforge.models._automatic import completed
 from hapforge.models._conditional import ConditionalRBM
-from hapforge.models._model import Model
+from hapforge.models._model import Model, check_data
 from hapforge.models._ranks import launched
-from hapforge.models._rbm_config import RBMConfig, check_sampling
+from hapforge.models._rbm_config import AutomaticRBMConfig, RBMConfig, check_sampling
+from hapforge.models._temperature import choose_temperature, said_of
 from hapforge.models._training import TrainingState, open_run
 from hapforge.models._window_training import WindowTraining, window_name, window_seed
 from hapforge.models._windows import Window, windows_of
 from hapforge.models._workers import device_of
 
+_JUDGED_SITES = 100_000
+
 
 @dataclass(frozen=True)
-class CRBMConfig(RBMConfig):
+class CRBMConfig(AutomaticRBMConfig):
     """
     Attributes
     ----------
@@ -37,8 +42,9 @@ class CRBMConfig(RBMConfig):
     overlap : int, pinned sites of a window, which the windows before have inferred; half a window in the paper
     first_window : int, sites of the first window of a contig; 0: as many as in a window
 
-    Those of `RBMConfig` are of every window, but for `num_chains`, which the first window of a contig has, as an RBM;
-    in the others a row of the batch has one chain. `training` can only be "rdm".
+    Those of `AutomaticRBMConfig` are of every window, chosen where they are left open from the sites of the first of
+    the widest windows; the temperature once all windows are trained. `num_chains` is that of the first window of a
+    contig, an RBM; in the others a row of the batch has one chain. `training` can only be "rdm".
     """
 
     window: int = 10_000
@@ -67,7 +73,13 @@ class CRBM(Model):
     gradient). Machines share nothing, so that windows train independently, side by side. Windows never cross contigs:
     alleles on different contigs are drawn independently.
 
-    Memory: at training one window's sites and weights in each process; at sampling the packed output and one window.
+    Settings that are left open are chosen from the training cohort when `fit` begins, one set for all windows, and then
+    stand in `config`; the temperature of draws once all windows are trained, by draws of the whole chain or, where it
+    is longer, of its windows up to 100,000 sites, with the scores in ``training["temperature"]``. Presets leave none
+    open.
+
+    Memory: at training one window's sites and weights in each process; at sampling the packed output and one window;
+    at the choice of the temperature packed copies of the cohorts, and draws, at the sites that it is chosen by.
 
     Parameters
     ----------
@@ -90,14 +102,20 @@ class CRBM(Model):
             "window": 10_000,
             "overlap": 5_000,
             "num_hidden": 1000,
+            "hidden": "bernoulli",
             "gibbs_steps": 100,
             "gradient": "plain",
             "learning_rate": 0.005,
             "warmup": 0.0,
             "hold": 1.0,
             "site_scaling": 0.0,
+            "epochs": 600,
+            "batch_size": 500,
+            "num_chains": 300,
+            "temperature": 1.0,
         },
     }
+    HOLDS_OUT: ClassVar[bool] = True
     SAMPLING: ClassVar[dict[str, type]] = {"steps": int, "temperature": float}
     FITTING: ClassVar[dict[str, tuple[type, Any]]] = {"tensorboard_every": (int, 0), "workers": (int, 0)}
     MONITORED: ClassVar[bool] = False
@@ -105,6 +123,7 @@ class CRBM(Model):
     def __init__(self, preset: str | None = None, **settings: Any) -> None:
         super().__init__()
         self.config: CRBMConfig = CRBMConfig(**self._over_preset(preset, settings))
+        self._asked = self.config
         self._machines: list[ConditionalRBM] | None = None  # in memory, or
         self._folder: Path | None = None  # in this one,
         self._sums: dict[str, str] = {}  # with these checksums
@@ -131,7 +150,12 @@ class CRBM(Model):
 
     def planned_epochs(self, H: HaplotypeMatrix) -> int:
         """Epochs of all windows."""
+        self._prepare(H)
         return self.config.epochs * len(self.windows(H.sites))
+
+    def _prepare(self, H: HaplotypeMatrix) -> None:
+        widest = max(self.windows(H.sites), key=lambda window: window.stop - window.first)
+        self.config = completed(self._asked, H.select_sites(widest.sites))
 
     def fit(
         self,
@@ -192,6 +216,8 @@ class CRBM(Model):
         if run is None and workers > 1:
             raise ValueError(f"workers: expected a run folder for {workers} processes, found run=None")
         on_cpu = device_of(device).type == "cpu"
+        check_data(self, H)
+        self._prepare(H)
         seed, folder = open_run(
             self,
             H,
@@ -204,43 +230,55 @@ class CRBM(Model):
             tensorboard_every=tensorboard_every,
             notes=notes,
         )
-        windows = self.windows(H.sites)
-        if folder is not None and not resume:
-            folder.start(None)
-        self._describe_training(H, seed, num_windows=len(windows))
-        self._machines, self._folder, self._sums = None, None, {}
-        part = None if folder is None else folder.folder / _store.WINDOWS
-        epochs: dict[int, int] = {}
+        with folder or nullcontext():
+            windows = self.windows(H.sites)
+            if folder is not None and not resume:
+                folder.start(None)
+            self._describe_training(H, seed, num_windows=len(windows))
+            self._machines, self._folder, self._sums = None, None, {}
+            part = None if folder is None else folder.folder / _store.WINDOWS
+            epochs: dict[int, int] = {}
 
-        def on_epoch(number: int, epoch: int, metrics: dict[str, float]) -> bool:
-            epochs[number] = epoch
-            if callback is None:
-                return False
-            logged = {**metrics, "window": number, "window_epoch": epoch}
-            state = TrainingState(sum(epochs.values()), self.config.epochs * len(windows), 0.0, logged, self)
-            return bool(callback(state))
+            def on_epoch(number: int, epoch: int, metrics: dict[str, float]) -> bool:
+                epochs[number] = epoch
+                if callback is None:
+                    return False
+                logged = {**metrics, "window": number, "window_epoch": epoch}
+                state = TrainingState(sum(epochs.values()), self.config.epochs * len(windows), 0.0, logged, self)
+                return bool(callback(state))
 
-        training = WindowTraining(
-            H,
-            validation,
-            windows,
-            self._window_settings(),
-            seed=seed,
-            device=device,
-            checkpoint_every=checkpoint_every,
-            tensorboard_every=tensorboard_every,
-            folder=part,
-            callback=on_epoch,
-        )
-        numbers = range(len(windows))
-        if part is None or folder is None:
-            self._machines = [training.here(number) for number in numbers]
-            return self
+            training = WindowTraining(
+                H,
+                validation,
+                windows,
+                self._window_settings(),
+                seed=seed,
+                device=device,
+                checkpoint_every=checkpoint_every,
+                tensorboard_every=tensorboard_every,
+                folder=part,
+                callback=on_epoch,
+            )
+            if part is None:
+                self._machines = [training.here(number) for number in range(len(windows))]
+            else:
+                workers = workers or (_backend.get_threads() if on_cpu else 1)
+                self._train_in(part, training, epochs, len(windows), workers)
+            if not self.config.temperature:
+                self._choose_temperature(H, validation, seed)
+            if folder is not None:
+                folder.finish(self)
+        return self
+
+    def _train_in(
+        self, part: Path, training: WindowTraining, epochs: dict[int, int], num_windows: int, workers: int
+    ) -> None:
+        """Train the windows that are not yet trained, each in its folder; `epochs` gets what was done before."""
         part.mkdir(exist_ok=True)
         for left in (*part.glob("*.data"), *part.glob(".*.data.*.part")):  # by a run that was killed
             left.unlink()
         undone = []
-        for number in numbers:
+        for number in range(num_windows):
             if (part / window_name(number) / _store.DESCRIPTION).is_file():
                 shutil.rmtree(part / window_name(number) / _store.CHECKPOINT, ignore_errors=True)
                 epochs[number] = self.config.epochs
@@ -248,16 +286,28 @@ class CRBM(Model):
                 undone.append(number)
                 state = part / window_name(number) / _store.CHECKPOINT / _store.STATE
                 epochs[number] = int(_store.read_json(state)["epoch"]) if state.is_file() else 0
-        workers = workers or (_backend.get_threads() if on_cpu else 1)
         if min(workers, len(undone)) > 1:
             training.side_by_side(undone, min(workers, len(undone)))
         else:
             for number in undone:
                 training.here(number)
         self._folder = part
-        self._sums = {name: self._sum_in(part, name) for name in map(window_name, numbers)}
-        folder.finish(self)
-        return self
+        self._sums = {name: self._sum_in(part, name) for name in map(window_name, range(num_windows))}
+
+    def _choose_temperature(self, H: HaplotypeMatrix, validation: HaplotypeMatrix | None, seed: int) -> None:
+        """By the whole chain's draws, or those of its beginning."""
+        windows = self.windows()
+        stop = next((window.stop for window in windows if window.stop >= _JUDGED_SITES), len(self.sites))
+        judged = np.arange(stop)
+        train = H.select_sites(judged)
+
+        def draw(n: int, at_seed: int, temperature: float) -> HaplotypeMatrix:
+            return HaplotypeMatrix(self._draw(n, at_seed, temperature=temperature, stop=stop), train.sites)
+
+        held = None if validation is None else validation.select_sites(judged)
+        found = choose_temperature(draw, train, held, seed)
+        self.config = dataclasses.replace(self.config, temperature=found["temperature"])
+        self.training["temperature"] = found | {"num_sites": stop}
 
     def sample(
         self,
@@ -358,35 +408,47 @@ class CRBM(Model):
         return model
 
     def _window_settings(self) -> dict[str, Any]:
-        return {field.name: getattr(self.config, field.name) for field in dataclasses.fields(RBMConfig)}
+        settings = {field.name: getattr(self.config, field.name) for field in dataclasses.fields(RBMConfig)}
+        return settings | {"temperature": self.config.temperature or 1.0}
 
     def _sampling(self) -> str:
         config = self.config
-        steps = config.steps_of_draws
-        return (
-            f"Window by window, {steps} Gibbs steps from a uniform start, pinned sites held; the last visible units of "
-            f"each at temperature {config.temperature:g}."
+        how = (
+            f"Window by window, {config.steps_of_draws} Gibbs steps from a uniform start, pinned sites held; the last "
+            f"visible units of each at temperature {config.temperature or 1.0:g}."
         )
+        return how + said_of(self.training.get("temperature", {}))
 
     def _draw(
-        self, n: int, seed: int, *, steps: int | None = None, temperature: float | None = None
+        self,
+        n: int,
+        seed: int,
+        *,
+        steps: int | None = None,
+        temperature: float | None = None,
+        stop: int | None = None,
     ) -> NDArray[np.uint64]:
-        words = np.zeros((n, words_per_row(len(self.sites))), np.uint64)
+        """Packed haplotypes; `stop`: at the sites before it, where a window ends, and no others."""
+        num_sites = len(self.sites) if stop is None else stop
+        temperature = temperature or self.config.temperature or 1.0
+        words = np.zeros((n, words_per_row(num_sites)), np.uint64)
         for number, window in enumerate(self.windows()):
-            self._infer(words, number, window, window_seed(seed, number), steps, temperature)
+            if window.stop <= num_sites:
+                self._infer(words, num_sites, number, window, window_seed(seed, number), steps, temperature)
         return words
 
     def _infer(
         self,
         words: NDArray[np.uint64],
+        num_sites: int,
         number: int,
         window: Window,
         seed: int,
         steps: int | None,
-        temperature: float | None,
+        temperature: float,
     ) -> None:
         """Draw a window's sites; its machine is in memory only here."""
-        machine, num_sites = self.machine(number), len(self.sites)
+        machine = self.machine(number)
         if window.num_pinned:
             given = _backend.select_sites(words, num_sites, window.sites)
             drawn = machine.extend(given, seed, steps=steps, temperature=temperature)

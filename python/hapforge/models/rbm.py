@@ -17,7 +17,7 @@ from hapforge import _backend
 from hapforge.haplotypes import HaplotypeMatrix, check_seed, seeded_order, words_per_row
 from hapforge.kernels import allele_counts
 from hapforge.models import _store
-from hapforge.models._automatic import settings_for
+from hapforge.models._automatic import completed
 from hapforge.models._boltzmann import BoltzmannLearner
 from hapforge.models._boltzmann_model import ROWS, BoltzmannModel
 from hapforge.models._fixed_point import BITS
@@ -310,10 +310,7 @@ class RBM(BoltzmannModel):
 
     def _prepare(self, H: HaplotypeMatrix) -> None:
         if isinstance(self._asked, AutomaticRBMConfig):
-            asked = {name: getattr(self._asked, name) for name in ("hidden", "learning_rate", "num_hidden")}
-            chosen = settings_for(H, **asked)
-            left = {name: value for name, value in chosen.items() if not getattr(self._asked, name)}
-            self.config = dataclasses.replace(self._asked, **left)
+            self.config = completed(self._asked, H)
 
     def _conclude(self, H: HaplotypeMatrix, validation: HaplotypeMatrix | None, seed: int) -> None:
         if not self.config.temperature:
