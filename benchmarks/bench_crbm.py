@@ -1,6 +1,6 @@
 """What makes AA truth of a chain's draws high and their AA syn low, as published, and what mends it.
 
-    python benchmarks/bench_crbm.py --data FOLDER [--seeds 1] [-o FILE]
+    python benchmarks/bench_crbm.py --data FOLDER [--seeds 1] [--settings automatic plain] [-o FILE]
 
 FOLDER holds 805_SNP_1000G_real.hapt.zip and lct_chr2_8076.npz, of which nothing comes with the project. Four windows,
 half of each pinned, of the 805 sites (taken as one contig, which they are not) and of the 1,261 sites of LCT with a
@@ -43,7 +43,8 @@ from hapforge.models._window_training import window_seed
 from hapforge.models.crbm import _put
 from hapforge.stats import allele_frequencies
 
-RECIPE = {
+PLAIN = {
+    "hidden": "bernoulli",
     "gibbs_steps": 10,
     "batch_size": 512,
     "num_chains": 512,
@@ -51,12 +52,15 @@ RECIPE = {
     "warmup": 0.1,
     "hold": 0.5,
     "final_rate": 0.05,
+    "temperature": 1.0,
 }
-REGIONS = {
-    "805": {"window": 322, "overlap": 161, "num_hidden": 120, "epochs": 400},
-    "lct": {"window": 506, "overlap": 253, "num_hidden": 150, "epochs": 600},
+REGIONS: dict[str, dict[str, Any]] = {
+    "805": {"layout": {"window": 322, "overlap": 161}, "plain": {"num_hidden": 120, "epochs": 400}},
+    "lct": {"layout": {"window": 506, "overlap": 253}, "plain": {"num_hidden": 150, "epochs": 600}},
 }
-TEMPERATURES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5)
+SETTINGS = ("automatic", "plain")
+TEMPERATURES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6)
+REDRAWN = (0.001, 0.003, 0.01, 0.03)
 
 
 def region(name: str, data: Path) -> hf.HaplotypeMatrix:
@@ -73,19 +77,24 @@ def accuracy(real: hf.HaplotypeMatrix, drawn: hf.HaplotypeMatrix) -> list[float]
     return [round(found.aa_truth, 4), round(found.aa_syn, 4)]
 
 
+def nearness(test: hf.HaplotypeMatrix, drawn: hf.HaplotypeMatrix) -> dict[str, Any]:
+    """Adversarial accuracy, and mean distance from draws to nearest real rows over that between real rows."""
+    nearest = kernels.nearest_neighbours(drawn, test).distance.mean()
+    noise = round(float(nearest / kernels.nearest_neighbours(test).distance.mean()), 3)
+    return {"accuracy": accuracy(test, drawn), "noise": noise}
+
+
 def whole(train: hf.HaplotypeMatrix, test: hf.HaplotypeMatrix, drawn: hf.HaplotypeMatrix) -> dict[str, Any]:
     frequencies = [allele_frequencies(H) for H in (test, drawn)]
     r2 = [kernels.ld_matrix(H) for H in (test, drawn)]
     upper = np.triu_indices(test.num_sites, 1)
     pairs = np.stack([values[upper] for values in r2])
     pairs = pairs[:, ~np.isnan(pairs).any(axis=0)]
-    nearest = kernels.nearest_neighbours(drawn, test).distance.mean()
     return {
-        "accuracy": accuracy(test, drawn),
+        **nearness(test, drawn),
         "af_r_low": round(metrics.compare_allele_frequencies(*frequencies, highest=0.2).r, 4),
         "r2_r": round(float(np.corrcoef(pairs)[0, 1]), 4),
         "privacy_score": round(metrics.privacy_score(train, test, drawn), 4),
-        "noise": round(float(nearest / kernels.nearest_neighbours(test).distance.mean()), 3),
     }
 
 
@@ -113,31 +122,41 @@ def along(model: Any, test: hf.HaplotypeMatrix, drawn: hf.HaplotypeMatrix, T: fl
     return table
 
 
-def run(name: str, H: hf.HaplotypeMatrix, seed: int) -> dict[str, Any]:
-    train, test = H.split(0.5, seed)
+def redrawn(H: hf.HaplotypeMatrix, share: float) -> hf.HaplotypeMatrix:
+    """Real haplotypes, a share of whose alleles is drawn anew by the frequency of the site."""
+    rng, dense = np.random.default_rng(0), H.to_dense()
+    anew = rng.random(dense.shape) < allele_frequencies(H)
+    return hf.HaplotypeMatrix.from_dense(np.where(rng.random(dense.shape) < share, anew, dense).astype(np.uint8))
+
+
+def run(name: str, H: hf.HaplotypeMatrix, which: str, seed: int) -> dict[str, Any]:
+    known, test = H.split(0.5, seed)
+    train, validation = known.split(0.1, seed)
+    layout, settings = REGIONS[name]["layout"], {} if which == "automatic" else {**PLAIN, **REGIONS[name]["plain"]}
+    began = time.process_time()
+    chain = hf.models.CRBM(**layout, **settings).fit(train, seed=seed, validation=validation)
+    seconds = {"crbm": round(time.process_time() - began, 1)}
+    began = time.process_time()
+    rbm = hf.models.RBM(**settings).fit(train, seed=seed, validation=validation)
+    seconds["rbm"] = round(time.process_time() - began, 1)
     n = min(train.num_haplotypes, test.num_haplotypes)
     train, test = (part.select_haplotypes(np.arange(n)) for part in (train, test))
-    settings = {**RECIPE, **REGIONS[name]}
-    began = time.process_time()
-    chain = hf.models.CRBM(**settings).fit(train, seed=seed)
-    seconds = {"crbm": round(time.process_time() - began, 1)}
-    settings = {key: value for key, value in settings.items() if key not in ("window", "overlap")}
-    began = time.process_time()
-    rbm = hf.models.RBM(**settings, temperature=1.0).fit(train, seed=seed)
-    seconds["rbm"] = round(time.process_time() - began, 1)
     found: dict[str, Any] = {
-        "seed": seed,
+        "machine": workloads.machine(),
         "n": n,
         "num_sites": H.num_sites,
         "cpu_seconds": seconds,
+        "config": dataclasses.asdict(chain.config),
+        "chosen": {"crbm": chain.config.temperature, "rbm": rbm.config.temperature},
         "real_half": accuracy(test, train),
+        "real_half_redrawn": {str(share): nearness(test, redrawn(train, share)) for share in REDRAWN},
         "real_half_by_window": [
             accuracy(*(part.select_sites(np.arange(w.inferred, w.stop)) for part in (test, train)))
             for w in chain.windows()
         ],
         "by_temperature": {},
     }
-    for T in TEMPERATURES:
+    for T in sorted({*TEMPERATURES, chain.config.temperature, rbm.config.temperature}, reverse=True):
         drawn = chain.sample(n, seed=5, temperature=T)
         entry = {"crbm": whole(train, test, drawn), "rbm": whole(train, test, rbm.sample(n, seed=5, temperature=T))}
         entry["along"] = along(chain, test, drawn, T)
@@ -148,7 +167,7 @@ def run(name: str, H: hf.HaplotypeMatrix, seed: int) -> dict[str, Any]:
             if part != "width"
         }
         found["by_temperature"][str(T)] = entry
-        print(f"{name} seed {seed} T {T}: {entry['crbm']} rbm {entry['rbm']['accuracy']} {entry['along']}", flush=True)
+        print(f"{name} {which} seed {seed} T {T}: {entry['crbm']} rbm {entry['rbm']} {entry['along']}", flush=True)
     return found
 
 
@@ -157,12 +176,20 @@ def main() -> None:
     arguments.add_argument("--data", type=Path, required=True)
     arguments.add_argument("--seeds", type=int, default=1)
     arguments.add_argument("--regions", nargs="+", choices=REGIONS, default=list(REGIONS))
+    arguments.add_argument("--settings", nargs="+", choices=SETTINGS, default=list(SETTINGS))
     arguments.add_argument("-o", "--output", type=Path, default=workloads.HERE / "results" / "crbm.json")
     given = arguments.parse_args()
     _backend.set_threads(1)
-    cases = {name: [run(name, region(name, given.data), seed) for seed in range(given.seeds)] for name in given.regions}
-    record = {"machine": workloads.machine(), "recipe": RECIPE, "regions": REGIONS, "cases": cases}
-    given.output.write_text(json.dumps(record, indent=1) + "\n")
+    record: dict[str, Any] = {"cases": {}}
+    if given.output.exists():
+        record = json.loads(given.output.read_text(encoding="utf-8"))
+    record["regions"], record["plain"] = REGIONS, PLAIN
+    for name in given.regions:
+        for which in given.settings:
+            cases = record["cases"].setdefault(name, {}).setdefault(which, {})
+            for seed in range(given.seeds):
+                cases[str(seed)] = run(name, region(name, given.data), which, seed)
+                given.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import weakref
+from importlib.util import module_from_spec, spec_from_file_location
 from itertools import product
 from pathlib import Path
 
@@ -25,6 +26,12 @@ from hapforge.models._automatic import settings_for
 from hapforge.models._fixed_point import BITS
 from hapforge.models._rbm_config import AUTOMATIC
 from hapforge.models._workers import Workers
+
+_spec = spec_from_file_location("whitening_reference", Path(__file__).parents[1] / "reference" / "whitening.py")
+assert _spec is not None
+assert _spec.loader is not None
+whitening_reference = module_from_spec(_spec)
+_spec.loader.exec_module(whitening_reference)
 
 TINY = {
     "num_hidden": 16,
@@ -203,6 +210,36 @@ def test_an_update_has_a_chain_for_each_row_with_its_pins(cohort: hf.HaplotypeMa
     assert (learner.weights - before - expected).abs().max() < 1e-4  # hidden means are read from a table
     assert not learner.visible_bias[:40].any()
     assert torch.allclose(learner.visible_bias[40:], (bias + 0.5 * (v[0].mean(0) - v[1].mean(0)))[40:].float())
+
+
+def test_a_whitened_update_covers_pinned_sites(cohort: hf.HaplotypeMatrix) -> None:
+    """Against dense matrices: V too, by the covariance of pinned and inferred sites; biases of pinned ones stay 0."""
+    settings = {name: value for name, value in TINY.items() if name not in ("window", "overlap")}
+    config = _conditional.ConditionalConfig(**settings, num_pinned=40, whiten_above=0.5, initial_scale=0.5)
+    with Workers(torch.device("cpu")) as workers:
+        learner = _conditional.ConditionalLearner(cohort, config, 5, workers)
+        machine, centre = learner.machine(), learner.hidden_centre.numpy().copy()
+        names = ("weights", "visible_bias", "hidden_bias")
+        before = [getattr(learner, name).clone() for name in names]
+        batch = _machine.host_rows(cohort.words)
+        learner.update(batch, 3, 0.5, 11)
+        changes = [(getattr(learner, name) - old).numpy() for name, old in zip(names, before, strict=True)]
+    v = [_machine.unpacked(batch, 120).double()]
+    v.append(_machine.unpacked(_conditional.pinned_chains(machine, batch, 40, 3, 11), 120).double())
+    h = [torch.sigmoid(machine.hidden_field(_machine.packed(x.to(torch.int8))).double() / (1 << BITS)) for x in v]
+    moved = [
+        (a - b).numpy() / len(batch)
+        for a, b in ((v[0].T @ h[0], v[1].T @ h[1]), (v[0].sum(0), v[1].sum(0)), (h[0].sum(0), h[1].sum(0)))
+    ]
+    frequency = cohort.to_dense().mean(0)
+    rates = (4 * np.maximum(frequency * (1 - frequency), 0.01)) ** -0.5
+    P = whitening_reference.preconditioner(cohort.to_dense(), rates, 0.5)
+    expected = whitening_reference.centred(*moved, frequency, centre, P)
+    expected[1][:40] = 0
+    assert np.abs(P[:40, 40:]).max() > 0.02
+    for change, slope in zip(changes, expected, strict=True):
+        np.testing.assert_allclose(change, 0.5 * slope, atol=3e-4)
+        assert np.abs(slope).max() > 0.03
 
 
 def test_a_window_learns_what_depends_on_its_pins() -> None:

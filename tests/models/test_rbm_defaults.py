@@ -83,14 +83,21 @@ def test_units_are_rectified_where_nothing_else_is_asked_for(cohort: hf.Haplotyp
     assert settings_for(loose, hidden="relu") == settings_for(loose)
     binary = settings_for(loose, hidden="bernoulli")
     assert binary["hidden"] == "bernoulli"
-    assert binary["learning_rate"] > 10 * low
+    assert binary["learning_rate"] > 5 * low
     assert settings_for(loose, learning_rate=0.1) == binary  # a rate is one of binary units
     assert settings_for(loose, learning_rate=0.01, hidden="relu")["hidden"] == "relu"
     many = unlinked(300, 1000)  # two rows differ at 500 sites
     assert differences(many) > RECTIFIED_DIFFERENCES > differences(loose)
     assert settings_for(many) == settings_for(many, hidden="bernoulli")
     assert settings_for(cohort)["hidden"] == "bernoulli"
-    assert settings_for(cohort, hidden="relu")["learning_rate"] == low
+    assert settings_for(cohort, hidden="relu")["learning_rate"] < low
+
+
+def test_rectified_units_that_see_less_learn_at_a_higher_rate() -> None:
+    """In proportion to the sites at which haplotypes differ, half of those here: 680, 340, 170 ..."""
+    sizes = (1360, 680, 340, 100, 40)
+    rates = [settings_for(unlinked(300, sites), hidden="relu")["learning_rate"] for sites in sizes]
+    assert rates == pytest.approx([0.005, 0.005, 0.01, 0.02, 0.02], rel=0.01)
 
 
 def test_what_is_left_open_is_chosen_and_written_down(cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hapforge.models._rbm_config import AutomaticRBMConfig
 
 LOOSE = 0.25
 RECTIFIED_DIFFERENCES = 400
+_RECTIFIED_RATE, _HIGHEST_RATE, _AT_DIFFERENCES = 0.005, 0.02, 340
 _ROWS = 5000
 _BATCH = 250
 _Config = TypeVar("_Config", bound=AutomaticRBMConfig)
@@ -48,9 +49,10 @@ def settings_for(
     haplotypes) machines are small and training is short, since more of it learns single haplotypes. Hidden units are
     rectified there, at a low rate, where haplotypes differ at no more than 400 sites: their draws need no lower
     temperature, and leak less (benchmarks/results/rbm_leakage.json). Twice the rate ended in a blow-up in some runs at
-    342 differences, the rate itself in one at 900. Binary units, or a rate for them, can be asked for. An epoch has
-    nine updates however few the rows, since what is learnt of single haplotypes grows with the passes over them; few
-    hundred rows get fewer hidden units, and where these are rectified fewer passes.
+    342 differences, the rate itself in one at 900. Where there are fewer a hidden unit sees less of a haplotype, and
+    learns as much slower: the rate is higher in proportion, up to four times. Binary units, or a rate for them, can be
+    asked for. An epoch has nine updates however few the rows, since what is learnt of single haplotypes grows with the
+    passes over them; few hundred rows get fewer hidden units, and where these are rectified fewer passes.
 
     Where haplotypes of a region nearly repeat each other, draws are told from real ones by a few alleles. There the
     gradient is whitened, which allows a rate five times as high without loss of frequencies, and 2,500 updates follow.
@@ -73,7 +75,8 @@ def settings_for(
     num_rows = H.num_haplotypes
     loose = nearness(H) >= LOOSE
     left = loose and not hidden and not learning_rate
-    rectified = hidden == "relu" or (left and differences(H) <= RECTIFIED_DIFFERENCES)
+    apart = differences(H)
+    rectified = hidden == "relu" or (left and apart <= RECTIFIED_DIFFERENCES)
     if loose:
         few = {
             "num_hidden": min(50 if rectified else 100, max(2, num_rows // 5)),
@@ -86,7 +89,7 @@ def settings_for(
             **few,
             "gibbs_steps": 10,
             "num_chains": 250,
-            "learning_rate": 0.005,
+            "learning_rate": min(_HIGHEST_RATE, _RECTIFIED_RATE * max(1.0, _AT_DIFFERENCES / max(apart, 1.0))),
             "whiten_above": 0.0,
             "temperature": 1.0,
         }
@@ -106,7 +109,7 @@ def settings_for(
         "epochs": max(1, round(2500 / round(num_rows / min(_BATCH, num_rows)))),
         "batch_size": min(_BATCH, num_rows),
         "num_chains": 250,
-        "learning_rate": 0.005 if rectified else 0.6 if H.num_sites <= 2000 else 0.3,
+        "learning_rate": _RECTIFIED_RATE if rectified else 0.6 if H.num_sites <= 2000 else 0.3,
         "whiten_above": 0.0 if rectified or learning_rate else 180 / max(300, num_hidden),
     }
 

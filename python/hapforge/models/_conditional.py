@@ -38,6 +38,10 @@ class ConditionalRBM(RBM):
     both terms, pinned sites learn only V (<x (h_data - h_chain)>), and have no bias. In both terms h is its mean
     given the v of that term, data or end of the chain.
 
+    What whitens the gradient is made of the covariance C of all v, pinned sites too: x is another one in every row, so
+    that W acts on h by v as a whole, and steps along W are as long as v varies. Of the gradient of biases, 0 at pinned
+    sites, C^-1 leaves at the others its block of s, which is the inverse covariance of s given x.
+
     References
     ----------
     Yelmen et al. 2023, Materials and Methods, "RBM", conditional RBM, figure 2.
