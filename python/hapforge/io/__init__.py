@@ -13,7 +13,8 @@ ending                             what                                         
 =================================  ==================================================  ==============
 
 A format is one line of `FORMATS` and a module of its name, which is imported when a file of it is met. The module has
-``read(path, *, progress)`` (with ``region, samples, maf`` too where it `Format.selects`) and
+``read(path, *, progress)`` (with ``region, samples, maf`` too where it `Format.selects`, and with ``policy`` where it
+reads `Format.records`) and
 ``write(matrix, path, *, progress)``; where they are needed ``check(sites, path)``, a ValueError for sites it cannot
 write, and ``companions(path)``, the files that it puts beside `path` or removes there.
 """
@@ -23,6 +24,7 @@ from __future__ import annotations
 import gzip
 import importlib
 import os
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -32,12 +34,14 @@ from typing import Any
 
 from hapforge.errors import FormatError
 from hapforge.haplotypes import HaplotypeMatrix, Sites
+from hapforge.io.records import Policy
 from hapforge.io.selection import Region, apply, check_maf, wanted_ids
 
 __all__ = [
     "ENDINGS",
     "FORMATS",
     "Format",
+    "Policy",
     "check_form",
     "companions",
     "format_of_content",
@@ -60,16 +64,18 @@ class Format:
     endings : of names that are written so
     selects : its module takes region, samples and frequency while reading; else they are cut out of the whole
     by_site : writing is counted by sites, else by haplotypes
+    records : its module reads records, through `hapforge.io.records.Cohort`, and takes a policy for odd ones
     """
 
     title: str
     endings: tuple[str, ...]
     selects: bool = False
     by_site: bool = False
+    records: bool = False
 
 
 FORMATS = {
-    "vcf": Format("VCF or BCF", (".vcf", ".vcf.gz", ".bcf"), selects=True, by_site=True),
+    "vcf": Format("VCF or BCF", (".vcf", ".vcf.gz", ".bcf"), selects=True, by_site=True, records=True),
     "hapt": Format("HAPT", (".hapt", ".hapt.gz", ".hapt.zip")),
     "npz": Format("NumPy archive", (".npz",)),
     "hapz": Format("hapz store", (".hapz",), selects=True),
@@ -144,11 +150,12 @@ def format_of_content(path: str | os.PathLike[str]) -> str:
             return "npz" if any(name.endswith(".npy") for name in names) else "hapt"
     if head.startswith(b"\x93NUMPY"):
         return "npz"
-    if head.startswith((b"BCF", b"##fileformat=VCF", b"#CHROM\t")):
+    text = head.removeprefix(b"\xef\xbb\xbf")
+    if head.startswith(b"BCF") or text.startswith((b"##fileformat=VCF", b"#CHROM\t")):
         return "vcf"
     if head.startswith(b">"):
         return "fasta"
-    words = head.removeprefix(b"\xef\xbb\xbf").split()
+    words = text.split()
     if len(words) >= 2 and b"\0" not in head and head.split(b"\n")[0].strip() and not head.startswith(b"##"):
         return "hapt"
     raise FormatError(path, _EXPECTED, f"other content ({head[:20]!r})")
@@ -183,6 +190,7 @@ def read(
     *,
     maf: float | None = None,
     legend: str | os.PathLike[str] | None = None,
+    policy: Policy | Mapping[str, str] | None = None,
     progress: Advance | None = None,
 ) -> HaplotypeMatrix:
     """Read haplotypes; the format is found from the content.
@@ -196,6 +204,8 @@ def read(
         `HaplotypeMatrix.with_labels`)
     maf : drop sites whose minor allele frequency among the haplotypes taken is below; 0 to 0.5
     legend : of a HAPT file, where it is not beside under the same name
+    policy : what is done with input that is odd but not damaged, as ``{"multiallelic": "split", "missing": "skip"}``;
+        kinds and choices are those of `hapforge.io.Policy`, which counts what was changed if it is given itself
     progress : called with numbers of bytes taken in; they add up to at most the size of the input
 
     Raises
@@ -204,8 +214,14 @@ def read(
         A file that is cut, damaged, of no known format, or holds what cannot be represented; one line says where, what
         was expected and what was found. Nothing left to take.
     ValueError
-        A region, frequency or legend that makes no sense here.
+        A region, frequency, legend or policy that makes no sense here.
+
+    Warns
+    -----
+    UserWarning
+        What was left out or changed by a mapping `policy`, in one line.
     """
+    rules = policy if isinstance(policy, Policy) else Policy(policy)
     kind = format_of_content(path)
     check_maf(maf)
     if legend is not None and kind != "hapt":
@@ -217,10 +233,13 @@ def read(
     module = _module(kind)
     matrix: HaplotypeMatrix
     if FORMATS[kind].selects:
-        matrix = module.read(path, region=wanted_region, samples=ids, maf=maf, progress=progress)
+        extra: dict[str, Any] = {"policy": rules} if FORMATS[kind].records else {}
+        matrix = module.read(path, region=wanted_region, samples=ids, maf=maf, progress=progress, **extra)
     else:
         extra = {} if legend is None else {"legend": legend}
         matrix = apply(path, module.read(path, progress=progress, **extra), wanted_region, ids, maf)
+    if rules is not policy and (changed := rules.summary()):
+        warnings.warn(f"{os.fspath(path)}: {changed}", stacklevel=2)
     return matrix if labels is None else matrix.with_labels(labels)
 
 

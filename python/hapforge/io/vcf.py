@@ -1,13 +1,15 @@
 """VCF, VCF.gz and BCF: strict streamed reading, and writing with an index.
 
 Read are biallelic records whose calls are all phased and diploid (``0|0``, ``0|1``, ``1|0``, ``1|1``). Anything else is
-refused with one line that names file, site, what was expected and what was found: nothing is guessed, and no record
-is passed over. ``0/0`` is refused too: a slash says that the file was not phased.
+refused with one line that names file, site, what was expected and what was found, unless a `hapforge.io.Policy` says
+what to do with it: nothing is guessed, and no record is passed over. ``0/0`` is refused too: a slash says that the file
+was not phased.
 
 Text and BCF are taken apart here and not by htslib, which hands the calls of a line with a missing column to the next
 persons and reads a cut file without an error. Memory is that of the packed result twice, and a few MiB.
 
-A cut in plain text is seen unless it falls right behind a line; in BGZF and gzip it is always seen. Line ends are LF.
+A cut in plain text is seen unless it falls right behind a line; in BGZF and gzip it is always seen. Line ends are LF,
+or CR LF where the policy accepts them. A second header, NUL bytes and empty lines between records are always refused.
 
 Sites whose alleles are not known (``.`` in `Sites`) are written as ``N`` and ``<ALT>``, declared in the header, and
 that pair is read back as ``.``. Positions that are only a count are declared by ``##hapforge_positions=unknown``.
@@ -26,9 +28,9 @@ import re
 import struct
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,181 +38,21 @@ from numpy.typing import NDArray
 from hapforge import _backend
 from hapforge.alignment import alphabet_of
 from hapforge.errors import FormatError, MissingDependencyError
-from hapforge.haplotypes import UNKNOWN_ALLELE, HaplotypeMatrix, Samples, Sites, words_per_row
+from hapforge.haplotypes import UNKNOWN_ALLELE, HaplotypeMatrix, Samples, words_per_row
 from hapforge.io import bgzf
 from hapforge.io.atomic import atomic_file, atomic_files
-from hapforge.io.selection import Region, frequent, no_site, rows_of
+from hapforge.io.records import ABSENT, CALLS, MISSING, UNKNOWN, Block, Cohort, Policy, accepted_by
+from hapforge.io.selection import Region
 
 Advance = Callable[[int], object]
-_STR = np.dtypes.StringDType()
 
 _COLUMNS = b"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT"
-_UNKNOWN = ("N", "<ALT>")
 _BASES = re.compile("[A-Za-z]+")
-_PHASED = "phased diploid calls (0|0, 0|1, 1|0, 1|1); phase the file first, for example with SHAPEIT or Beagle"
-_CALLS = "diploid calls without missing alleles (0|0, 0|1, 1|0, 1|1)"
-_TRANSPOSED = 1024  # sites that are turned to haplotype-major words at once
+_CALL = re.compile(rb"(\d{1,5}|\.)(?:([|/])(\d{1,5}|\.))?")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_SECOND_HEADER = "a second header: two files one behind the other?"
 _CHUNKS = 2  # pieces of a file that are taken in at once
 _WRITTEN = 1024  # sites that are written at once
-
-
-@dataclass
-class _Block:
-    """Records of a file that follow each other; `words` are site-major, one bit a haplotype."""
-
-    contig: list[str] = field(default_factory=list)
-    position: list[int] = field(default_factory=list)
-    id: list[str] = field(default_factory=list)
-    ref: list[str] = field(default_factory=list)
-    alt: list[str] = field(default_factory=list)
-    words: NDArray[np.uint64] = field(default_factory=lambda: np.empty((0, 0), np.uint64))
-
-    def columns(self) -> tuple[list[str], list[int], list[str], list[str], list[str]]:
-        """What there is of every record but its calls."""
-        return self.contig, self.position, self.id, self.ref, self.alt
-
-    def select(self, kept: Sequence[int]) -> _Block:
-        """The records at `kept`, without calls."""
-        return _Block(*([column[j] for j in kept] for column in self.columns()))  # type: ignore[arg-type]
-
-
-class _Order:
-    """Positions must not decrease, a contig is one block, (position, ref, alt) is there once: over all records."""
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = path
-        self.contig = ""
-        self.position = 0
-        self.finished: set[str] = set()
-        self.here: set[tuple[str, str]] = set()
-
-    def __str__(self) -> str:
-        return f"after site {self.contig}:{self.position}" if self.contig else "after the header"
-
-    def add(self, block: _Block) -> None:
-        """The next records."""
-        if not block.position:
-            return
-        position = np.array(block.position, np.int64)
-        if (
-            position[0] > self.position
-            and self.contig == block.contig[0]
-            and block.contig.count(self.contig) == len(position)
-            and (np.diff(position) > 0).all()
-        ):
-            self.position = int(position[-1])
-            self.here = {(block.ref[-1], block.alt[-1])}
-            return
-        for record in zip(block.contig, block.position, block.ref, block.alt, strict=True):
-            self._add(*record)
-
-    def _add(self, contig: str, position: int, ref: str, alt: str) -> None:
-        where = f"site {contig}:{position}"
-        if contig != self.contig:
-            self.finished.add(self.contig)
-            if contig in self.finished:
-                raise FormatError(
-                    self.path, f"the sites of contig {contig} in one block", f"more behind {self.contig}", where
-                )
-            self.here.clear()
-        elif position < self.position:
-            raise FormatError(self.path, "positions that don't decrease", f"{position} after {self.position}", where)
-        elif position > self.position:
-            self.here.clear()
-        if (ref, alt) in self.here and (ref, alt) != _UNKNOWN:
-            raise FormatError(self.path, "each (position, REF, ALT) once", f"{ref[:20]}>{alt[:20]} again", where)
-        if position < 1:
-            raise FormatError(self.path, "a position of 1 or more", f"{position}", where)
-        self.here.add((ref, alt))
-        self.contig, self.position = contig, position
-
-
-def _check_alleles(path: str | os.PathLike[str], block: _Block) -> None:
-    bases = "".join(block.ref + block.alt)
-    if bases.isalpha() and bases.isascii() and all(block.ref) and all(block.alt):
-        return
-    for j, (ref, alt) in enumerate(zip(block.ref, block.alt, strict=True)):
-        if (_BASES.fullmatch(ref) and _BASES.fullmatch(alt)) or (ref, alt) == _UNKNOWN:
-            continue
-        where = f"site {block.contig[j]}:{block.position[j]}"
-        if "," in alt:
-            found = f"{alt[:40]} (multi-allelic)"
-            raise FormatError(path, "one ALT allele; bcftools norm -m- splits a record", found, where)
-        if not _BASES.fullmatch(ref):
-            raise FormatError(path, "REF of bases", repr(ref[:40]), where)
-        kind = "missing" if alt in (".", "") else "symbolic"
-        raise FormatError(path, "an ALT allele of bases", f"{alt[:40]!r} ({kind})", where)
-
-
-class _Cohort:
-    """Takes the blocks of a file, keeps what was asked for, and turns it haplotype-major a piece at a time."""
-
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        names: list[str],
-        region: Region | None,
-        samples: Sequence[str] | None,
-        maf: float | None,
-        position_known: bool,
-    ) -> None:
-        self.path, self.region, self.maf, self.position_known = path, region, maf, position_known
-        self.num_calls = 2 * len(names)
-        sample_id = np.repeat(np.array(names, dtype=_STR), 2)
-        self.columns = None if samples is None else rows_of(path, sample_id, samples)
-        self.sample_id = sample_id if self.columns is None else sample_id[self.columns]
-        self.records = _Block()
-        self.waiting: list[NDArray[np.uint64]] = []
-        self.num_waiting = 0
-        self.pieces: list[NDArray[np.uint64]] = []
-
-    def add(self, block: _Block) -> None:
-        words = block.words
-        if self.columns is not None:
-            words = _backend.select_sites(words, self.num_calls, self.columns)
-        if self.maf:
-            counts = np.bitwise_count(words).sum(axis=1, dtype=np.int64)
-            kept = frequent(counts, len(self.sample_id), self.maf)
-            if not kept.all():
-                words, block = words[kept], block.select(np.flatnonzero(kept).tolist())
-        for mine, new in zip(self.records.columns(), block.columns(), strict=True):
-            cast(list[object], mine).extend(cast(list[object], new))
-        self.waiting.append(words)
-        self.num_waiting += len(words)
-        if self.num_waiting >= _TRANSPOSED:
-            self._turn(self.num_waiting - self.num_waiting % 64)
-
-    def _turn(self, count: int) -> None:
-        words = np.concatenate(self.waiting) if len(self.waiting) != 1 else self.waiting[0]
-        self.pieces.append(_backend.transpose(np.ascontiguousarray(words[:count]), len(self.sample_id)))
-        self.waiting, self.num_waiting = [words[count:]], len(words) - count
-
-    def matrix(self) -> HaplotypeMatrix:
-        """All that was taken."""
-        records = self.records
-        if not records.position:
-            raise no_site(self.path, self.region, self.maf)
-        self._turn(self.num_waiting)
-        words = np.empty((len(self.sample_id), words_per_row(len(records.position))), np.uint64)
-        at = words.shape[1]
-        while self.pieces:  # from the last on, so that the memory of a piece is free once it is copied
-            piece = self.pieces.pop()
-            words[:, at - piece.shape[1] : at] = piece
-            at -= piece.shape[1]
-        contig, name, ref, alt = (
-            np.array(column, dtype=_STR) for column in (records.contig, records.id, records.ref, records.alt)
-        )
-        unknown = (ref == _UNKNOWN[0]) & (alt == _UNKNOWN[1])
-        ref[unknown] = alt[unknown] = UNKNOWN_ALLELE
-        sites = Sites(
-            np.array(records.position, np.int64),
-            contig=contig,
-            id=name,
-            ref=ref,
-            alt=alt,
-            position_known=self.position_known,
-        )
-        return HaplotypeMatrix(words, sites, Samples(len(words), sample_id=self.sample_id), _checked=True)
 
 
 def read(
@@ -219,6 +61,7 @@ def read(
     region: Region | None = None,
     samples: Sequence[str] | None = None,
     maf: float | None = None,
+    policy: Policy | None = None,
     progress: Advance | None = None,
 ) -> HaplotypeMatrix:
     """The haplotypes of a VCF or BCF file, compressed or not.
@@ -228,6 +71,7 @@ def read(
     region : sites to take; the whole file is gone through (and its order checked), an index is not used
     samples : sample ids to take, in the order of the file
     maf : drop sites whose minor allele frequency among the haplotypes taken is below
+    policy : what is done with odd input, and where that is counted; all is refused by default
     progress : called with numbers of bytes taken in; they add up to the file's size
 
     Raises
@@ -236,18 +80,19 @@ def read(
         A file that is cut, damaged or not VCF; a record or call of another kind than the module's docstring names;
         nothing left to take.
     """
+    policy = Policy() if policy is None else policy
     # Closed here, also after an error: its threads must not be left to the garbage collector, which may run anywhere.
     with contextlib.closing(bgzf.read_chunks(path, progress)) as chunks:
         first = next(chunks, b"")
         stream = _Stream(path, first, chunks)
         if first.startswith(b"BCF"):
             names, contigs, gt_key, known = _bcf_header(path, stream)
-            cohort = _Cohort(path, names, region, samples, maf, known)
-            blocks = _bcf_blocks(path, stream, names, contigs, gt_key, region)
         else:
-            names, known = _text_header(path, stream)
-            cohort = _Cohort(path, names, region, samples, maf, known)
-            blocks = _text_blocks(path, stream, names, region)
+            names, known = _text_header(path, stream, policy)
+        cohort = Cohort(path, names, region=region, samples=samples, maf=maf, policy=policy, position_known=known)
+        blocks = (
+            _bcf_blocks(stream, cohort, contigs, gt_key) if first.startswith(b"BCF") else _text_blocks(stream, cohort)
+        )
         for block in blocks:
             cohort.add(block)
     return cohort.matrix()
@@ -285,18 +130,39 @@ class _Stream:
 # ---------------------------------------------------------------------------------------------------------- headers
 
 
-def _text_header(path: str | os.PathLike[str], stream: _Stream) -> tuple[list[str], bool]:
+def _text_header(path: str | os.PathLike[str], stream: _Stream, policy: Policy) -> tuple[list[str], bool]:
     """(sample names, whether positions are known)."""
-    line = stream.line("a first line")
+    accept = policy["text"] == "accept"
+
+    def next_line(what: str) -> bytes:
+        """The next line; other ends are cut off where they are accepted."""
+        line = stream.line(what)
+        if b"\0" in line:
+            raise FormatError(path, "text without NUL bytes", "one", f"line {number}")
+        if not line.endswith(b"\r"):
+            return line
+        if not accept:
+            raise FormatError(path, "lines that end in LF", f"CR LF{accepted_by('text')}", f"line {number}")
+        policy.count("text", lines=1)
+        return line[:-1]
+
     known, number = True, 1
-    if not line.startswith(b"##fileformat=VCFv4"):
-        raise FormatError(path, "##fileformat=VCFv4.x", repr(line[:40].decode(errors="replace")), "line 1")
+    if stream.data.startswith(_BYTE_ORDER_MARK):
+        if not accept:
+            raise FormatError(path, "##fileformat=VCFv4.x", f"a byte-order mark{accepted_by('text')}", "line 1")
+        policy.count("text", lines=1)
+        stream.data = stream.data.removeprefix(_BYTE_ORDER_MARK)
+    line = next_line("a first line")
+    if line.startswith(b"#CHROM\t") and accept:
+        policy.count("text", lines=1)
+    elif not line.startswith(b"##fileformat=VCFv4"):
+        hint = accepted_by("text") if line.startswith(b"#CHROM\t") else ""
+        found = f"{line[:40].decode(errors='replace')!r}{hint}"
+        raise FormatError(path, "##fileformat=VCFv4.x", found, "line 1")
     while line.startswith(b"##"):
-        if line.endswith(b"\r"):
-            raise FormatError(path, "lines that end in LF", "CR LF", f"line {number}")
         known = known and line != b"##hapforge_positions=unknown"
-        line = stream.line("a header")
         number += 1
+        line = next_line("a header")
     return _names(path, line, number), known
 
 
@@ -310,8 +176,6 @@ def _names(path: str | os.PathLike[str], line: bytes, number: int) -> list[str]:
         raise FormatError(path, "the column names #CHROM to FORMAT, separated by tabs", found, where)
     if len(columns) < 10:
         raise FormatError(path, "at least one sample", "none", where)
-    if columns[-1].endswith(b"\r"):
-        raise FormatError(path, "lines that end in LF", "CR LF", where)
     try:
         names = b"\t".join(columns[9:]).decode().split("\t")
     except UnicodeDecodeError:
@@ -332,6 +196,9 @@ def _bcf_header(path: str | os.PathLike[str], stream: _Stream) -> tuple[list[str
         raise FormatError(path, "BCF version 2.1 or 2.2", repr(magic[:5]), "byte 0")
     text = stream.take(int.from_bytes(magic[5:9], "little"), "header text").rstrip(b"\0")
     lines = text.split(b"\n")
+    if b"\0" in text or b"\r" in text:
+        odd = "NUL bytes" if b"\0" in text else "CR LF"
+        raise FormatError(path, "header text of lines that end in LF", odd, "header")
     if lines[-1]:
         raise FormatError(path, "header text that ends in a line feed", "none", "header")
     lines.pop()
@@ -359,35 +226,33 @@ def _bcf_header(path: str | os.PathLike[str], stream: _Stream) -> tuple[list[str
 # ------------------------------------------------------------------------------------------------------------- text
 
 
-def _in_region(block: _Block, region: Region | None) -> Sequence[int]:
-    if region is None:
-        return range(len(block.position))
-    return [
-        j
-        for j, (contig, position) in enumerate(zip(block.contig, block.position, strict=True))
-        if contig == region.contig and region.start <= position <= region.end
-    ]
-
-
-def _text_blocks(
-    path: str | os.PathLike[str], stream: _Stream, names: list[str], region: Region | None
-) -> Iterator[_Block]:
-    order = _Order(path)
+def _text_blocks(stream: _Stream, cohort: Cohort) -> Iterator[Block]:
+    path, accept, empty = cohort.path, cohort.policy["text"] == "accept", 0
     while True:
         head, feed, stream.data = stream.data.rpartition(b"\n")
         if feed:
-            yield _text_block(path, head.split(b"\n"), names, region, order)
+            if accept and (others := head.count(b"\r\n") + head.endswith(b"\r")):
+                cohort.policy.count("text", lines=others)
+                head = head.replace(b"\r\n", b"\n").removesuffix(b"\r")
+            lines = [b""] * empty + head.split(b"\n")  # empty lines can only be judged by what is behind them
+            empty = 0
+            while lines and not lines[-1]:
+                empty += 1
+                lines.pop()
+            if lines:
+                yield _text_block(lines, cohort)
         if not stream.more():
             break
     if stream.data:
-        raise FormatError(path, "a last line that ends in a line feed", "none: the file is cut", str(order))
+        raise FormatError(path, "a last line that ends in a line feed", "none: the file is cut", str(cohort.order))
+    if empty and not accept:
+        found = f"{empty} empty at the end{accepted_by('text')}"
+        raise FormatError(path, "lines with records only", found, str(cohort.order))
+    cohort.policy.count("text", lines=empty)
 
 
-def _text_block(
-    path: str | os.PathLike[str], lines: list[bytes], names: list[str], region: Region | None, order: _Order
-) -> _Block:
-    n = len(names)
-    block = _Block()
+def _text_block(lines: list[bytes], cohort: Cohort) -> Block:
+    block = Block()
     calls: list[tuple[bytes, bytes]] = []
     try:
         for line in lines:
@@ -401,32 +266,86 @@ def _text_block(
             block.alt.append(alt.decode())
             calls.append((keys, tail))
     except ValueError as error:
-        order.add(block.select(range(len(calls))))
-        fields = line.split(b"\t")
-        if isinstance(error, UnicodeDecodeError):
-            raise FormatError(path, "UTF-8 text", "other bytes", str(order)) from None
-        if len(fields) < 10:
-            raise FormatError(path, f"{9 + n} columns, as the header has", f"{len(fields)}", str(order)) from None
-        raise FormatError(path, "a position", repr(fields[1][:20].decode(errors="replace")), str(order)) from None
-    order.add(block)
-    kept = _in_region(block, region)
+        raise _bad_line(cohort, block.select(range(len(calls))), line, error) from None
+    nul = (line.find(b"\0", 0, len(line) - len(tail)) >= 0 for line, (_, tail) in zip(lines, calls, strict=True))
+    if (j := next((j for j, found in enumerate(nul) if found), None)) is not None:
+        cohort.wanted(block.select(range(j)))
+        raise FormatError(cohort.path, "text without NUL bytes", "one", str(cohort.order))
+    if "" in block.contig or "" in block.id:
+        empty, what = (block.contig, "a contig") if "" in block.contig else (block.id, "an id, or a dot for none")
+        cohort.wanted(block.select(range(empty.index(""))))
+        raise FormatError(cohort.path, what, "an empty column", str(cohort.order))
+    kept = cohort.wanted(block)
     if len(kept) < len(calls):
         block, calls = block.select(kept), [calls[j] for j in kept]
-    _check_alleles(path, block)
-    width = 4 * n - 1
-    tails = []
-    for j, (keys, tail) in enumerate(calls):
-        if len(tail) != width or keys != b"GT":
-            tail = _calls_of_line(path, f"site {block.contig[j]}:{block.position[j]}", keys, tail, names)
-        tails.append(tail)
-    tails.append(b"")
-    block.words = _text_words(path, block, np.frombuffer(b"\t".join(tails), np.uint8).reshape(-1, 4 * n), names)
+    _take_text_calls(cohort.path, block, calls, cohort.names)
     return block
 
 
-def _calls_of_line(path: str | os.PathLike[str], where: str, keys: bytes, tail: bytes, names: list[str]) -> bytes:
-    """The three bytes of GT of every sample, tabs between, from columns with other keys behind GT."""
+def _bad_line(cohort: Cohort, before: Block, line: bytes, error: ValueError) -> FormatError:
+    """What is wrong with a line that is no record, behind those of `before`."""
+    cohort.wanted(before)
+    path, where = cohort.path, str(cohort.order)
+    columns = line.split(b"\t")
+    num_columns = f"{9 + len(cohort.names)} columns, as the header has"
+    if b"\0" in line:
+        return FormatError(path, "text without NUL bytes", "one", where)
+    if line.startswith(b"#"):
+        return FormatError(path, "records only behind the header", _SECOND_HEADER, where)
+    if line in (b"", b"\r"):
+        return FormatError(path, num_columns, "an empty line between records", where)
+    if isinstance(error, UnicodeDecodeError):
+        return FormatError(path, "UTF-8 text", "other bytes", where)
+    if len(columns) < 10:
+        return FormatError(path, num_columns, f"{len(columns)}", where)
+    return FormatError(path, "a position", repr(columns[1][:20].decode(errors="replace")), where)
+
+
+def _take_text_calls(
+    path: str | os.PathLike[str], block: Block, calls: list[tuple[bytes, bytes]], names: list[str]
+) -> None:
+    """Calls of every record, from its columns FORMAT and those behind it."""
     n = len(names)
+    width = 4 * n - 1
+    tails, rows = [], []  # of records whose calls are three bytes each
+    others: list[int] = []
+    for j, (keys, tail) in enumerate(calls):
+        if len(tail) != width or keys != b"GT":
+            short = _three_bytes(path, block.where(j), keys, tail, n)
+            if short is None:
+                others.append(j)
+                continue
+            tail = short
+        tails.append(tail)
+        rows.append(j)
+    tails.append(b"")
+    shaped = np.frombuffer(b"\t".join(tails), np.uint8).reshape(-1, 4 * n)
+    lanes = shaped.view("<u4") ^ _TEXT_CALL
+    good = np.uint32(0x00010001)
+    if not others and not np.bitwise_or.reduce(lanes, axis=None) & ~good:
+        block.words = _packed(lanes.view(np.uint16).astype(np.uint8))
+        return
+    clean = ~(lanes & ~good).any(axis=1)
+    block.words = np.zeros((len(calls), words_per_row(2 * n)), np.uint64)
+    block.words[np.array(rows, np.int64)[clean]] = _packed(lanes[clean].view(np.uint16).astype(np.uint8))
+    digits, is_call = _digits(shaped[~clean].reshape(-1, n, 4))
+    odd = np.array(rows, np.int64)[~clean]
+    others += odd[~is_call].tolist()
+    block.odd = np.sort(np.concatenate([odd[is_call], np.array(others, np.int64)]))
+    block.alleles = np.empty((len(block.odd), n, 2), np.int16)
+    block.phased = np.empty((len(block.odd), n), bool)
+    at = np.searchsorted(block.odd, odd[is_call])
+    block.alleles[at] = digits[is_call]
+    block.phased[at] = shaped[~clean].reshape(-1, n, 4)[is_call, :, 1] == ord("|")
+    for j in others:
+        k = int(np.searchsorted(block.odd, j))
+        block.alleles[k], block.phased[k] = _split_calls(path, block.where(j), *calls[j], names)
+
+
+def _three_bytes(path: str | os.PathLike[str], where: str, keys: bytes, tail: bytes, n: int) -> bytes | None:
+    """The three bytes of GT of every sample, tabs between; None where a sample has more or less."""
+    if b"\0" in tail:
+        raise FormatError(path, "text without NUL bytes", "one", where)
     data = np.frombuffer(tail, np.uint8)
     tabs = np.flatnonzero(data == 9)
     if len(tabs) != n - 1:
@@ -436,53 +355,65 @@ def _calls_of_line(path: str | os.PathLike[str], where: str, keys: bytes, tail: 
     starts = np.concatenate([[0], tabs + 1])
     stops = np.concatenate([tabs, [len(data)]])
     padded = np.concatenate([data, np.full(4, 58, np.uint8)])
+    behind = np.where(starts + 3 < stops, padded[starts + 3], 58)
+    if ((stops - starts < 3) | (behind != 58)).any():
+        return None
     result = np.full((n, 4), 9, np.uint8)
     for k in range(3):
         result[:, k] = padded[starts + k]
-    behind = np.where(starts + 3 < stops, padded[starts + 3], 58)
-    bad = np.flatnonzero((stops - starts < 3) | (behind != 58))
-    if len(bad):
-        call = bytes(data[starts[bad[0]] : stops[bad[0]]]).split(b":")[0]
-        raise _bad_call(path, where, names[bad[0]], call.decode(errors="replace"))
     return result.tobytes()[:-1]
 
 
+def _digits(calls: NDArray[np.uint8]) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
+    """(alleles, whether it is calls) of records of four bytes a call: digit or dot, bar or slash, the same, tab."""
+    letters = calls[:, :, 0::2].astype(np.int16)
+    dots = letters == ord(".")
+    digits = np.where(dots, np.int16(MISSING), letters - ord("0"))
+    bars, tabs = calls[:, :, 1], calls[:, :, 3]
+    is_call = (
+        (dots | ((digits >= 0) & (digits <= 9))).all(axis=2) & ((bars == ord("|")) | (bars == ord("/"))) & (tabs == 9)
+    )
+    return digits, is_call.all(axis=1)
+
+
+def _split_calls(
+    path: str | os.PathLike[str], where: str, keys: bytes, tail: bytes, names: list[str]
+) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
+    """(alleles (persons, 2), phased (persons,)) of a line."""
+    columns = tail.split(b"\t")
+    if len(columns) != len(names):
+        raise FormatError(path, f"{9 + len(names)} columns, as the header has", f"{9 + len(columns)}", where)
+    calls = [_text_call(column.split(b":", 1)[0]) for column in columns]
+    if None in calls:
+        i = calls.index(None)
+        raise _bad_call(path, where, names[i], columns[i].decode(errors="replace"))
+    alleles = np.array(calls, np.int32)
+    return alleles[:, :2].astype(np.int16), alleles[:, 2] > 0
+
+
+@lru_cache(maxsize=4096)
+def _text_call(call: bytes) -> tuple[int, int, int] | None:
+    """(first allele, second, whether phased) of GT; None where it is no call of one or two alleles."""
+    found = _CALL.fullmatch(call)
+    if found is None:
+        return None
+    first, bar, second = found.groups()
+    alleles = [MISSING if allele == b"." else ABSENT if allele is None else int(allele) for allele in (first, second)]
+    if max(alleles) > np.iinfo(np.int16).max:
+        return None
+    return alleles[0], alleles[1], bar != b"/"
+
+
 def _bad_call(path: str | os.PathLike[str], where: str, name: str, call: str) -> FormatError:
+    """The error of what is no call of one or two alleles."""
+    if call.endswith("\r"):
+        return FormatError(path, "lines that end in LF", f"CR LF{accepted_by('text')}", where)
     call = call.split(":")[0][:20]
-    alleles = re.split(r"[|/]", call)
-    kind = ""
-    expected = _CALLS
-    if len(alleles) == 1:
-        kind = " (haploid)" if call.isdigit() else " (missing)"
-    elif len(alleles) > 2:
-        kind = " (more than two alleles)"
-    elif "." in alleles:
-        kind = " (missing)" if set(alleles) == {"."} else " (half missing)"
-    elif "/" in call:
-        kind, expected = " (not phased)", _PHASED
-    elif all(a.isdigit() for a in alleles):
-        kind = " (there is one ALT allele)"
-    return FormatError(path, expected, f"{call!r}{kind} for sample {name!r}", where)
+    kind = " (more than two alleles)" if len(re.split(r"[|/]", call)) > 2 else ""
+    return FormatError(path, CALLS, f"{call!r}{kind} for sample {name!r}", where)
 
 
 _TEXT_CALL = np.frombuffer(b"0|0\t", "<u4")[0]
-
-
-def _text_words(
-    path: str | os.PathLike[str], block: _Block, calls: NDArray[np.uint8], names: list[str]
-) -> NDArray[np.uint64]:
-    """Site-major words of calls that are four bytes each: allele, bar, allele, tab."""
-    lanes = calls.view("<u4") ^ _TEXT_CALL
-    good = np.uint32(0x00010001)
-    if np.bitwise_or.reduce(lanes, axis=None) & ~good:
-        j, i = (int(k[0]) for k in np.nonzero(lanes & ~good))
-        where = f"site {block.contig[j]}:{block.position[j]}"
-        line = calls[j].tobytes()
-        if line.count(b"\t") != len(names):  # as many bytes, but other columns
-            raise FormatError(path, f"{9 + len(names)} columns, as the header has", f"{9 + line.count(9)}", where)
-        call = line.split(b"\t")[i].decode(errors="replace")
-        raise _bad_call(path, where, names[i], call)
-    return _packed(lanes.view(np.uint16).astype(np.uint8))
 
 
 def _packed(nonzero: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -500,81 +431,100 @@ _FIXED = np.dtype([("contig", "<i4"), ("start", "<i4"), ("rlen", "<i4"), ("qual"
                    ("alleles", "<u2"), ("samples", "<u4")])  # fmt: skip
 
 
-def _bcf_blocks(
-    path: str | os.PathLike[str],
-    stream: _Stream,
-    names: list[str],
-    contigs: dict[int, str],
-    gt_key: int,
-    region: Region | None,
-) -> Iterator[_Block]:
-    order = _Order(path)
+def _bcf_blocks(stream: _Stream, cohort: Cohort, contigs: dict[int, str], gt_key: int) -> Iterator[Block]:
+    path = cohort.path
     while True:
         data = np.frombuffer(stream.data, np.uint8)
         start, calls, stop, size, damaged = _backend.find_bcf_records(data)
         if len(start):
-            yield _bcf_block(path, stream.data, data, start, calls, stop, names, contigs, gt_key, region, order)
+            yield _bcf_block(stream.data, data, start, calls, stop, cohort, contigs, gt_key)
+        if stream.data[size : size + 5] in (b"BCF\x02\x01", b"BCF\x02\x02"):
+            raise FormatError(path, "records only behind the header", _SECOND_HEADER, str(cohort.order))
         if damaged:
-            raise FormatError(path, "a BCF record", "other bytes", str(order))
+            raise FormatError(path, "a BCF record", "other bytes", str(cohort.order))
         del data  # so that the next bytes come to lie where these are
         stream.data = stream.data[size:]
         if not stream.more():
             break
     if stream.data:
-        raise FormatError(path, "a whole record", "a part of one: the file is cut", str(order))
+        raise FormatError(path, "a whole record", "a part of one: the file is cut", str(cohort.order))
 
 
 def _bcf_block(
-    path: str | os.PathLike[str],
     data: bytes,
     bytes_: NDArray[np.uint8],
     starts: NDArray[np.int64],
     calls: NDArray[np.int64],
     stops: NDArray[np.int64],
-    names: list[str],
+    cohort: Cohort,
     contigs: dict[int, str],
     gt_key: int,
-    region: Region | None,
-    order: _Order,
-) -> _Block:
+) -> Block:
     """The records at `starts`, whose calls start at `calls` and end before `stops`; `bytes_` is a view of `data`."""
+    path, names = cohort.path, cohort.names
     n = len(names)
     fixed = bytes_[starts[:, None] + np.arange(24)].view(_FIXED).reshape(-1)
-    block = _Block(position=(fixed["start"].astype(np.int64) + 1).tolist())
+    block = Block(position=(fixed["start"].astype(np.int64) + 1).tolist())
     try:
         block.contig = list(map(contigs.__getitem__, fixed["contig"].tolist()))
     except KeyError as error:
-        raise FormatError(path, "a contig that the header declares", f"number {error}", str(order)) from None
+        raise FormatError(path, "a contig that the header declares", f"number {error}", str(cohort.order)) from None
     _take_texts(path, data, bytes_, starts, calls, fixed["alleles"], block)
-    order.add(block)
-    kept = _in_region(block, region)
+    kept = cohort.wanted(block)
     if len(kept) < len(starts):
         block, calls, stops, fixed = block.select(kept), calls[kept], stops[kept], fixed[kept]
-    _check_alleles(path, block)
     wrong = np.flatnonzero(fixed["samples"] & 0xFFFFFF != n)
     if len(wrong):
         j, found = int(wrong[0]), int(fixed["samples"][wrong[0]]) & 0xFFFFFF
-        where = f"site {block.contig[j]}:{block.position[j]}"
-        raise FormatError(path, f"{n} samples, as the header has", f"{found}", where)
+        raise FormatError(path, f"{n} samples, as the header has", f"{found}", block.where(j))
     usual = (fixed["samples"] >> 24 > 0) & (stops - calls >= 3 + 2 * n) & (gt_key < 128)
     for k, byte in enumerate((0x11, gt_key, 0x21)):  # GT comes first, as two bytes a sample
         usual &= bytes_[np.where(usual, calls + k, 0)] == byte
     start = calls + 3
-    if not usual.all():
-        parts = []
-        for j, (first, stop, packed) in enumerate(
-            zip(calls.tolist(), stops.tolist(), fixed["samples"].tolist(), strict=True)
-        ):
-            where = f"site {block.contig[j]}:{block.position[j]}"
-            parts.append(_bcf_calls(path, where, memoryview(data)[first:stop], packed >> 24, gt_key, names))
-        bytes_ = np.frombuffer(b"".join(parts), np.uint8)
-        start = np.arange(len(parts)) * (2 * n)
-    block.words, bad = _backend.pack_bcf_calls(bytes_, start, n)
-    if bad is not None:
-        j, i = bad
-        call = bytes_[start[j] + 2 * i :][:2].view(np.int8)
-        raise _bad_call(path, f"site {block.contig[j]}:{block.position[j]}", names[i], _spelled(call.tolist()))
+    others = {}  # records with integers of more bytes, or other than two a sample
+    for j in np.flatnonzero(~usual).tolist():
+        part = memoryview(data)[int(calls[j]) : int(stops[j])]
+        at, kind, length = _place_of_calls(path, block.where(j), part, int(fixed["samples"][j]) >> 24, gt_key, n)
+        start[j] = calls[j] + at
+        if (kind, length) != (1, 2):
+            values = np.frombuffer(part[at:], f"<i{_SIZE[kind]}", n * length).reshape(n, length)
+            others[j] = _integers(path, block.where(j), values, names)
+    if not others:
+        block.words, bad = _backend.pack_bcf_calls(bytes_, start, n)
+        if bad is None:
+            return block
+    _take_odd_calls(path, block, bytes_, start, others, names)
     return block
+
+
+def _take_odd_calls(
+    path: str | os.PathLike[str],
+    block: Block,
+    bytes_: NDArray[np.uint8],
+    start: NDArray[np.int64],
+    others: dict[int, tuple[NDArray[np.int16], NDArray[np.bool_]]],
+    names: list[str],
+) -> None:
+    """Calls of records of which some are odd: two bytes a sample from `start` on, or those of `others`."""
+    n = len(names)
+    odd = dict(others)
+    clean = []
+    for j, first in enumerate(start.tolist()):
+        if j in odd:
+            continue
+        pairs = bytes_[first : first + 2 * n].reshape(n, 2)
+        if ((pairs[:, 0] >> 1 == 1) | (pairs[:, 0] >> 1 == 2)).all() and (
+            (pairs[:, 1] == 3) | (pairs[:, 1] == 5)
+        ).all():
+            clean.append(j)
+        else:
+            odd[j] = _integers(path, block.where(j), pairs.view(np.int8), names)
+    block.words = np.zeros((len(start), words_per_row(2 * n)), np.uint64)
+    block.words[clean], _ = _backend.pack_bcf_calls(bytes_, start[clean], n)
+    rows = sorted(odd)
+    block.odd = np.array(rows, np.int64)
+    block.alleles = np.array([odd[j][0] for j in rows], np.int16)
+    block.phased = np.array([odd[j][1] for j in rows], bool)
 
 
 def _take_texts(
@@ -584,7 +534,7 @@ def _take_texts(
     starts: NDArray[np.int64],
     calls: NDArray[np.int64],
     num_alleles: NDArray[np.uint16],
-    block: _Block,
+    block: Block,
 ) -> None:
     """Id, REF and ALT of every record: typed strings behind its 24 fixed bytes."""
     at = starts + 24
@@ -624,6 +574,11 @@ def _take_texts(
             raise FormatError(path, "a BCF record", "a damaged one", where)
         block.ref[j] = alleles[0] if alleles else "."
         block.alt[j] = ",".join(alleles[1:]) or "."
+    for j in [j for j, alt in enumerate(block.alt) if "," in alt]:
+        if block.alt[j].count(",") + 2 != num_alleles[j]:
+            raise FormatError(path, f"{num_alleles[j]} alleles", f"{block.alt[j][:40]!r} among them", block.where(j))
+    for j in [j for j, name in enumerate(block.id) if "\0" in name]:
+        raise FormatError(path, "text without NUL bytes", "one in the id", block.where(j))
 
 
 def _text(data: bytes, at: int) -> tuple[str, int]:
@@ -652,13 +607,10 @@ def _integer(data: bytes | memoryview, at: int) -> tuple[int, int]:
 _SIZE = {1: 1, 2: 2, 3: 4, 5: 4, 7: 1}
 
 
-def _bcf_calls(
-    path: str | os.PathLike[str], where: str, part: memoryview, num_formats: int, gt_key: int, names: list[str]
-) -> memoryview:
-    """The bytes of GT, two of each sample."""
-    n = len(names)
-    if gt_key < 128 and num_formats and part[:3] == bytes((0x11, gt_key, 0x21)) and len(part) >= 3 + 2 * n:
-        return part[3 : 3 + 2 * n]
+def _place_of_calls(
+    path: str | os.PathLike[str], where: str, part: memoryview, num_formats: int, gt_key: int, n: int
+) -> tuple[int, int, int]:
+    """(first byte of GT, its type, its integers a sample) among the values of a record, `part`."""
     at = 0
     try:
         for _ in range(num_formats):
@@ -669,10 +621,12 @@ def _bcf_calls(
             if length == 15:
                 length, at = _integer(part, at)
             stop = at + n * length * _SIZE[kind] if kind or length else at
-            if stop > len(part):
+            if stop > len(part) or length < 0:
                 raise ValueError(stop)
             if key == gt_key:
-                return _narrow(path, where, part[at:stop], kind, length, names)
+                if kind not in (1, 2, 3) or not length:
+                    raise FormatError(path, "genotypes as integers", f"{length} of type {kind}", where)
+                return at, kind, length
             at = stop
     except (IndexError, KeyError, ValueError) as error:
         if isinstance(error, FormatError):
@@ -681,19 +635,23 @@ def _bcf_calls(
     raise FormatError(path, "genotypes (FORMAT GT)", "none", where)
 
 
-def _narrow(
-    path: str | os.PathLike[str], where: str, part: memoryview, kind: int, length: int, names: list[str]
-) -> memoryview:
-    """GT as two bytes a sample, of integers of any width."""
-    if kind not in (1, 2, 3):
-        raise FormatError(path, "genotypes as integers", f"type {kind}", where)
-    values = np.frombuffer(part, f"<i{_SIZE[kind]}").reshape(len(names), length)
-    if length == 2 and kind != 1:
-        values = np.where((values >= 0) & (values < 127), values, 127)
-    if length != 2:
-        i = int(np.argmax((values >= 0).sum(axis=1) != 2)) if length > 2 else 0
+def _integers(
+    path: str | os.PathLike[str], where: str, values: NDArray[np.integer], names: list[str]
+) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
+    """(alleles (persons, 2), phased (persons,)) of GT as integers (persons, any length)."""
+    ended = values == np.iinfo(values.dtype).min + 1
+    alleles = (values.astype(np.int32) >> 1) - 1
+    wrong = (values < 0) & ~ended
+    wrong |= alleles > np.iinfo(np.int16).max
+    wrong[:, 0] |= ended[:, 0]
+    wrong[:, 1:] |= ended[:, :-1] & ~ended[:, 1:]
+    wrong[:, 2:] |= ~ended[:, 2:]
+    if wrong.any():
+        i = int(np.argmax(wrong.any(axis=1)))
         raise _bad_call(path, where, names[i], _spelled(values[i].tolist()))
-    return memoryview(values.astype(np.int8).tobytes())
+    pairs = np.full((len(names), 2), ABSENT, np.int16)
+    pairs[:, : values.shape[1]] = np.where(ended, ABSENT, alleles)[:, :2]
+    return pairs, values[:, 1] & 1 > 0 if values.shape[1] > 1 else np.ones(len(names), bool)
 
 
 def _spelled(values: Iterable[int]) -> str:
@@ -847,7 +805,7 @@ def _records(matrix: HaplotypeMatrix, start: int, count: int) -> Iterator[tuple[
     columns = (sites.contig, sites.position, sites.id, sites.ref, sites.alt)
     for contig, position, name, ref, alt in zip(*(column[start:stop].tolist() for column in columns), strict=True):
         if ref == UNKNOWN_ALLELE:
-            ref, alt = _UNKNOWN
+            ref, alt = UNKNOWN
         yield contig, position, name, ref, alt
 
 
