@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 from hapforge import _backend
 from hapforge.alignment import alphabet_of
 from hapforge.errors import FormatError, MissingDependencyError
-from hapforge.haplotypes import UNKNOWN_ALLELE, HaplotypeMatrix, Samples, words_per_row
+from hapforge.haplotypes import UNKNOWN_ALLELE, HaplotypeMatrix, Samples, Sites, words_per_row
 from hapforge.io import bgzf
 from hapforge.io.atomic import atomic_file, atomic_files
 from hapforge.io.records import ABSENT, CALLS, MISSING, UNKNOWN, Block, Cohort, Policy, accepted_by
