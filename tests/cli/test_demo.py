@@ -26,7 +26,9 @@ def small_demo(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_automatic, "settings_for", lambda H, **asked: settings_for(H, **asked) | small)
 
 
-def test_everything_is_written(small_demo: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_everything_is_written(
+    small_demo: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "demo"
     demo.command(out, seed=3)
     printed = capsys.readouterr().out
@@ -54,12 +56,15 @@ def test_everything_is_written(small_demo: None, tmp_path: Path, capsys: pytest.
     with pytest.raises(ValueError, match="-f replaces it"):
         demo.command(out)
     before = drawn.sha256()
+    monkeypatch.setattr(demo.evaluate, "command", lambda *_given, **_more: None)
     demo.command(out, seed=3, force=True, quiet=True)
     assert hf.read(out / "RBM.hapz").sha256() == before
 
 
 def test_an_interrupted_demo_goes_on(small_demo: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
+    evaluated = []
+    monkeypatch.setattr(demo.evaluate, "command", lambda *given, **_more: evaluated.append(given))
     demo.command(whole, quiet=True)
     fit = hf.models.RBM.fit
 
@@ -74,8 +79,9 @@ def test_an_interrupted_demo_goes_on(small_demo: None, tmp_path: Path, monkeypat
         patch.setattr(hf.models.RBM, "fit", interrupted)
         with pytest.raises(KeyboardInterrupt):
             demo.command(broken, quiet=True)
-    assert not (broken / "report.json").exists()
+    assert len(evaluated) == 1
     demo.command(broken, resume=True, quiet=True)
+    assert evaluated[1] == (broken / "train.hapz", [broken / "RBM.hapz"], broken / "report")
     assert hf.read(broken / "RBM.hapz").sha256() == hf.read(whole / "RBM.hapz").sha256()
 
 

@@ -501,6 +501,7 @@ def test_a_cmake_project(tmp_path):
         assert ("libhapforge.so.1" in needed) == (library == "hapforge")
 
 
+@pytest.mark.slow
 def test_a_package_built_on_the_kernels(tmp_path):
     """tests/examples/downstream finds hapforge by the entry point alone."""
     tool("c++", "g++", "clang++")

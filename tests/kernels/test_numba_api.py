@@ -222,6 +222,7 @@ print(json.dumps({{
 """
 
 
+@pytest.mark.slow
 def test_cached_callers_work_in_a_process_where_the_library_is_elsewhere(tmp_path):
     names = {}
     for name in NAMES:

@@ -193,6 +193,7 @@ def test_figures_far_from_the_window_are_taken_down_and_come_back(browser, repor
     assert browser.problems() == []
 
 
+@pytest.mark.slow
 def test_the_reader_of_a_whole_chromosome_and_many_rows_never_waits(browser, tmp_path):
     """Ten sets at 65,535 sites and 100,000 rows: bounded size, numbers and time."""
     sets = [f"set {i}" for i in range(10)]
