@@ -43,8 +43,8 @@ class CRBMConfig(AutomaticRBMConfig):
     first_window : int, sites of the first window of a contig; 0: as many as in a window
 
     Those of `AutomaticRBMConfig` are of every window, chosen where they are left open from the sites of the first of
-    the widest windows; the temperature once all windows are trained. `num_chains` is that of the first window of a
-    contig, an RBM; in the others a row of the batch has one chain. `training` can only be "rdm".
+    the widest windows; the temperature, of rectified units too, once all windows are trained. `num_chains` is that of
+    the first window of a contig, an RBM; in the others a row of the batch has one chain. `training` can only be "rdm".
     """
 
     window: int = 10_000
@@ -155,7 +155,8 @@ class CRBM(Model):
 
     def _prepare(self, H: HaplotypeMatrix) -> None:
         widest = max(self.windows(H.sites), key=lambda window: window.stop - window.first)
-        self.config = completed(self._asked, H.select_sites(widest.sites))
+        chosen = completed(self._asked, H.select_sites(widest.sites))
+        self.config = dataclasses.replace(chosen, temperature=self._asked.temperature)
 
     def fit(
         self,
