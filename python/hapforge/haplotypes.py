@@ -63,6 +63,8 @@ class Sites:
     contig : str or (num_sites,) str; one block per contig
     id : (num_sites,) str; may repeat or be "."
     ref, alt : (num_sites,) str; "." where the allele is not known
+    genetic_position_cm : float64 (num_sites,), centimorgans, NaN where they are not known; default nowhere. An
+        annotation: sites that are alike but for it are equal.
 
     Attributes
     ----------
@@ -72,10 +74,11 @@ class Sites:
     ------
     ValueError
         Positions below 1, 2**62 and above, or decreasing within a contig, a contig in two blocks, two records alike in
-        (position, ref, alt) with known alleles, wrong lengths.
+        (position, ref, alt) with known alleles, centimorgans that are infinite or decrease within a contig, wrong
+        lengths.
     """
 
-    __slots__ = ("alt", "contig", "id", "position", "position_known", "ref")
+    __slots__ = ("alt", "contig", "genetic_position_cm", "id", "position", "position_known", "ref")
 
     def __init__(
         self,
@@ -87,6 +90,7 @@ class Sites:
         ref: Any = None,
         alt: Any = None,
         position_known: bool | None = None,
+        genetic_position_cm: ArrayLike | None = None,
     ) -> None:
         if position is None:
             if num_sites is None:
@@ -108,10 +112,16 @@ class Sites:
         self.id = _frozen(_strings("." if id is None else id, n, "ids"))
         self.ref = _frozen(_strings(UNKNOWN_ALLELE if ref is None else ref, n, "ref"))
         self.alt = _frozen(_strings(UNKNOWN_ALLELE if alt is None else alt, n, "alt"))
+        cm = np.full(n, np.nan) if genetic_position_cm is None else np.array(genetic_position_cm, dtype=np.float64)
+        self.genetic_position_cm = _frozen(cm)
         self._check()
 
     def _check(self) -> None:
         position = self.position
+        if self.genetic_position_cm.shape != position.shape:
+            raise ValueError(
+                f"genetic_position_cm: expected {len(position)} numbers, found shape {self.genetic_position_cm.shape}"
+            )
         if len(position) == 0:
             return
         if (low := int(position.min())) < 1:
@@ -129,6 +139,7 @@ class Sites:
                 f"positions: expected them not to decrease within a contig, found {position[j]} after "
                 f"{position[j - 1]} at site {j}"
             )
+        self._check_genetic_positions(starts)
         same = np.concatenate([[False], (np.diff(position) == 0) & ~new_contig])
         run = np.flatnonzero(same | np.concatenate([same[1:], [False]]))
         seen: set[tuple[str, int, str, str]] = set()
@@ -142,6 +153,23 @@ class Sites:
                     f"{key[0]}:{key[1]} {_short(key[2])}>{_short(key[3])} again at site {j}"
                 )
             seen.add(key)
+
+    def _check_genetic_positions(self, starts: NDArray[np.int64]) -> None:
+        known = np.flatnonzero(~np.isnan(self.genetic_position_cm))
+        cm = self.genetic_position_cm[known]
+        if np.isinf(cm).any():
+            j = int(known[np.flatnonzero(np.isinf(cm))[0]])
+            raise ValueError(
+                f"genetic_position_cm: expected numbers or NaN, found {self.genetic_position_cm[j]} at site {j}"
+            )
+        contig = np.searchsorted(starts, known, side="right")
+        down = np.flatnonzero((np.diff(cm) < 0) & (np.diff(contig) == 0))
+        if len(down):
+            k = int(down[0])
+            raise ValueError(
+                "genetic_position_cm: expected centimorgans not to decrease within a contig, found "
+                f"{cm[k + 1]} after {cm[k]} at site {known[k + 1]}"
+            )
 
     def __len__(self) -> int:
         return len(self.position)
@@ -168,6 +196,19 @@ class Sites:
             ref=self.ref[index],
             alt=self.alt[index],
             position_known=self.position_known,
+            genetic_position_cm=self.genetic_position_cm[index],
+        )
+
+    def with_genetic_positions(self, centimorgans: ArrayLike) -> Sites:
+        """The same sites at these genetic positions, float64 (num_sites,), NaN where they are not known."""
+        return Sites(
+            self.position,
+            contig=self.contig,
+            id=self.id,
+            ref=self.ref,
+            alt=self.alt,
+            position_known=self.position_known,
+            genetic_position_cm=centimorgans,
         )
 
     def contig_blocks(self) -> list[tuple[str, int, int]]:
@@ -686,6 +727,7 @@ def _concat_sites(matrices: list[HaplotypeMatrix]) -> HaplotypeMatrix:
         id=np.concatenate([m.sites.id for m in parts]),
         ref=np.concatenate([m.sites.ref for m in parts]),
         alt=np.concatenate([m.sites.alt for m in parts]),
+        genetic_position_cm=np.concatenate([m.sites.genetic_position_cm for m in parts]),
     )
     words = _backend.concat_sites([m.words for m in parts], [m.num_sites for m in parts])
     labels: dict[str, Any] = {}

@@ -142,3 +142,19 @@ def test_real_chr20(shared_data: Path, tmp_path: Path) -> None:
     source = shared_data / "eur_chr20_ref300.vcf.gz"
     assert hapforge("convert", source, tmp_path / "x.hapz", "-r", "20:1,000,341-1,000,788").returncode == 0
     assert hf.read(tmp_path / "x.hapz").sites.position.tolist() == [1000341, 1000716, 1000788]
+
+
+def test_a_genetic_map(store: Path, tmp_path: Path, small_cohort: hf.HaplotypeMatrix) -> None:
+    genetic_map = tmp_path / "map.txt"
+    genetic_map.write_text("pos chr cM\n100 1 0\n7100 1 7\n100 2 0\n2000 2 1\n")
+    target = tmp_path / "out.hapz"
+    result = hapforge("convert", store, target, "--genetic-map", genetic_map)
+    assert result.returncode == 0
+    assert result.stderr == f"warning: {genetic_map}: 21 of 130 sites lie beyond the genetic map\n"
+    found = hf.read(target).sites.genetic_position_cm
+    assert found[:70] == pytest.approx((small_cohort.sites.position[:70] - 100) / 1000)
+    assert np.isnan(found[70:]).sum() == 21
+    result = hapforge("convert", store, tmp_path / "out.bcf", "--genetic-map", genetic_map)
+    assert result.returncode == 2
+    assert "--genetic-map: expected .npz or .hapz, which have a place for it, found" in result.stderr
+    assert not (tmp_path / "out.bcf").exists()

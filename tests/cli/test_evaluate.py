@@ -130,6 +130,19 @@ def test_other_commands_do_not_import_the_statistics() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
 
 
+def test_a_genetic_map(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "map.txt").write_text("pos chr cM\n1 1 0\n100000000 1 50\n")
+    arguments = ["real.npz", "syn.npz", "-o", "by_cm", "--metrics", "ld", "--genetic-map"]
+    assert run(monkeypatch, *arguments, "map.txt") == 0
+    assert json.loads((folder / "by_cm.json").read_text())["curves"]["ld_decay"]["unit"] == "cM"
+    capsys.readouterr()
+    (folder / "map.txt").write_text("pos chr cM\n1 X 0\n9 X 50\n")
+    assert run(monkeypatch, *arguments, "map.txt", "-f") == 2
+    assert "map.txt: expected a map of 1:" in capsys.readouterr().err
+    assert run(monkeypatch, *arguments, "absent.txt", "-f") == 2
+    assert "absent.txt: expected a file to read, found none" in capsys.readouterr().err
+
+
 def test_legend(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = ("-q", "--metrics", "allele_frequency")
     assert run(monkeypatch, "real.npz", "bare.hapt", "-o", "with", "--legend", "sites.legend", *options) == 0

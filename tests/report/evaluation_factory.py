@@ -286,7 +286,7 @@ def make_evaluation(
             "pairwise_differences": pairwise,
             "combined_components": CombinedPCA(explained[:2], cells, cells, density(cloud(0, 1)), densities),
             "principal_components": PairPCAs(components),
-            "ld_decay": LDDecayCurves(edges, decay, curves, True, dict.fromkeys(names, decay), decay, curves),
+            "ld_decay": LDDecayCurves(edges, decay, curves, "bp", dict.fromkeys(names, decay), decay, curves),
             "ld_matrices": matrices,
             "ld_correlation": correlation,
             "label_scores": LabelScores(by_labels),

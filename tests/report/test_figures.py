@@ -361,7 +361,7 @@ def _drawn(data, key):
 def test_ld_bins_stand_at_their_middle_on_the_log_axis():
     edges, real = np.array([0.0, 100.0, 10_000.0, 1e6]), np.array([0.5, 0.1, np.nan])
     curves = {"A": np.array([0.4, np.nan, np.nan])}
-    data = with_curve(make_evaluation(["A"], []), "ld_decay", LDDecayCurves(edges, real, curves, False))
+    data = with_curve(make_evaluation(["A"], []), "ld_decay", LDDecayCurves(edges, real, curves, "sites"))
 
     def drawn(data):
         return next(figure for figure in figures.build(data) if figure.key == "ld-decay")
@@ -371,7 +371,7 @@ def test_ld_bins_stand_at_their_middle_on_the_log_axis():
     assert "positions are not known" in panel.x_label
     assert plot(panel)["data"][1]["y"] == [0.4, None]
     assert "vary in both" not in drawn(data).caption
-    beside = LDDecayCurves(edges, real, curves, False, real_beside={"A": real})
+    beside = LDDecayCurves(edges, real, curves, "sites", real_beside={"A": real})
     assert "vary in both" in drawn(with_curve(data, "ld_decay", beside)).caption
 
 

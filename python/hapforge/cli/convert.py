@@ -32,6 +32,10 @@ def command(
     legend: Annotated[
         Path | None, typer.Option("--legend", help="Sites of a HAPT file; default NAME.legend[.gz] beside NAME.hapt.")
     ] = None,
+    genetic_map: Annotated[
+        Path | None,
+        typer.Option("--genetic-map", metavar="FILE", help="Positions in cM, of a map of HapMap, shapeit or plink."),
+    ] = None,
     mappable: Annotated[
         bool, typer.Option("--mappable", help="Leave the genotypes of .hapz uncompressed, for mapping into memory.")
     ] = False,
@@ -48,7 +52,9 @@ def command(
     kind = _common.check_cohort_output(target, force)
     if mappable and kind != "hapz":
         raise ValueError(f"--mappable: expected a .hapz file for it, found {target}")
-    for path in (samples, labels, legend):
+    if genetic_map is not None and not io.FORMATS[kind].genetic:
+        raise ValueError(f"--genetic-map: expected .npz or .hapz, which have a place for it, found {target}")
+    for path in (samples, labels, legend, genetic_map):
         if path is not None and not path.exists():
             raise ValueError(f"{path}: expected a file to read, found none")
     _common.set_threads(threads)
@@ -59,6 +65,8 @@ def command(
         matrix = io.read(
             source, region, samples, labels, maf=maf, legend=legend, progress=start(f"reading {source.name}", size)
         )
+        if genetic_map is not None:
+            matrix = io.read_genetic_map(genetic_map).attach(matrix)
         total = matrix.num_sites if io.FORMATS[kind].by_site else matrix.num_haplotypes
         io.write(matrix, target, mappable=mappable, progress=start(f"writing {target.name}", total))
     if not quiet:

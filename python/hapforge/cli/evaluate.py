@@ -69,6 +69,10 @@ def command(
             help="Only these statistics, of those that --list prints; default most of them.",
         ),
     ] = None,
+    genetic_map: Annotated[
+        Path | None,
+        typer.Option("--genetic-map", metavar="FILE", help="LD decay by cM: a map of HapMap, shapeit or plink."),
+    ] = None,
     controls: Annotated[
         str,
         typer.Option(
@@ -99,7 +103,7 @@ def command(
     outputs = [output.with_name(output.name + ending) for ending in ENDINGS]
     for path in outputs:
         check_output(path, force, file=True)
-    for path in (real, *synthetic, *(p for p in (holdout, legend, labels) if p is not None)):
+    for path in (real, *synthetic, *(p for p in (holdout, legend, labels, genetic_map) if p is not None)):
         if not path.exists():
             raise ValueError(f"{path}: expected a file to read, found none")
         if path.resolve() in {target.resolve() for target in outputs}:
@@ -124,6 +128,8 @@ def command(
         for name, path in files.items():
             cohort = io.read(path, labels=labels if name == "real" else None)
             cohorts[name] = cohort if legend is None else _with_sites(cohort, legend, path)
+            if name == "real" and genetic_map is not None:
+                cohorts[name] = io.read_genetic_map(genetic_map).attach(cohorts[name])
             inputs[name] = {"file": printable(path.name), "file_sha256": sha256_file(path)}
             logger.info("read %s from %s: %r", name, printable(path), cohorts[name])
         with progress(quiet) as start:
@@ -134,6 +140,7 @@ def command(
                 metrics=None if metrics is None else metrics.split(","),
                 seed=seed,
                 controls=controls.split(","),
+                ld_distance="bp" if genetic_map is None else "cM",
                 max_memory=memory,
                 progress=start,
                 provenance={"command": command_line, "inputs": inputs},

@@ -183,6 +183,7 @@ class Run:
     thinned_truth : Cohort, that many haplotypes of one half of the real persons
     holdout : Column or None
     notes : remarks for the reader; a statistic may add to them
+    ld_distance : "bp" or "cM", of LD decay
     scores : {set or control: {score name: Score}} of the statistics that are done
     """
 
@@ -193,8 +194,9 @@ class Run:
         models: Mapping[str, HaplotypeMatrix],
         seed: int,
         notes: list[str],
+        ld_distance: str,
     ) -> None:
-        self.seed, self.notes, self.sets = seed, notes, sets
+        self.seed, self.notes, self.sets, self.ld_distance = seed, notes, sets, ld_distance
         self.real = Cohort(matched["real"])
         halves = [person_halves(self.real.matrix.samples, seed, r) for r in range(REPEATS)]
         half_n = min(min(len(a), len(b)) for a, b in halves)

@@ -37,6 +37,7 @@ def evaluate(
     metrics: Sequence[str] | None = None,
     seed: int = 0,
     controls: Sequence[str] = NAMES,
+    ld_distance: str = "bp",
     max_memory: int | None = None,
     progress: Progress | None = None,
     provenance: Mapping[str, Any] | None = None,
@@ -58,6 +59,8 @@ def evaluate(
     seed : int >= 0, of every subsample, split and resample
     controls : any of "real_half" (always there), "bernoulli", "markov" (fitted to `real`; not of aligned
         sequences); default all
+    ld_distance : "bp", or "cM" where `real` has genetic positions (`io.GeneticMap.attach`): of the scores and curves of
+        LD decay, over the sites within the map
     max_memory : int, bytes that the process should stay below. Before every statistic of every set what it needs at
         most is compared with what is left; it is not computed where that is too much, and the rest goes on. This is
         no hard limit: the cohorts themselves and libraries that a statistic loads are not foreseen, only counted
@@ -91,6 +94,8 @@ def evaluate(
             name.encode()
         except UnicodeEncodeError:
             raise ValueError(f"synthetic: expected names that can be written as UTF-8, found {name!r}") from None
+    if ld_distance not in ("bp", "cM"):
+        raise ValueError(f"ld_distance: expected 'bp' or 'cM', found {ld_distance!r}")
     seed = check_seed(seed)
     chosen = _chosen(metrics, controls, sets, holdout)
     given = {"real": real, **sets, **({HOLDOUT: holdout} if holdout is not None else {})}
@@ -102,10 +107,12 @@ def evaluate(
     record = describe_run(given, seed, provenance)
     notes: list[str] = []
     matched = dict(zip(given, _matched(given, notes), strict=True))
+    if ld_distance == "cM" and not np.isfinite(matched["real"].sites.genetic_position_cm).any():
+        raise ValueError("ld_distance: expected genetic positions of the real set for cM, found none")
     if holdout is not None:
         _check_holdout(matched["real"], matched[HOLDOUT])
         notes.extend(same_persons(matched["real"], matched[HOLDOUT]))
-    run = Run(matched, list(sets), model_controls(matched["real"], controls, seed), seed, notes)
+    run = Run(matched, list(sets), model_controls(matched["real"], controls, seed), seed, notes, ld_distance)
     start = progress or (lambda _description, _total: lambda _count: None)
     scores = run.scores
     curves: dict[str, Any] = {}

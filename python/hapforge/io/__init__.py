@@ -32,8 +32,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hapforge.errors import FormatError
 from hapforge.haplotypes import HaplotypeMatrix, Sites
+from hapforge.io.genetic_map import GeneticMap, read_genetic_map
 from hapforge.io.records import Policy
 from hapforge.io.selection import Region, apply, check_maf, wanted_ids
 
@@ -41,12 +44,14 @@ __all__ = [
     "ENDINGS",
     "FORMATS",
     "Format",
+    "GeneticMap",
     "Policy",
     "check_form",
     "companions",
     "format_of_content",
     "format_of_name",
     "read",
+    "read_genetic_map",
     "size_of",
     "write",
 ]
@@ -65,6 +70,7 @@ class Format:
     selects : its module takes region, samples and frequency while reading; else they are cut out of the whole
     by_site : writing is counted by sites, else by haplotypes
     records : its module reads records, through `hapforge.io.records.Cohort`, and takes a policy for odd ones
+    genetic : it has a place for `Sites.genetic_position_cm`
     """
 
     title: str
@@ -72,13 +78,14 @@ class Format:
     selects: bool = False
     by_site: bool = False
     records: bool = False
+    genetic: bool = False
 
 
 FORMATS = {
     "vcf": Format("VCF or BCF", (".vcf", ".vcf.gz", ".bcf"), selects=True, by_site=True, records=True),
     "hapt": Format("HAPT", (".hapt", ".hapt.gz", ".hapt.zip")),
-    "npz": Format("NumPy archive", (".npz",)),
-    "hapz": Format("hapz store", (".hapz",), selects=True),
+    "npz": Format("NumPy archive", (".npz",), genetic=True),
+    "hapz": Format("hapz store", (".hapz",), selects=True, genetic=True),
     "fasta": Format("FASTA", tuple(f".{name}{gz}" for name in ("fasta", "fa", "faa", "fna") for gz in ("", ".gz"))),
 }
 """Every format by its name, which is also that of its module."""
@@ -272,4 +279,6 @@ def write(
     check_form(H.sites, path)
     if mappable and kind != "hapz":
         raise ValueError(f"mappable: expected a .hapz file for it, found {os.fspath(path)}")
+    if not FORMATS[kind].genetic and not np.isnan(H.sites.genetic_position_cm).all():
+        warnings.warn(f"{os.fspath(path)}: {FORMATS[kind].title} has no place for genetic positions", stacklevel=2)
     _module(kind).write(H, path, progress=progress, **({"mappable": True} if mappable else {}))

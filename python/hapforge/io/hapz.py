@@ -6,7 +6,8 @@ A folder with
   is bit ``j % 8`` of byte ``j // 8`` and site_bytes = 8 * words_per_row. Inner chunks of at most 512 haplotypes x 2048
   bytes (16,384 sites), each Blosc (zstd, no shuffle) and CRC-32C, in shards of at most 256 MiB;
 - ``variant_position``, ``variant_contig`` (index into ``contig_id``), ``variant_id``, ``variant_allele`` (REF, ALT),
-  ``sample_id`` (persons) under their VCF-Zarr names; ``variant_allele_count`` (of ALT), ``sample_phased``,
+  ``sample_id`` (persons) under their VCF-Zarr names; ``variant_genetic_position_cm`` where any is known;
+  ``variant_allele_count`` (of ALT), ``sample_phased``,
   ``haplotype_id``, ``haplotype_sample`` (index into ``sample_id``), ``haplotype_label_0`` ...: one chunk each, Blosc
   and CRC-32C. Text is UTF-8 of variable length;
 - attributes: ``hapforge_format`` (1), ``num_sites``, ``position_known``, ``labels`` (names), ``sha256`` (of each
@@ -53,6 +54,7 @@ from hapforge.io.selection import Region, frequent, no_site, rows_of, site_range
 Advance = Callable[[int], object]
 Array = NDArray[Any]
 FORMAT = 1
+_GENETIC = "variant_genetic_position_cm"
 _CHUNK_ROWS = 512
 _CHUNK_BYTES = 2048
 _SHARD_BYTES = 256 << 20
@@ -253,6 +255,7 @@ class Store:
                 ref=alleles[:, 0],
                 alt=alleles[:, 1],
                 position_known=self._attributes["position_known"],
+                genetic_position_cm=self._array(_GENETIC) if _GENETIC in self._metadata else None,
             )
         except (ValueError, IndexError) as error:
             raise FormatError(self.path, "sites that fit", str(error)) from None
@@ -597,6 +600,8 @@ class Writer:
         self._small("variant_position", sites.position)
         self._small("variant_id", sites.id)
         self._small("variant_allele", np.stack([sites.ref, sites.alt], axis=1))
+        if not np.isnan(sites.genetic_position_cm).all():
+            self._small(_GENETIC, sites.genetic_position_cm)
         self._small("variant_allele_count", self._counts)
         first = np.unique(samples.person, return_index=True)[1]
         self._small("sample_id", samples.sample_id[first])

@@ -35,7 +35,18 @@ from hapforge.io.selection import sample_ids_of
 Advance = Callable[[int], object]
 Array = NDArray[Any]
 _SITE_KEYS = {"chrom": "contig", "snp_id": "id", "a0": "ref", "a1": "alt"}
-_KEYS = {"packed", "shape", "hap_id", "sample_id", "phased", "pos", "position_known", "sha256", *_SITE_KEYS}
+_KEYS = {
+    "packed",
+    "shape",
+    "hap_id",
+    "sample_id",
+    "phased",
+    "pos",
+    "position_known",
+    "genetic_position_cm",
+    "sha256",
+    *_SITE_KEYS,
+}
 _REVERSED = np.array([int(f"{k:08b}"[::-1], 2) for k in range(256)], np.uint8)
 
 
@@ -79,6 +90,7 @@ def read(path: str | os.PathLike[str], *, progress: Advance | None = None) -> Ha
             arrays.get("pos"),
             num_sites=num_sites,
             position_known=None if known is None else bool(known),
+            genetic_position_cm=arrays.get("genetic_position_cm"),
             **{name: arrays.get(key) for key, name in _SITE_KEYS.items()},
         )
         samples = Samples(n, haplotype_id=hap_id, sample_id=sample_id, labels=labels, phased=arrays.get("phased"))
@@ -176,6 +188,8 @@ def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Ad
         "position_known": np.array(sites.position_known),
         **{key: _text(getattr(sites, name), name) for key, name in _SITE_KEYS.items()},
     }
+    if not np.isnan(sites.genetic_position_cm).all():
+        arrays["genetic_position_cm"] = sites.genetic_position_cm
     for name, values in samples.labels.items():
         key = f"label_{name}" if name in _KEYS or name.startswith("label_") else name
         if "/" in key or "\0" in key:

@@ -15,6 +15,7 @@ from hapforge.kernels.allele_counts import allele_counts
 from hapforge.kernels.joint_counts import joint_counts, ld_matrix
 
 NUM_DISTANCE_BINS = 50
+UNITS_PER_CM = 1_000_000  # of `at_genetic_positions`
 NUM_BLOCKS = 20
 MAX_CELLS = 200
 MAX_MATRIX_SITES = 4096  # of a float32 matrix of r²: 64 MiB
@@ -54,6 +55,28 @@ def ld_distance_edges(sites: Sites, num_bins: int = NUM_DISTANCE_BINS) -> NDArra
     end = max(longest + 1.0, math.nextafter(longest, math.inf), 3.0)  # above `longest` also beyond 2**53
     spaced = np.geomspace(max(typical, 2.0), end, num_bins)
     return np.unique(np.concatenate([[1.0], np.ceil(spaced)]))
+
+
+def at_genetic_positions(H: HaplotypeMatrix) -> HaplotypeMatrix:
+    """The sites whose genetic positions are known, in millionths of a centimorgan instead of base pairs.
+
+    So every statistic of LD by distance is one by genetic distance: a unit is about a base pair where recombination is
+    as frequent as in the human genome on average, 1 cM in 10^6 base pairs.
+
+    Raises
+    ------
+    ValueError
+        No site with a genetic position (`io.GeneticMap.attach` gives them).
+    """
+    known = np.flatnonzero(~np.isnan(H.sites.genetic_position_cm))
+    if not len(known):
+        raise ValueError("sites: expected genetic positions (a genetic map), found none")
+    kept = H if len(known) == H.num_sites else H.select_sites(known)
+    cm = kept.sites.genetic_position_cm
+    position = np.empty(len(known), np.int64)
+    for _, start, stop in kept.sites.contig_blocks():
+        position[start:stop] = np.rint((cm[start:stop] - cm[start]) * UNITS_PER_CM).astype(np.int64) + 1
+    return HaplotypeMatrix(kept.words, Sites(position, contig=kept.sites.contig), kept.samples, _checked=True)
 
 
 def site_blocks(num_sites: int, num_blocks: int = NUM_BLOCKS) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hapforge.evaluation.cohorts import Cohort, Column, Run, score
 from hapforge.evaluation.statistics._base import Statistic
-from hapforge.haplotypes import POSITION_LIMIT
+from hapforge.haplotypes import POSITION_LIMIT, HaplotypeMatrix
 from hapforge.kernels import ld_decay
 from hapforge.metrics.ld import COMMON_FREQUENCY, LDComparison, compare_ld, compare_sampled_ld, vary
 from hapforge.report.data import Rule, Score, ScoreText
@@ -18,6 +18,8 @@ from hapforge.report.figures.ld import LDCorrelation, LDDecayCurves, LDMatrices
 from hapforge.stats.ld import (
     MAX_MATRIX_SITES,
     NUM_SAMPLED_PAIRS,
+    UNITS_PER_CM,
+    at_genetic_positions,
     ld_distance_edges,
     r2_of_pairs,
     sample_site_pairs,
@@ -93,12 +95,19 @@ class LinkageDisequilibrium(Statistic):
 
     @cached_property
     def _edges(self) -> NDArray[np.float64]:
-        return ld_distance_edges(self.run.real.matrix.sites)
+        return ld_distance_edges(self._placed(self.run.real.matrix).sites)
+
+    def _placed(self, matrix: HaplotypeMatrix, kept: NDArray[np.bool_] | None = None) -> HaplotypeMatrix:
+        """The haplotypes with the positions that distances are taken of, of some sites."""
+        if self.run.ld_distance == "cM":
+            matrix = HaplotypeMatrix(matrix.words, self.run.real.matrix.sites, matrix.samples)
+        chosen = matrix if kept is None else matrix.select_sites(kept)
+        return at_genetic_positions(chosen) if self.run.ld_distance == "cM" else chosen
 
     def _compare(self, truth: Cohort, cohort: Cohort, lowest: float, cells: bool) -> tuple[LDComparison, str]:
         """A comparison, and the pairs of sites it is over."""
         kept = vary(truth.frequencies, lowest) & vary(cohort.frequencies, lowest)
-        real, synthetic, seed = truth.matrix, cohort.matrix, self.run.seed
+        real, synthetic, seed = self._placed(truth.matrix), self._placed(cohort.matrix), self.run.seed
         if np.count_nonzero(kept) > MAX_EXACT_SITES:
             found = compare_sampled_ld(real, synthetic, min_frequency=lowest, edges_bp=self._edges, seed=seed)
             text = _sampled_text(found)
@@ -131,7 +140,7 @@ class LinkageDisequilibrium(Statistic):
 
     def _real_curve(self, lowest: float) -> NDArray[np.float64]:
         real = self.run.real
-        kept = real.matrix.select_sites(vary(real.frequencies, lowest))
+        kept = self._placed(real.matrix, vary(real.frequencies, lowest))
         exact = kept.num_sites <= MAX_EXACT_SITES
         if exact:
             return ld_decay(kept, self._edges).mean_r2
@@ -140,11 +149,12 @@ class LinkageDisequilibrium(Statistic):
     def collect(self) -> dict[str, Any]:
         if not self._own:
             return {}
+        by_cm = self.run.ld_distance == "cM"
         curves = LDDecayCurves(
-            self._edges,
+            self._edges / UNITS_PER_CM if by_cm else self._edges,
             self._real_curve(0.0),
             {name: found.synthetic for name, found in self._own.items()},
-            self.run.real.matrix.sites.position_known,
+            "cM" if by_cm else "bp" if self.run.real.matrix.sites.position_known else "sites",
             {name: found.real for name, found in self._own.items()},
             self._real_curve(COMMON_FREQUENCY),
             {name: found.synthetic for name, found in self._own_common.items()},

@@ -20,13 +20,14 @@ class LDDecayCurves:
 
     `real` is over all sites that vary in the real set; a set's curve in `sets` and the real one in `real_beside` under
     the same name are over the sites that vary in both, and are what the scores compare. The two that end in `_common`
-    leave out the sites with an ALT frequency below 0.1 (in the real set, in either).
+    leave out the sites with an ALT frequency below 0.1 (in the real set, in either). Edges are in `unit`: "bp", "cM",
+    or "sites" where positions are not known.
     """
 
-    edges_bp: NDArray[np.float64]
+    edges: NDArray[np.float64]
     real: NDArray[np.float64]
     sets: dict[str, NDArray[np.float64]]
-    position_known: bool
+    unit: str
     real_beside: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     real_common: NDArray[np.float64] = field(default_factory=lambda: _NO_CURVE)
     sets_common: dict[str, NDArray[np.float64]] = field(default_factory=dict)
@@ -138,13 +139,13 @@ def _decay_panel(
     data: EvaluationData, ld: LDDecayCurves, real: NDArray[np.float64], sets: dict[str, NDArray[np.float64]]
 ) -> Panel:
     style = styles(data)
-    low, high = ld.edges_bp[:-1], ld.edges_bp[1:]
+    low, high = ld.edges[:-1], ld.edges[1:]
     centres = np.where(low > 0, np.sqrt(np.maximum(low, 0) * high), high / 2)
     names = in_order(data, sets)
     used = np.isfinite([real, *(sets[name] for name in names)]).any(axis=0)
     series = [Series("line", REAL.label, REAL, centres[used], real[used])]
     series += [Series("line", style[name].label, style[name], centres[used], sets[name][used]) for name in names]
-    unit = "bp" if ld.position_known else "sites; positions are not known"
+    unit = "sites; positions are not known" if ld.unit == "sites" else ld.unit
     return Panel("", f"distance ({unit})", "mean r²", series, log_x=True, legend=True)
 
 
