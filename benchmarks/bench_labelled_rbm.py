@@ -1,11 +1,13 @@
 """`LabelledRBM` on the 805 sites by continent: accuracy on test persons, draws by label, over steps and training.
 
-    python benchmarks/bench_labelled_rbm.py --data FOLDER [--seeds 3] [-o FILE]
+    python benchmarks/bench_labelled_rbm.py --data FOLDER [--only PART] [--seeds 3] [-o FILE]
 
 FOLDER holds 805_SNP_1000G_real.hapt.zip, 805_SNP.legend and 805_labels.tsv, of which nothing comes with the project.
 One in ten persons is held out by every seed; nothing is chosen by them. Training takes the default settings, on one
-thread. For comparison: real against real (training rows against test rows, equally many), one temperature for all
-labels, a tenth of the training persons with a label, persistent chains, a logistic regression.
+thread. Parts: "seeds", all labels known, and for comparison real against real (training rows against test rows, equally
+many), one temperature for all labels; "tenth", a tenth of the training persons with a label, beside a logistic
+regression; "pcd", persistent chains at two rates, and at the lower with a tenth of the labels. What the file has of
+other parts is kept.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ from hapforge.stats import allele_frequencies
 LABEL = "superpopulation"
 STEPS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
 AGES = (5, 10, 20, 40, 80, 120, 160, 200)
-PCD = {"training": "pcd", "gibbs_steps": 100, "epochs": 40, "num_chains": 500}
+PARTS = ("seeds", "tenth", "pcd")
+PCD = {"training": "pcd", "gibbs_steps": 100, "epochs": 100, "num_chains": 200}
+PCD_RATES = (0.05, 0.02)
 PCD_STEPS = (1, 3, 10, 30, 100, 300, 1000)
 DRAWS = 10  # for every test row, where one draw each would be noise
 
@@ -159,9 +163,35 @@ def trained(
     }
 
 
+def partly_labelled(train: hf.HaplotypeMatrix) -> hf.HaplotypeMatrix:
+    """The labels of nine persons in ten left out."""
+    some = train.samples.labels[LABEL].copy()
+    order = seeded_order(train.samples.num_persons, 1)
+    some[order[train.samples.person] >= train.samples.num_persons // 10] = ""
+    return train.with_labels({LABEL: some})
+
+
+def with_all_labels(whole: hf.HaplotypeMatrix, seed: int) -> dict[str, Any]:
+    train, test = whole.split(0.1, seed)
+    model, found = trained(train, test, seed, STEPS)
+    found["logistic_regression"] = regression(train, test)
+    found["by_label"] = by_label(model, train, test)
+    found["temperatures"] = temperatures(model, train, test, seed)
+    return {"test_rows": len(test.words), **found}
+
+
+def with_a_tenth(whole: hf.HaplotypeMatrix, seed: int) -> dict[str, Any]:
+    train, test = whole.split(0.1, seed)
+    partly = partly_labelled(train)
+    _, found = trained(partly, test, seed, STEPS)
+    labelled = partly.select_haplotypes(partly.samples.labels[LABEL] != "")
+    return {**found, "logistic_regression": regression(labelled, test)}
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--data", type=Path, required=True)
+    arguments.add_argument("--only", choices=PARTS, action="append", help="a part; may be given again; default: all")
     arguments.add_argument("--seeds", type=int, default=3)
     arguments.add_argument("-o", "--output", type=Path, default=workloads.HERE / "results" / "labelled_rbm.json")
     given = arguments.parse_args()
@@ -169,32 +199,25 @@ def main() -> None:
     _backend.set_threads(1)
     whole = hf.io.hapt.read(given.data / "805_SNP_1000G_real.hapt.zip", legend=given.data / "805_SNP.legend")
     whole = whole.with_labels(given.data / "805_labels.tsv")
-    record: dict[str, Any] = {"machine": workloads.machine(), "shape": whole.shape, "seeds": {}}
+    record: dict[str, Any] = json.loads(given.output.read_text()) if given.output.exists() else {"machine": {}}
+    record["shape"], machine = whole.shape, workloads.machine()
 
-    def write() -> None:
+    def keep(part: str, name: str, found: dict[str, Any]) -> None:
+        record["machine"][part] = machine
+        record.setdefault(part, {})[name] = found
+        print(f"{part} {name}: accuracy {found['accuracy']}, {found['confusion']}", flush=True)
         given.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
-    for seed in range(given.seeds):
-        train, test = whole.split(0.1, seed)
-        model, found = trained(train, test, seed, STEPS)
-        found["logistic_regression"] = regression(train, test)
-        found["by_label"] = by_label(model, train, test)
-        found["temperatures"] = temperatures(model, train, test, seed)
-        record["seeds"][str(seed)] = {"test_rows": len(test.words), **found}
-        print(f"seed {seed}: accuracy {found['accuracy']}, {found['confusion']}, {found['temperatures']}", flush=True)
-        write()
-    train, test = whole.split(0.1, 0)
-    some = train.samples.labels[LABEL].copy()
-    order = seeded_order(train.samples.num_persons, 1)
-    some[order[train.samples.person] >= train.samples.num_persons // 10] = ""
-    partly = train.with_labels({LABEL: some})
-    model, record["tenth_with_label"] = trained(partly, test, 0, STEPS)
-    record["tenth_with_label"]["logistic_regression"] = regression(partly.select_haplotypes(some != ""), test)
-    print(f"a tenth with label: {record['tenth_with_label']['accuracy']}", flush=True)
-    write()
-    model, record["pcd"] = trained(train, test, 0, PCD_STEPS, **PCD)
-    print(f"pcd: {record['pcd']['accuracy']}, {record['pcd']['by_steps']}", flush=True)
-    write()
+    for part in given.only or PARTS:
+        record[part] = {}
+        if part == "pcd":
+            train, test = whole.split(0.1, 0)
+            for rate in PCD_RATES:
+                keep(part, f"{rate:g}", trained(train, test, 0, PCD_STEPS, **PCD, learning_rate=rate)[1])
+            partly = trained(partly_labelled(train), test, 0, PCD_STEPS, **PCD, learning_rate=PCD_RATES[-1])[1]
+            keep(part, "a tenth with label", partly)
+        for seed in range(given.seeds if part != "pcd" else 0):
+            keep(part, str(seed), (with_all_labels if part == "seeds" else with_a_tenth)(whole, seed))
 
 
 if __name__ == "__main__":

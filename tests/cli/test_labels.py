@@ -60,14 +60,17 @@ def test_other_haplotypes_and_a_control(folder: Path, tmp_path: Path, capsys: py
     assert json.loads((tmp_path / "b.json").read_text())["control"] == {}
 
 
-def test_models_kept_during_training_know_their_age(folder: Path, tmp_path: Path) -> None:
+def test_models_kept_during_training_know_their_age(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     run, data = tmp_path / "run", folder / "data.hapz"
     settings = [*SETTINGS, "validation=0.3", "monitor_every=2", "temperature=1"]
     train.command("labelled_rbm", data, run, settings=settings, seed=5, quiet=True)
     best = json.loads((run / "monitor.jsonl").read_text().splitlines()[-1])["best_epoch"]
     for kept, age in ((run / "best", best), (run / "snapshots" / "3", 3)):
         assert hf.models.load(kept).training["epochs_done"] == age
-        labels.command(kept, data, tmp_path / f"of_{kept.name}", steps="2", quiet=True)
+        labels.command(kept, data, tmp_path / f"of_{kept.name}", steps="2")
+        assert " labels, 1 age; " in capsys.readouterr().err
         ages = json.loads((tmp_path / f"of_{kept.name}.json").read_text())["ages"]
         assert [of["epoch"] for of in ages] == [age]
 

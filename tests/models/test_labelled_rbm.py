@@ -262,7 +262,7 @@ def test_what_an_update_holds_against_the_data(
                 q @ hidden,
             )
             parts_of_all = zip(moments(p), more, moments(r), strict=True)
-            return [(x + y + weight * z) / (1 + 0.8 * weight) for x, y, z in parts_of_all]
+            return [(x + y + weight * z / 0.8) / (1 + weight) for x, y, z in parts_of_all]
 
         model, data_moments = both(drawn, free, 0.8 * told), both(known, without, known)
     if training == "pcd":

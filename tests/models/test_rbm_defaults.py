@@ -12,12 +12,20 @@ import pytest
 import hapforge as hf
 from hapforge.metrics import adversarial_accuracy, compare_ld, privacy_score
 from hapforge.models import _temperature, rbm
-from hapforge.models._automatic import LOOSE, RECTIFIED_DIFFERENCES, differences, nearness, settings_for
+from hapforge.models._automatic import (
+    LOOSE,
+    RECTIFIED_DIFFERENCES,
+    differences,
+    labelled_settings_for,
+    nearness,
+    settings_for,
+)
 from hapforge.models._temperature import TEMPERATURES, choose_temperature
 
 CHOSEN = (
     *("hidden", "num_hidden", "gibbs_steps", "epochs", "batch_size", "num_chains", "learning_rate", "whiten_above"),
 )
+WHITENED = ("epochs", "batch_size", "learning_rate", "whiten_above")
 SHORT = {"epochs": 3, "num_hidden": 9, "gibbs_steps": 2}
 
 
@@ -98,6 +106,41 @@ def test_rectified_units_that_see_less_learn_at_a_higher_rate() -> None:
     sizes = (1360, 680, 340, 100, 40)
     rates = [settings_for(unlinked(300, sites), hidden="relu")["learning_rate"] for sites in sizes]
     assert rates == pytest.approx([0.005, 0.005, 0.01, 0.02, 0.02], rel=0.01)
+
+
+def test_settings_of_labelled_machines(cohort: hf.HaplotypeMatrix) -> None:
+    """Whitened as others where haplotypes are close, with as many updates; and labels, which overlap there, told less.
+
+    Not where a rate of the plain gradient is asked for, nor persistent chains or aligned sequences.
+    """
+    close, plain = labelled_settings_for(cohort), labelled_settings_for(unlinked(300, 200))
+    assert [close[name] for name in WHITENED] == [settings_for(cohort)[name] for name in WHITENED]
+    assert close["telling_weight"] < 1 == plain["telling_weight"]
+    assert plain["whiten_above"] == 0
+    assert labelled_settings_for(cohort, learning_rate=0.1) == plain
+    assert labelled_settings_for(cohort, training="pcd")["whiten_above"] == 0
+    assert labelled_settings_for(cohort, num_hidden=600)["whiten_above"] == close["whiten_above"] / 2
+    letters = np.repeat(np.random.default_rng(0).integers(0, 4, (3, 20)), 10, axis=0)
+    sequences = hf.Alignment(letters, "ACGT").to_haplotypes()
+    assert nearness(sequences) == 0
+    assert labelled_settings_for(sequences) == plain
+
+
+def test_what_a_labelled_machine_leaves_open_is_chosen(cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
+    """Anew for every cohort, and kept."""
+    model = hf.models.LabelledRBM("population", num_hidden=9, epochs=2, temperature=1.0)
+    assert model.planned_epochs(cohort) == 2
+    assert hf.models.LabelledRBM().planned_epochs(cohort) == labelled_settings_for(cohort)["epochs"]
+    model.fit(cohort, seed=3, run=tmp_path / "run")
+    chosen = labelled_settings_for(cohort, num_hidden=9) | {"epochs": 2}
+    assert {name: getattr(model.config, name) for name in chosen} == chosen
+    assert hf.models.load(tmp_path / "run").config == model.config
+    loose = unlinked(60, 30).with_labels({"population": ["a", "b"] * 30})
+    model.fit(loose)
+    assert model.config.whiten_above == 0
+    plain = hf.models.LabelledRBM("population", num_hidden=9, epochs=2, temperature=1.0, whiten_above=1e9)
+    whitened = hf.models.LabelledRBM("population", num_hidden=9, epochs=2, temperature=1.0).fit(cohort, seed=3)
+    assert not np.array_equal(plain.fit(cohort, seed=3).weights, whitened.weights)
 
 
 def test_what_is_left_open_is_chosen_and_written_down(cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:

@@ -77,10 +77,10 @@ def command(
         with atomic_file(path) as temporary:
             temporary.write_bytes(content)
     if not quiet:
-        last = max(study.updates)
+        last, ages = max(study.updates), len(study.updates)
         stderr.print(
             f"{printable(output)}.*: {len(study.codes)} test haplotypes, {len(study.counts)} labels, "
-            f"{len(study.updates)} ages; {100 * study.accuracy[last]:.1f} % of the labels told rightly",
+            f"{ages} age{'s' if ages > 1 else ''}; {100 * study.accuracy[last]:.1f} % of the labels told rightly",
             markup=False,
         )
 

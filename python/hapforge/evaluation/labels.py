@@ -71,7 +71,7 @@ def study_labels(
     appendix C.
     """
     seed = check_seed(seed)
-    aged = dict(models) if isinstance(models, Mapping) else {_epochs(models): models}
+    aged = dict(models) if isinstance(models, Mapping) else {models.training["epochs_done"]: models}
     if not aged:
         raise ValueError("models: expected at least one, found none")
     oldest = aged[max(aged)]
@@ -141,11 +141,6 @@ def _with_label(name: str, cohort: HaplotypeMatrix, label: str) -> HaplotypeMatr
         )
     texts = values.astype(np.dtypes.StringDType())
     return cohort.with_labels({label: texts}).select_haplotypes(np.flatnonzero(texts != ""))
-
-
-def _epochs(model: Any) -> int:
-    done: int = model.training.get("epochs_done", model.config.epochs)
-    return done
 
 
 def _updates_of_epoch(model: LabelledRBM) -> int:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, TypeVar
 
+from hapforge.alignment import alphabet_of
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 from hapforge.kernels import allele_counts, nearest_neighbours
-from hapforge.models._rbm_config import AutomaticRBMConfig
+from hapforge.models._rbm_config import AutomaticRBMConfig, RBMConfig
 
 LOOSE = 0.25
 RECTIFIED_DIFFERENCES = 400
 _RECTIFIED_RATE, _HIGHEST_RATE, _AT_DIFFERENCES = 0.005, 0.02, 340
 _ROWS = 5000
 _BATCH = 250
-_Config = TypeVar("_Config", bound=AutomaticRBMConfig)
+_Config = TypeVar("_Config", bound=RBMConfig)
+_Automatic = TypeVar("_Automatic", bound=AutomaticRBMConfig)
 
 
 def differences(H: HaplotypeMatrix) -> float:
@@ -106,15 +108,65 @@ def settings_for(
         "hidden": "relu" if rectified else "bernoulli",
         "num_hidden": 300,
         "gibbs_steps": 10,
-        "epochs": max(1, round(2500 / round(num_rows / min(_BATCH, num_rows)))),
+        "epochs": _epochs_of_a_region(num_rows),
         "batch_size": min(_BATCH, num_rows),
         "num_chains": 250,
-        "learning_rate": _RECTIFIED_RATE if rectified else 0.6 if H.num_sites <= 2000 else 0.3,
-        "whiten_above": 0.0 if rectified or learning_rate else 180 / max(300, num_hidden),
+        "learning_rate": _RECTIFIED_RATE if rectified else _whitened_rate(H),
+        "whiten_above": 0.0 if rectified or learning_rate else _whitened_above(num_hidden),
     }
 
 
-def completed(config: _Config, H: HaplotypeMatrix) -> _Config:
+def completed(config: _Automatic, H: HaplotypeMatrix) -> _Automatic:
     """The config with what it leaves open as `settings_for` chooses it (but for a temperature that it doesn't)."""
-    chosen = settings_for(H, hidden=config.hidden, learning_rate=config.learning_rate, num_hidden=config.num_hidden)
+    asked = {name: getattr(config, name) for name in ("hidden", "learning_rate", "num_hidden")}
+    return filled(config, settings_for(H, **asked))
+
+
+def filled(config: _Config, chosen: dict[str, Any]) -> _Config:
+    """The config, with a chosen setting where it leaves one open ("" or 0)."""
     return dataclasses.replace(config, **{name: value for name, value in chosen.items() if not getattr(config, name)})
+
+
+def labelled_settings_for(
+    H: HaplotypeMatrix, *, training: str = "rdm", learning_rate: float = 0.0, num_hidden: int = 300
+) -> dict[str, Any]:
+    """Settings of a labelled machine by its training cohort.
+
+    Where haplotypes of a region nearly repeat each other (`nearness` below `LOOSE`) the gradient is whitened, as that
+    of `settings_for` is, and labels overlap: telling them counts an eighth of drawing by them, since at equal weight
+    draws do not keep to their labels (benchmarks/results/labelled_lct.json). Elsewhere, for aligned sequences and for
+    persistent chains it is not whitened.
+
+    Parameters
+    ----------
+    training : "rdm" or "pcd"
+    learning_rate : rate that is asked for, one of a gradient that is not whitened; 0: none
+    num_hidden : number of hidden units
+
+    Returns
+    -------
+    dict of epochs, batch_size, learning_rate, whiten_above, telling_weight
+    """
+    num_rows = H.num_haplotypes
+    if training == "rdm" and not learning_rate and not alphabet_of(H.sites) and nearness(H) < LOOSE:
+        return {
+            "epochs": _epochs_of_a_region(num_rows),
+            "batch_size": min(_BATCH, num_rows),
+            "learning_rate": _whitened_rate(H),
+            "whiten_above": _whitened_above(num_hidden),
+            "telling_weight": 0.125,
+        }
+    return {"epochs": 200, "batch_size": 500, "learning_rate": 0.2, "whiten_above": 0.0, "telling_weight": 1.0}
+
+
+def _epochs_of_a_region(num_rows: int) -> int:
+    """As many as 2,500 updates."""
+    return max(1, round(2500 / round(num_rows / min(_BATCH, num_rows))))
+
+
+def _whitened_rate(H: HaplotypeMatrix) -> float:
+    return 0.6 if H.num_sites <= 2000 else 0.3
+
+
+def _whitened_above(num_hidden: int) -> float:
+    return 180 / max(300, num_hidden)

@@ -200,6 +200,7 @@ class TrainedModel(Model):
 
     def planned_epochs(self, H: HaplotypeMatrix) -> int:
         """Epochs that `fit` takes for a cohort."""
+        self._prepare(H)
         epochs: int = self.config.epochs
         return epochs
 

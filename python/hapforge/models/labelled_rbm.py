@@ -18,6 +18,7 @@ from hapforge import _backend
 from hapforge.alignment import alphabet_of, states_of
 from hapforge.haplotypes import HaplotypeMatrix, Sites
 from hapforge.models import _store
+from hapforge.models._automatic import filled, labelled_settings_for
 from hapforge.models._boltzmann import BoltzmannLearner
 from hapforge.models._boltzmann_model import ROWS, BoltzmannModel
 from hapforge.models._fixed_point import BITS
@@ -33,6 +34,7 @@ from hapforge.models._workers import Workers, device_of
 
 _STR = np.dtypes.StringDType()
 _WEIGHT_UNITS = 1024
+_OPEN = ("epochs", "batch_size", "learning_rate", "temperature")
 _FEWEST_ROWS = 100  # of a label, by which a temperature is chosen
 
 
@@ -42,12 +44,15 @@ class LabelledRBMConfig(RBMConfig):
     Attributes
     ----------
     label : str, the name in `H.samples.labels`
+    epochs, batch_size, learning_rate, whiten_above : as in `RBMConfig`; 0, the default: chosen from the training cohort
+        when training begins, see `hapforge.models._automatic.labelled_settings_for` (`whiten_above` stays 0 where
+        nothing is to be whitened; 1e9, above any variance, is how to ask for that)
     training : "rdm" (out of equilibrium), two gradients of chains that start anew, one of each kind for every row of
         the batch; "pcd", `num_chains` persistent chains of haplotype and label, for comparison
     telling_weight : float in [1/1024, 1024], weight of the gradient that learns to tell labels over that which learns
-        to draw by them ("rdm" only; rounded to multiples of 1/1024, so that sums stay exact). Where labels overlap, the
-        two pull the coupling of label and hidden units apart: chains of k steps need it stronger than what a
-        haplotype tells of its label. Below 1, draws follow their labels more closely
+        to draw by them, each a mean over its rows, those with a label or all ("rdm" only); 0, the default: chosen, as
+        above. Where labels overlap, the two pull the coupling of label and hidden units apart: chains of k steps
+        need it stronger than what a haplotype tells of its label. Below 1, draws follow their labels more closely
     temperature : as in `hapforge.models.rbm.RBMConfig`; 0, the default: one for every label, chosen after training by
         its training rows (`hapforge.models._temperature.choose_temperature`); draws before are at 1, and so are those
         of labels with fewer than 100 training rows
@@ -56,17 +61,18 @@ class LabelledRBMConfig(RBMConfig):
 
     label: str = "superpopulation"
     num_hidden: int = 300
-    epochs: int = 200
-    learning_rate: float = 0.2
-    telling_weight: float = 1.0
+    epochs: int = 0
+    batch_size: int = 0
+    learning_rate: float = 0.0
+    telling_weight: float = 0.0
     temperature: float = 0.0
 
     def __post_init__(self) -> None:
         chosen = {field.name: getattr(self, field.name) for field in fields(RBMConfig)}
-        RBMConfig(**{name: value for name, value in chosen.items() if value or name != "temperature"})  # checks them
+        RBMConfig(**{name: value for name, value in chosen.items() if value or name not in _OPEN})  # checks them
         if not self.label:
             raise ValueError("label: expected the name of a label, found ''")
-        if not 1 <= self.telling_weight * _WEIGHT_UNITS <= _WEIGHT_UNITS**2:
+        if self.telling_weight and not 1 <= self.telling_weight * _WEIGHT_UNITS <= _WEIGHT_UNITS**2:
             raise ValueError(f"telling_weight: expected 1/1024 to 1024, found {self.telling_weight}")
         for name, allowed in (("training", ("rdm", "pcd")), ("hidden", ("bernoulli",))):
             if getattr(self, name) not in allowed:
@@ -87,6 +93,9 @@ class LabelledRBM(BoltzmannModel):
     unit: its letter is drawn by the softmax of the fields of all letters, in the same integers as the label is, and W
     and a are kept in the zero-sum gauge (their means over the letters of a position are 0). A column of W is then a
     letter at a position, in the order of `sites`.
+
+    Settings that are left open are chosen from the training cohort when `fit` begins (`LabelledRBMConfig`), and then
+    stand in `config`; in a region, where haplotypes nearly repeat each other, the gradient is whitened.
 
     Centring, rounding and random numbers are those of `hapforge.models.RBM`: the same seed gives the same weights and
     draws on any number of threads, and the same weights by any number of processes of torchrun, resumed or not.
@@ -109,10 +118,11 @@ class LabelledRBM(BoltzmannModel):
     config_type: ClassVar[type] = LabelledRBMConfig
     SAMPLING: ClassVar[dict[str, type]] = {"steps": int, "temperature": float}
     TAKES_SEQUENCES: ClassVar[bool] = True
+    config: LabelledRBMConfig
 
     def __init__(self, label: str = "superpopulation", **settings: Any) -> None:
         super().__init__()
-        self.config: LabelledRBMConfig = LabelledRBMConfig(label=label, **settings)
+        self.config = self._asked = LabelledRBMConfig(label=label, **settings)
 
     @property
     def labels(self) -> list[str]:
@@ -259,6 +269,10 @@ class LabelledRBM(BoltzmannModel):
         chosen = self.training.get("temperature", {})
         return {label: chosen[label]["temperature"] if label in chosen else 1.0 for label in self.labels}
 
+    def _prepare(self, H: HaplotypeMatrix) -> None:
+        asked = {name: getattr(self._asked, name) for name in ("training", "learning_rate", "num_hidden")}
+        self.config = filled(self._asked, labelled_settings_for(H, **asked))
+
     def _conclude(self, H: HaplotypeMatrix, validation: HaplotypeMatrix | None, seed: int) -> None:
         if self.config.temperature:
             return
@@ -352,6 +366,9 @@ class LabelledLearner(BoltzmannLearner):
             self._to_zero_sum()
         if config.training == "pcd":
             self.chains = self._unit.random(self.chains, stream_seed(seed, "persistent"))
+        # each gradient is a mean over its rows, those with a label or all; sums stay exact by multiples of 1/1024
+        weight = config.telling_weight * H.num_haplotypes / int((codes >= 0).sum())
+        self._telling_weight = round(weight * _WEIGHT_UNITS) / _WEIGHT_UNITS
         self._right, self._asked = 0, 0
 
     def machine(self) -> Machine:
@@ -406,7 +423,7 @@ class LabelledLearner(BoltzmannLearner):
         def sums(rows: Tensor) -> list[Moments]:
             return workers.share(len(rows), lambda first, last: machine.sums(rows[first:last]))
 
-        weight = round(self._config.telling_weight * _WEIGHT_UNITS) / _WEIGHT_UNITS
+        weight = self._telling_weight
 
         def weighted(parts: list[Moments]) -> list[Moments]:
             return parts if weight == 1 else [Moments(*(total.double() * weight for total in part)) for part in parts]
@@ -415,7 +432,7 @@ class LabelledLearner(BoltzmannLearner):
         data = self._mean(sums(batch) + weighted(sums(some)), n, machine.unit)
         model = self._mean(workers.share(len(batch), draw) + weighted(sums(told)), n, machine.unit)
         share = n / len(batch)  # of the sites' gradient, which rows that are told have none of
-        self.step(data, model, rate * share / (1 + weight))
+        self.step(data, model, rate * share / (1 + self._config.telling_weight))
         return float(share * (data.visible - model.visible)[: unit.num_sites].abs().mean())
 
     def _told(self, machine: Machine, rows: Tensor, steps: int, seed: int) -> Tensor:

@@ -304,10 +304,6 @@ class RBM(BoltzmannModel):
         """
         return self.transform(H).astype(np.float64) @ self.singular_vectors(k).hidden
 
-    def planned_epochs(self, H: HaplotypeMatrix) -> int:
-        self._prepare(H)
-        return self.config.epochs
-
     def _prepare(self, H: HaplotypeMatrix) -> None:
         if isinstance(self._asked, AutomaticRBMConfig):
             self.config = completed(self._asked, H)
