@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -158,3 +159,45 @@ def test_a_genetic_map(store: Path, tmp_path: Path, small_cohort: hf.HaplotypeMa
     assert result.returncode == 2
     assert "--genetic-map: expected .npz or .hapz, which have a place for it, found" in result.stderr
     assert not (tmp_path / "out.bcf").exists()
+
+
+ODD = """##fileformat=VCFv4.2
+#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tA\tB
+1\t10\t.\tA\tG,T\t.\t.\t.\tGT\t0|1\t2|1
+1\t20\t.\tA\tG\t.\t.\t.\tGT\t0|.\t1|1
+1\t30\t.\tA\tG\t.\t.\t.\tGT\t0/1\t1|1
+"""
+
+
+def test_policies_for_odd_input(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.vcf", tmp_path / "out.npz"
+    source.write_text(ODD)
+    refused = hapforge("convert", source, target)
+    assert (refused.returncode, refused.stdout, target.exists()) == (2, "", False)
+    assert refused.stderr == (
+        f"hapforge: {source}, site 1:10: expected one ALT allele, found G,T (multi-allelic); "
+        "--policy multiallelic=split|skip|major accepts it\n"
+    )
+    options = ["--policy", "multiallelic=split", "--policy", "missing=skip", "--policy", "unphased=keep"]
+    done = hapforge("convert", source, target, *options)
+    assert done.returncode == 0
+    assert done.stderr == (
+        f"{source}: 1 multi-allelic record split into 2 sites; 1 unphased heterozygous call kept at 1 site; "
+        "1 site with missing alleles left out\n"
+    )
+    matrix = hf.read(target)
+    np.testing.assert_array_equal(matrix.to_dense(), [[0, 0, 0], [1, 0, 1], [0, 1, 1], [1, 0, 1]])
+    assert matrix.samples.phased.tolist() == [False, True]
+    quiet = hapforge("convert", source, target, "-f", "-q", *options)
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+    about = hapforge("info", source, *options)
+    assert about.stderr == done.stderr
+    assert "not phased" in about.stdout
+    for text, message in (
+        ("mising=skip", "policy: expected a kind out of multiallelic, .* found 'mising' .did you mean 'missing'.."),
+        ("missing=split", "policy: expected missing to be one of error, skip, major, found 'split'"),
+        ("missing", "policy: expected KIND=CHOICE, as in multiallelic=split, found 'missing'"),
+    ):
+        wrong = hapforge("convert", source, tmp_path / "x.npz", "--policy", text)
+        assert wrong.returncode == 2
+        assert re.fullmatch(f"hapforge: {message}\n", wrong.stderr)

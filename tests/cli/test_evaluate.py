@@ -10,13 +10,14 @@ import sys
 import warnings
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 
 import hapforge as hf
 from hapforge.cli import main
 from hapforge.cli.evaluate import set_names
-from hapforge.evaluation import EQUAL_N, METRICS, SCORES
+from hapforge.evaluation import EQUAL_N, METRICS, SCORES, json_schema
 from hapforge.evaluation.statistics import STATISTICS
 
 
@@ -239,3 +240,30 @@ def test_names_that_are_no_utf8(
 def test_set_names() -> None:
     paths = [Path(p) for p in ("a/x.hapt.zip", "b/x.vcf.gz", "x.hapz", "holdout.npz", "real half.npz", "v1.2.npz")]
     assert set_names(paths) == ["x", "x (2)", "x (3)", "holdout (2)", "real half (2)", "v1.2"]
+
+
+def test_odd_input_is_counted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    hf.write(hf.read(folder / "real.npz"), folder / "real.vcf")
+    lines = (folder / "real.vcf").read_text().splitlines()
+    first = next(k for k, line in enumerate(lines) if line[0] != "#")
+    lines[first] = lines[first].replace("\tG\t", "\tG,T\t")  # the second ALT has no calls
+    lines[first + 1] = lines[first + 1].replace("0|0", ".|.", 2).replace("0|1", ".|.", 1)
+    gaps = 2 * lines[first + 1].count(".|.")
+    (folder / "real.vcf").write_text("\n".join(lines) + "\n")
+    assert run(monkeypatch, "real.vcf", "syn.npz", "-o", "out", "--metrics", "allele_frequency") == 2
+    assert "--policy multiallelic=split|skip|major accepts it" in capsys.readouterr().err
+    policies = ["--policy", "multiallelic=major", "--policy", "missing=major"]
+    assert run(monkeypatch, "real.vcf", "syn.npz", "-o", "out", "--metrics", "allele_frequency", *policies) == 0
+    said = f"{gaps} missing alleles set to the commoner one at 1 site"
+    said = f"1 multi-allelic record brought down to the commonest ALT; {said}"
+    assert f"real.vcf: {said}\n" in capsys.readouterr().err
+    assert f"odd input in real: {said}\n" in (folder / "out.log").read_text()
+    payload = json.loads((folder / "out.json").read_text())
+    jsonschema.Draft202012Validator(json_schema()).validate(payload)
+    entry = payload["provenance"]["inputs"]["real"]
+    assert entry["policy"] == {"multiallelic": "major", "missing": "major"}
+    assert entry["policy_changes"] == {"multiallelic": {"records": 1}, "missing": {"alleles": gaps, "sites": 1}}
+    assert "policy" not in payload["provenance"]["inputs"]["syn"]

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,6 +17,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from hapforge import _backend
 from hapforge.errors import MissingDependencyError
 
+if TYPE_CHECKING:
+    from hapforge.haplotypes import HaplotypeMatrix
+    from hapforge.io import Policy
+
 Threads = Annotated[
     int | None,
     typer.Option("--threads", min=1, max=4096, help="Threads for everything; default HAPFORGE_THREADS or all cores."),
@@ -24,6 +28,16 @@ Threads = Annotated[
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]
 Force = Annotated[bool, typer.Option("-f", "--force", help="Replace what is there.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no remarks.")]
+PolicyTexts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--policy",
+        metavar="KIND=CHOICE",
+        help="What to do with odd input that is refused otherwise, as multiallelic=split; may be given many times. "
+        "multiallelic: split, skip, major. symbolic, unphased: skip, keep. missing: skip, major. haploid: skip, "
+        "double. duplicate: skip. unsorted: sort. text: accept.",
+    ),
+]
 
 stdout = Console(highlight=False, soft_wrap=True)
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -78,6 +92,17 @@ def check_cohort_output(path: Path, force: bool, num_haplotypes: int | None = No
     for place in (path, *io.companions(path)):
         check_output(place, force, file=kind != "hapz")
     return kind
+
+
+def read_cohort(path: Path, policy: Policy | list[str] | None, quiet: bool, **arguments: Any) -> HaplotypeMatrix:
+    """`hapforge.read`; what was left out or changed is said on stderr. `policy`: one for this file, or KIND=CHOICE."""
+    from hapforge import io
+
+    rules = policy if isinstance(policy, io.Policy) else io.Policy.parse(policy or [])
+    matrix = io.read(path, policy=rules, **arguments)
+    if (changed := rules.summary()) and not quiet:
+        stderr.print(f"{printable(path)}: {changed}", markup=False)
+    return matrix
 
 
 def printable(text: str | os.PathLike[str]) -> str:

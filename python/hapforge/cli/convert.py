@@ -36,6 +36,7 @@ def command(
         Path | None,
         typer.Option("--genetic-map", metavar="FILE", help="Positions in cM, of a map of HapMap, shapeit or plink."),
     ] = None,
+    policy: _common.PolicyTexts = None,
     mappable: Annotated[
         bool, typer.Option("--mappable", help="Leave the genotypes of .hapz uncompressed, for mapping into memory.")
     ] = False,
@@ -62,8 +63,16 @@ def command(
         warnings.simplefilter("ignore")
     size = io.size_of(source)
     with _common.progress(quiet) as start:
-        matrix = io.read(
-            source, region, samples, labels, maf=maf, legend=legend, progress=start(f"reading {source.name}", size)
+        matrix = _common.read_cohort(
+            source,
+            policy,
+            quiet,
+            region=region,
+            samples=samples,
+            labels=labels,
+            maf=maf,
+            legend=legend,
+            progress=start(f"reading {source.name}", size),
         )
         if genetic_map is not None:
             matrix = io.read_genetic_map(genetic_map).attach(matrix)

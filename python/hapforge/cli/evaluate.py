@@ -8,13 +8,25 @@ import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from hapforge.cli._common import Force, Quiet, Seed, Threads, check_output, printable, progress, set_threads, stdout
+from hapforge.cli._common import (
+    Force,
+    PolicyTexts,
+    Quiet,
+    Seed,
+    Threads,
+    check_output,
+    printable,
+    progress,
+    read_cohort,
+    set_threads,
+    stdout,
+)
 
 if TYPE_CHECKING:
     from hapforge.evaluation import Evaluation
@@ -88,6 +100,7 @@ def command(
     _list: Annotated[
         bool, typer.Option("--list", callback=_print_list, is_eager=True, help="List statistics and scores, and stop.")
     ] = False,
+    policy: PolicyTexts = None,
     threads: Threads = None,
     seed: Seed = 0,
     force: Force = False,
@@ -124,14 +137,20 @@ def command(
         files = {"real": real, **dict(zip(names, synthetic, strict=True))}
         if holdout is not None:
             files["holdout"] = holdout
-        cohorts, inputs = {}, {}
+        cohorts: dict[str, HaplotypeMatrix] = {}
+        inputs: dict[str, dict[str, Any]] = {}
         for name, path in files.items():
-            cohort = io.read(path, labels=labels if name == "real" else None)
+            rules = io.Policy.parse(policy or [])
+            cohort = read_cohort(path, rules, quiet, labels=labels if name == "real" else None)
             cohorts[name] = cohort if legend is None else _with_sites(cohort, legend, path)
             if name == "real" and genetic_map is not None:
                 cohorts[name] = io.read_genetic_map(genetic_map).attach(cohorts[name])
             inputs[name] = {"file": printable(path.name), "file_sha256": sha256_file(path)}
             logger.info("read %s from %s: %r", name, printable(path), cohorts[name])
+            if changed := rules.summary():
+                logger.info("odd input in %s: %s", name, changed)
+                inputs[name]["policy"] = {kind: rules[kind] for kind in rules.changes}
+                inputs[name]["policy_changes"] = rules.changes
         with progress(quiet) as start:
             result = evaluation.evaluate(
                 cohorts["real"],

@@ -7,7 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from hapforge.cli._common import Force, Quiet, Seed, Threads, check_cohort_output, set_threads, stderr
+from hapforge.cli._common import (
+    Force,
+    PolicyTexts,
+    Quiet,
+    Seed,
+    Threads,
+    check_cohort_output,
+    read_cohort,
+    set_threads,
+    stderr,
+)
 from hapforge.cli._settings import pairs, typed
 
 
@@ -31,6 +41,7 @@ def command(
     start: Annotated[
         Path | None, typer.Option("--start", metavar="FILE", help="Haplotypes that chains start from (rbm).")
     ] = None,
+    policy: PolicyTexts = None,
     threads: Threads = None,
     seed: Seed = 0,
     force: Force = False,
@@ -52,7 +63,7 @@ def command(
             raise ValueError(f"--start: expected a model whose draws start somewhere, found {model.name}")
         if "start" in chosen:
             raise ValueError("--start: expected no --set start=... beside it, found one")
-        chosen["start"] = io.read(start)
+        chosen["start"] = read_cohort(start, policy, quiet)
     drawn = model.sample(number, seed=seed, labels=label, **chosen)
     io.write(drawn, output)
     if not quiet:

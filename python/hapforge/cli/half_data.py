@@ -11,7 +11,18 @@ import typer
 from rich.table import Table
 
 from hapforge.cli import evaluate, generate, train
-from hapforge.cli._common import Force, Quiet, Seed, Threads, new_folder, set_threads, stderr, stdout
+from hapforge.cli._common import (
+    Force,
+    PolicyTexts,
+    Quiet,
+    Seed,
+    Threads,
+    new_folder,
+    read_cohort,
+    set_threads,
+    stderr,
+    stdout,
+)
 
 STATISTICS = ("allele_frequency", "ld", "pairwise", "pca", "adversarial_accuracy")
 SCORES = (
@@ -41,6 +52,7 @@ def command(
     labels: Annotated[
         Path | None, typer.Option("--labels", metavar="FILE", help="Labels: TSV, haplotype or sample ids first.")
     ] = None,
+    policy: PolicyTexts = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted experiment in DIR.")] = False,
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
     threads: Threads = None,
@@ -70,7 +82,7 @@ def command(
         if not data.exists():
             raise ValueError(f"{data}: expected a file to read, found none")
         made = train.model_with(kind, preset, config, settings or [])
-        cohort = io.read(data, labels=labels)
+        cohort = read_cohort(data, policy, quiet, labels=labels)
         check_data(made, cohort)
         if cohort.samples.num_persons < 2:
             raise ValueError(f"{data}: expected 2 persons or more, found {cohort.samples.num_persons}")

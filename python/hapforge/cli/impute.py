@@ -10,12 +10,14 @@ import typer
 
 from hapforge.cli._common import (
     Force,
+    PolicyTexts,
     Quiet,
     Seed,
     Threads,
     check_cohort_output,
     check_output,
     printable,
+    read_cohort,
     set_threads,
     stderr,
 )
@@ -39,6 +41,7 @@ def command(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="chains (a haplotype), burn_in, steps (averaged over)."),
     ] = None,
+    policy: PolicyTexts = None,
     threads: Threads = None,
     seed: Seed = 0,
     force: Force = False,
@@ -65,7 +68,7 @@ def command(
     model = models.load(run)
     if not hasattr(model, "impute"):
         raise ValueError(f"{printable(run)}: expected a model that imputes, rbm, found {model.name}")
-    cohort = io.read(file)
+    cohort = read_cohort(file, policy, quiet)
     check_cohort_output(output, force, cohort.num_haplotypes)
     found = model.impute(cohort, seed=seed, **chosen)
     if dosages is not None:

@@ -24,6 +24,7 @@ _WIDEST = 100
 
 def command(
     path: Annotated[Path, typer.Argument(metavar="FILE|RUN", help="File of haplotypes, or folder of a trained model.")],
+    policy: _common.PolicyTexts = None,
     threads: _common.Threads = None,
     quiet: _common.Quiet = False,
 ) -> None:
@@ -42,7 +43,7 @@ def command(
         lines = [("run", f"{_common.printable(path)} (not finished)"), ("epochs done", str(epochs)), *remarks]
         lines += _described(path / "run.json")
     else:
-        lines = _file_lines(path, quiet)
+        lines = _file_lines(path, policy, quiet)
     width = max(len(key) for key, _ in lines)
     for key, value in lines:
         print(f"{key:<{width}}  {value}".rstrip())
@@ -102,7 +103,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."
 
 
-def _file_lines(path: Path, quiet: bool) -> list[tuple[str, str]]:
+def _file_lines(path: Path, policy: list[str] | None, quiet: bool) -> list[tuple[str, str]]:
     from hapforge import _backend, io
 
     kind = io.format_of_content(path)
@@ -113,7 +114,7 @@ def _file_lines(path: Path, quiet: bool) -> list[tuple[str, str]]:
         sites, samples, counts = store.sites, store.samples, store.allele_counts
     else:
         with _common.progress(quiet) as start:
-            matrix = io.read(path, progress=start(f"reading {path.name}", size))
+            matrix = _common.read_cohort(path, policy, quiet, progress=start(f"reading {path.name}", size))
         name = io.FORMATS[kind].title
         sites, samples = matrix.sites, matrix.samples
         counts = _backend.allele_counts(matrix.words, matrix.num_sites)

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from hapforge.cli._common import Force, Quiet, Seed, Threads, check_output, printable, set_threads, stderr
+from hapforge.cli._common import (
+    Force,
+    PolicyTexts,
+    Quiet,
+    Seed,
+    Threads,
+    check_output,
+    printable,
+    read_cohort,
+    set_threads,
+    stderr,
+)
 
 if TYPE_CHECKING:
     from hapforge.haplotypes import HaplotypeMatrix
@@ -36,6 +47,7 @@ def command(
         str | None,
         typer.Option("--steps", metavar="N,N,...", help="Sampling steps; default 1, 2, 3 ... up to ten times its own."),
     ] = None,
+    policy: PolicyTexts = None,
     threads: Threads = None,
     seed: Seed = 0,
     force: Force = False,
@@ -48,7 +60,6 @@ def command(
     control; PREFIX.tsv and PREFIX.json have every score.
     """
     import hapforge.models
-    from hapforge import io
     from hapforge.evaluation.labels import study_labels
     from hapforge.evaluation.snapshots import load_snapshots
     from hapforge.io.atomic import atomic_file
@@ -63,9 +74,9 @@ def command(
     if not hasattr(loaded, "confusion"):
         raise ValueError(f"{printable(run)}: expected a model that knows labels, labelled_rbm, found {loaded.name}")
     model = cast("LabelledRBM", loaded)
-    test, real = _test_and_control(run, model, io.read(data, labels=labels), quiet)
+    test, real = _test_and_control(run, model, read_cohort(data, policy, quiet, labels=labels), quiet)
     if control is not None:
-        real = io.read(control, labels=labels)
+        real = read_cohort(control, policy, quiet, labels=labels)
     models = load_snapshots(run) | {model.training["epochs_done"]: model}
     study = study_labels(models, test, steps=chosen, control=real, seed=seed)
     parts = [

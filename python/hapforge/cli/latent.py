@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import numpy as np
 import typer
 
-from hapforge.cli._common import Force, Quiet, Threads, check_output, printable, set_threads, stderr
+from hapforge.cli._common import (
+    Force,
+    PolicyTexts,
+    Quiet,
+    Threads,
+    check_output,
+    printable,
+    read_cohort,
+    set_threads,
+    stderr,
+)
 
 if TYPE_CHECKING:
     from hapforge.models.rbm import RBM
@@ -28,6 +38,7 @@ def command(
         str | None,
         typer.Option("--colour", metavar="NAME", help="Label that colours go by; default the first of 2 to 30 values."),
     ] = None,
+    policy: PolicyTexts = None,
     threads: Threads = None,
     force: Force = False,
     quiet: Quiet = False,
@@ -38,7 +49,6 @@ def command(
     of hidden units), PREFIX.png pictures of them by label, of the units and of their weights.
     """
     import hapforge.models
-    from hapforge import io
     from hapforge.intersection import intersect
     from hapforge.io.atomic import atomic_file
     from hapforge.report.latent import MAX_LABELS, LatentSpace, draw_latent
@@ -51,7 +61,7 @@ def command(
     if not hasattr(loaded, "project"):
         raise ValueError(f"{printable(run)}: expected a model with hidden units, rbm, found {loaded.name}")
     model = cast("RBM", loaded)
-    cohort = io.read(file, labels=labels)
+    cohort = read_cohort(file, policy, quiet, labels=labels)
     if cohort.sites.position_known and model.sites.position_known and cohort.sites != model.sites:
         cohort = intersect([model.sample(0), cohort])[1]
     if cohort.num_sites != len(model.sites):

@@ -12,7 +12,18 @@ from typing import Annotated, Any
 
 import typer
 
-from hapforge.cli._common import Force, Quiet, Seed, Threads, check_output, progress, set_threads, stderr
+from hapforge.cli._common import (
+    Force,
+    PolicyTexts,
+    Quiet,
+    Seed,
+    Threads,
+    check_output,
+    progress,
+    read_cohort,
+    set_threads,
+    stderr,
+)
 from hapforge.cli._settings import pairs, typed
 from hapforge.io.atomic import atomic_file
 
@@ -50,6 +61,7 @@ def command(
         Path | None, typer.Option("--labels", metavar="FILE", help="Labels: TSV, haplotype or sample ids first.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in RUN.")] = False,
+    policy: PolicyTexts = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
     threads: Threads = None,
     seed: Seed = 0,
@@ -60,7 +72,7 @@ def command(
 
     torchrun --nproc-per-node N -m hapforge train ... trains one by N processes.
     """
-    from hapforge import io, models
+    from hapforge import models
     from hapforge.alignment import extent
     from hapforge.models import _ranks
 
@@ -85,7 +97,7 @@ def command(
     run_settings = {key: given.pop(key, default) for key, (_, default) in _run_keys(kind).items()}
     by_default = kind.HOLDS_OUT and preset is None and not resume and "validation" not in said
     made = kind(**given)
-    cohort = io.read(data, labels=labels)
+    cohort = read_cohort(data, policy, quiet, labels=labels)
     if by_default and cohort.samples.num_persons >= _FEWEST_PERSONS:
         run_settings["validation"] = _HELD_OUT
     validation = None

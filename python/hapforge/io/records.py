@@ -75,7 +75,7 @@ KINDS = {
 _SAID = {
     ("multiallelic", "split"): "{records} multi-allelic records split into {sites} sites",
     ("multiallelic", "skip"): "{records} multi-allelic records left out",
-    ("multiallelic", "major"): "{records} multi-allelic records brought down to their commonest ALT",
+    ("multiallelic", "major"): "{records} multi-allelic records brought down to the commonest ALT",
     ("symbolic", "skip"): "{sites} sites with a symbolic or missing ALT left out",
     ("symbolic", "keep"): "{sites} sites with a symbolic or missing ALT kept",
     ("unphased", "keep"): "{calls} unphased heterozygous calls kept at {sites} sites",
@@ -443,7 +443,7 @@ class Cohort:
             found = f"{','.join(alts)[:40]} (multi-allelic){accepted_by('multiallelic')}"
             refused.add(row, "one ALT allele", found)
             return []
-        self.policy.count("multiallelic", records=1, sites=len(alts) if choice == "split" else 0)
+        self.policy.count("multiallelic", records=1, **({"sites": len(alts)} if choice == "split" else {}))
         if choice == "major":
             return [every[calls.commonest(k, len(alts)) - 1]]
         return every if choice == "split" else []

@@ -234,13 +234,13 @@ def _text_blocks(stream: _Stream, cohort: Cohort) -> Iterator[Block]:
             if accept and (others := head.count(b"\r\n") + head.endswith(b"\r")):
                 cohort.policy.count("text", lines=others)
                 head = head.replace(b"\r\n", b"\n").removesuffix(b"\r")
-            lines = [b""] * empty + head.split(b"\n")  # empty lines can only be judged by what is behind them
-            empty = 0
-            while lines and not lines[-1]:
+            lines, before = head.split(b"\n"), empty
+            while lines and lines[-1] in (b"", b"\r"):
                 empty += 1
                 lines.pop()
             if lines:
-                yield _text_block(lines, cohort)
+                empty -= before
+                yield _text_block([b""] * min(before, 1) + lines, cohort)
         if not stream.more():
             break
     if stream.data:

@@ -1,0 +1,199 @@
+"""VCF text read the slow way, a record and a call at a time, with a choice for every kind of odd input."""
+
+import re
+from collections import Counter
+from fractions import Fraction
+
+BASES = r"[A-Za-z]+"
+UNKNOWN = ("N", "<ALT>")
+
+
+class Damaged(Exception):
+    """What no choice accepts."""
+
+
+class Refused(Exception):
+    """Input of kinds whose choice is "error"; `kinds` are all of them."""
+
+    def __init__(self, kinds):
+        super().__init__(kinds)
+        self.kinds = kinds
+
+
+def read(data, choices, *, region=None, samples=None, maf=None):
+    """{contig, position, id, ref, alt, calls (per site, two for each person taken), phased, names, changes}."""
+    choice = dict.fromkeys(
+        ("multiallelic", "symbolic", "unphased", "missing", "haploid", "duplicate", "unsorted", "text"), "error"
+    )
+    choice.update(choices)
+    refused, changes = set(), {}
+
+    def count(kind, **numbers):
+        for what, number in numbers.items():
+            if any(numbers.values()):
+                changes.setdefault(kind, Counter())[what] += number
+
+    def judge(kind, site):
+        """Whether a site with something odd stays."""
+        if choice[kind] == "error":
+            refused.add(kind)
+            return False
+        if choice[kind] == "skip":
+            count(kind, **site)
+            return False
+        return True
+
+    names, lines = _lines(data, choice, refused, count)
+    taken = [i for i, name in enumerate(names) if samples is None or name in samples]
+    records = [_record(line, len(names)) for line in lines]
+    seen, furthest = {}, (0, 0)
+    behind = 0
+    for record in records:
+        inside = region is None or (record["contig"] == region[0] and region[1] <= record["position"] <= region[2])
+        record["inside"] = inside
+        if choice["unsorted"] == "sort" and not inside:
+            continue
+        place = (seen.setdefault(record["contig"], len(seen)), record["position"])
+        behind += place < furthest
+        furthest = max(furthest, place)
+    if behind and choice["unsorted"] == "error":
+        refused.add("unsorted")
+    elif behind:
+        count("unsorted", records=behind)
+    sites, there = [], set()
+    for record in records:
+        if not record["inside"]:
+            continue
+        alts = record["alts"]
+        ploidy = [len(call[0]) for call in record["calls"]]
+        if max(ploidy) > 2 or max((a for call in record["calls"] for a in call[0] if a != "."), default=0) > len(alts):
+            raise Damaged(record["position"])
+        numbers = list(range(1, len(alts) + 1)) or [1]
+        if len(alts) > 1:
+            if choice["multiallelic"] == "error":
+                refused.add("multiallelic")
+                continue
+            count("multiallelic", records=1, **({"sites": len(alts)} if choice["multiallelic"] == "split" else {}))
+            if choice["multiallelic"] == "skip":
+                continue
+            if choice["multiallelic"] == "major":
+                have = Counter(a for i in taken for a in record["calls"][i][0] if a not in (".", 0))
+                numbers = [max(numbers, key=lambda number: (have[number], -number))]
+        for number in numbers:
+            alt = alts[number - 1] if alts else "."
+            if not re.fullmatch(BASES, alt) and (record["ref"], alt) != UNKNOWN:
+                if not judge("symbolic", {"sites": 1}):
+                    continue
+                count("symbolic", sites=1)
+            key = (record["contig"], record["position"], record["ref"], alt)
+            if key in there and (record["ref"], alt) != UNKNOWN and not judge("duplicate", {"sites": 1}):
+                continue
+            there.add(key)
+            sites.append((*key, record["id"], number, [record["calls"][i] for i in taken]))
+    result = {"contig": [], "position": [], "id": [], "ref": [], "alt": [], "calls": []}
+    phased = [True] * len(taken)
+    for contig, position, ref, alt, name, number, calls in sites:
+        pairs, bars, doubled, filled = [], [], 0, 0
+        for alleles, bar in calls:
+            mine = [a if a == "." else int(a == number) for a in alleles]
+            if len(mine) == 1 and mine != ["."]:
+                doubled += 1
+            pairs.append(mine * 2 if len(mine) == 1 else mine)
+            bars.append(bar if len(alleles) == 2 and alleles != [".", "."] else "|")
+        if doubled and not judge("haploid", {"sites": 1}):
+            continue
+        have = Counter(a for pair in pairs for a in pair)
+        filled = have["."]
+        if filled:
+            if not judge("missing", {"sites": 1}):
+                continue
+            common = int(have[1] > have[0])
+            pairs = [[common if a == "." else a for a in pair] for pair in pairs]
+        slashes = [i for i, bar in enumerate(bars) if bar == "/"]
+        loose = [i for i in slashes if pairs[i][0] != pairs[i][1]]
+        odd = slashes if choice["unphased"] == "error" else loose
+        if odd and not judge("unphased", {"sites": 1}):
+            continue
+        row = [a for pair in pairs for a in pair]
+        if maf and Fraction(min(sum(row), len(row) - sum(row)), len(row)) < maf:
+            continue
+        if doubled:
+            count("haploid", calls=doubled, sites=1)
+        if filled:
+            count("missing", alleles=filled, sites=1)
+        if loose:
+            count("unphased", calls=len(loose), sites=1)
+        for i in loose:
+            phased[i] = False
+        for what, value in zip(result, (contig, position, name, ref, alt, row), strict=True):
+            result[what].append(value)
+    if refused:
+        raise Refused(refused)
+    rank = sorted(range(len(result["position"])), key=lambda j: (seen[result["contig"][j]], result["position"][j]))
+    result = {what: [values[j] for j in rank] for what, values in result.items()}
+    unknown = [pair == UNKNOWN for pair in zip(result["ref"], result["alt"], strict=True)]
+    for what in ("ref", "alt"):
+        result[what] = ["." if u else value for u, value in zip(unknown, result[what], strict=True)]
+    return {**result, "phased": phased, "names": [names[i] for i in taken], "changes": changes}
+
+
+def _lines(data, choice, refused, count):
+    """(sample names, lines of records), without what is accepted around them."""
+    if b"\0" in data:
+        raise Damaged("NUL")
+    odd = 0
+    if data.startswith(b"\xef\xbb\xbf"):
+        data, odd = data[3:], odd + 1
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise Damaged("UTF-8") from None
+    if not text.endswith("\n"):
+        raise Damaged("cut")
+    lines = text.split("\n")[:-1]
+    odd += sum(line.endswith("\r") for line in lines)
+    lines = [line.removesuffix("\r") for line in lines]
+    while lines and not lines[-1]:
+        lines.pop()
+        odd += 1
+    head = next((j for j, line in enumerate(lines) if not line.startswith("##")), None)
+    if head is None or not lines[head].startswith("#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t"):
+        raise Damaged("header")
+    if head == 0:
+        odd += 1
+    elif not lines[0].startswith("##fileformat=VCFv4"):
+        raise Damaged("fileformat")
+    names = lines[head].split("\t")[9:]
+    if len(set(names)) < len(names) or "" in names:
+        raise Damaged("names")
+    if odd and choice["text"] == "error":
+        refused.add("text")
+    elif odd:
+        count("text", lines=odd)
+    return names, lines[head + 1 :]
+
+
+def _record(line, num_persons):
+    columns = line.split("\t")
+    if len(columns) != 9 + num_persons or line.startswith("#"):
+        raise Damaged("columns")
+    contig, position, name, ref, alt, _, _, _, keys = columns[:9]
+    if not re.fullmatch("[0-9]+", position) or not 1 <= int(position) < 2**31 or not contig or not name:
+        raise Damaged("position")
+    if not re.fullmatch(BASES, ref) or keys.split(":")[0] != "GT":
+        raise Damaged("alleles")
+    alts = [] if alt == "." else alt.split(",")
+    for allele in alts:
+        breakend = re.fullmatch(r"[A-Za-z.]*[\[\]][^\[\]\s]+[\[\]][A-Za-z.]*|[A-Za-z]+\.|\.[A-Za-z]+", allele)
+        if not (re.fullmatch(rf"{BASES}|<[^<>\s]+>|\*|\.", allele) or breakend):
+            raise Damaged("alleles")
+    calls = []
+    for column in columns[9:]:
+        text = column.split(":")[0]
+        if not re.fullmatch(r"(?:[0-9]+|\.)(?:[|/](?:[0-9]+|\.))*", text):
+            raise Damaged("call")
+        alleles = [a if a == "." else int(a) for a in re.split(r"[|/]", text)]
+        calls.append((alleles, "/" if "/" in text else "|"))
+    return {
+        "contig": contig, "position": int(position), "id": name, "ref": ref, "alts": alts, "calls": calls
+    }  # fmt: skip
