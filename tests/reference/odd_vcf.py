@@ -151,7 +151,7 @@ def _lines(data, choice, refused, count):
     if not text.endswith("\n"):
         raise Damaged("cut")
     lines = text.split("\n")[:-1]
-    odd += sum(line.endswith("\r") for line in lines)
+    odd += sum(line.endswith("\r") and line != "\r" for line in lines)
     lines = [line.removesuffix("\r") for line in lines]
     while lines and not lines[-1]:
         lines.pop()

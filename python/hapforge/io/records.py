@@ -612,8 +612,9 @@ class _Calls:
             person = int(np.argmax((self.block.alleles[self._odd[row]] > num_alts).any(axis=1)))
             text = self._spelled(row, person)
         else:
-            person = int(np.argmax(_backend.unpack(self.block.words[row : row + 1], 2 * len(self.names))[0])) // 2
-            text = "a call of allele 1"
+            bits = _backend.unpack(self.block.words[row : row + 1], 2 * len(self.names)).reshape(-1, 2)
+            person = int(np.argmax(bits.any(axis=1)))
+            text = "|".join(map(str, bits[person].tolist()))
         there = {0: "there is no ALT allele", 1: "there is one ALT allele"}.get(
             num_alts, f"there are {num_alts} ALT alleles"
         )

@@ -231,10 +231,10 @@ def _text_blocks(stream: _Stream, cohort: Cohort) -> Iterator[Block]:
     while True:
         head, feed, stream.data = stream.data.rpartition(b"\n")
         if feed:
-            if accept and (others := head.count(b"\r\n") + head.endswith(b"\r")):
-                cohort.policy.count("text", lines=others)
-                head = head.replace(b"\r\n", b"\n").removesuffix(b"\r")
             lines, before = head.split(b"\n"), empty
+            if accept and b"\r" in head:
+                cohort.policy.count("text", lines=sum(line.endswith(b"\r") and line != b"\r" for line in lines))
+                lines = [line.removesuffix(b"\r") for line in lines]
             while lines and lines[-1] in (b"", b"\r"):
                 empty += 1
                 lines.pop()
@@ -346,6 +346,8 @@ def _three_bytes(path: str | os.PathLike[str], where: str, keys: bytes, tail: by
     """The three bytes of GT of every sample, tabs between; None where a sample has more or less."""
     if b"\0" in tail:
         raise FormatError(path, "text without NUL bytes", "one", where)
+    if tail.endswith(b"\r"):
+        raise FormatError(path, "lines that end in LF", f"CR LF{accepted_by('text')}", where)
     data = np.frombuffer(tail, np.uint8)
     tabs = np.flatnonzero(data == 9)
     if len(tabs) != n - 1:
@@ -406,8 +408,6 @@ def _text_call(call: bytes) -> tuple[int, int, int] | None:
 
 def _bad_call(path: str | os.PathLike[str], where: str, name: str, call: str) -> FormatError:
     """The error of what is no call of one or two alleles."""
-    if call.endswith("\r"):
-        return FormatError(path, "lines that end in LF", f"CR LF{accepted_by('text')}", where)
     call = call.split(":")[0][:20]
     kind = " (more than two alleles)" if len(re.split(r"[|/]", call)) > 2 else ""
     return FormatError(path, CALLS, f"{call!r}{kind} for sample {name!r}", where)
