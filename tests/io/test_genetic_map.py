@@ -161,6 +161,8 @@ def test_evaluation_by_centimorgans(tmp_path: Path) -> None:
         sites = real.sites if cm is None else real.sites.with_genetic_positions(cm)
         mapped = hf.HaplotypeMatrix(real.words, sites, real.samples)
         result = hf.evaluate(mapped, synthetic, metrics=["ld"], controls=["real_half"], **options)
+        noted = "LD is that of the 120 of 120 sites with a genetic position; decay is by cM." in result.data.notes
+        assert noted == (options != {})
         return json.loads(result.json())["curves"]["ld_decay"]
 
     plain, even = curve(None), curve(position / 1e6, ld_distance="cM")

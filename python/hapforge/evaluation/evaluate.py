@@ -109,6 +109,9 @@ def evaluate(
     matched = dict(zip(given, _matched(given, notes), strict=True))
     if ld_distance == "cM" and not np.isfinite(matched["real"].sites.genetic_position_cm).any():
         raise ValueError("ld_distance: expected genetic positions of the real set for cM, found none")
+    if ld_distance == "cM":
+        known = np.isfinite(matched["real"].sites.genetic_position_cm)
+        notes.append(f"LD is that of the {known.sum()} of {len(known)} sites with a genetic position; decay is by cM.")
     if holdout is not None:
         _check_holdout(matched["real"], matched[HOLDOUT])
         notes.extend(same_persons(matched["real"], matched[HOLDOUT]))
