@@ -144,10 +144,7 @@ def _lines(data, choice, refused, count):
     odd = 0
     if data.startswith(b"\xef\xbb\xbf"):
         data, odd = data[3:], odd + 1
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        raise Damaged("UTF-8") from None
+    text = data.decode(errors="surrogateescape")  # the columns that are read must be UTF-8
     if not text.endswith("\n"):
         raise Damaged("cut")
     lines = text.split("\n")[:-1]
@@ -164,7 +161,7 @@ def _lines(data, choice, refused, count):
     elif not lines[0].startswith("##fileformat=VCFv4"):
         raise Damaged("fileformat")
     names = lines[head].split("\t")[9:]
-    if len(set(names)) < len(names) or "" in names:
+    if len(set(names)) < len(names) or "" in names or _has_other_bytes(names):
         raise Damaged("names")
     if odd and choice["text"] == "error":
         refused.add("text")
@@ -173,11 +170,17 @@ def _lines(data, choice, refused, count):
     return names, lines[head + 1 :]
 
 
+def _has_other_bytes(texts):
+    return any("\ud800" <= letter <= "\udfff" for text in texts for letter in text)
+
+
 def _record(line, num_persons):
     columns = line.split("\t")
     if len(columns) != 9 + num_persons or line.startswith("#"):
         raise Damaged("columns")
     contig, position, name, ref, alt, _, _, _, keys = columns[:9]
+    if _has_other_bytes(columns[:5]):
+        raise Damaged("UTF-8")
     if not re.fullmatch("[0-9]+", position) or not 1 <= int(position) < 2**31 or not contig or not name:
         raise Damaged("position")
     if not re.fullmatch(BASES, ref) or keys.split(":")[0] != "GT":

@@ -271,10 +271,11 @@ def _text_block(lines: list[bytes], cohort: Cohort) -> Block:
     if (j := next((j for j, found in enumerate(nul) if found), None)) is not None:
         cohort.wanted(block.select(range(j)))
         raise FormatError(cohort.path, "text without NUL bytes", "one", str(cohort.order))
-    if "" in block.contig or "" in block.id:
-        empty, what = (block.contig, "a contig") if "" in block.contig else (block.id, "an id, or a dot for none")
-        cohort.wanted(block.select(range(empty.index(""))))
-        raise FormatError(cohort.path, what, "an empty column", str(cohort.order))
+    for column, no_first, expected in ((block.contig, "#", "a contig"), (block.id, "", "an id, or a dot for none")):
+        if wrong := [column.index(text) for text in set(column) if not text or text[0] in no_first]:
+            j = min(wrong)
+            cohort.wanted(block.select(range(j)))
+            raise FormatError(cohort.path, expected, repr(column[j][:40]), str(cohort.order))
     kept = cohort.wanted(block)
     if len(kept) < len(calls):
         block, calls = block.select(kept), [calls[j] for j in kept]
