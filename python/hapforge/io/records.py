@@ -291,10 +291,13 @@ class Cohort:
     Parameters
     ----------
     path : of the file, for messages
-    names : of all persons of the file, in the order of its calls
+    names : of all persons of the file, in the order of its calls; where `ploidy` is 1, one for each haplotype, and
+        those of a person are alike
     region, samples, maf : what is taken, see `hapforge.read`
     policy : Policy, which counts what is changed
     position_known : whether positions are more than a count
+    ploidy : 2, or 1 for a file of haplotypes: nothing is haploid or unphased there, and `Block.alleles` is of the
+        shape (len(odd), haplotypes, 1)
     """
 
     def __init__(
@@ -307,16 +310,17 @@ class Cohort:
         maf: float | None = None,
         policy: Policy | None = None,
         position_known: bool = True,
+        ploidy: int = 2,
     ) -> None:
         self.path, self.region, self.maf, self.position_known = path, region, maf, position_known
         self.policy = Policy() if policy is None else policy
         self.order = Order(path, sort=self.policy["unsorted"] == "sort")
-        self.names = list(names)
-        self.num_calls = 2 * len(self.names)
-        sample_id = np.repeat(np.array(self.names, dtype=_STR), 2)
+        self.names, self.ploidy = list(names), ploidy
+        self.num_calls = ploidy * len(self.names)
+        sample_id = np.repeat(np.array(self.names, dtype=_STR), ploidy)
         self.columns = None if samples is None else rows_of(path, sample_id, samples)
         self.sample_id = sample_id if self.columns is None else sample_id[self.columns]
-        self.persons = np.arange(len(self.names)) if self.columns is None else self.columns[::2] // 2
+        self.persons = np.arange(len(self.names)) if self.columns is None else self.columns[::ploidy] // ploidy
         self.unphased = np.zeros(len(self.persons), bool)
         self.records = Block()
         self.waiting: list[NDArray[np.uint64]] = []
@@ -482,7 +486,7 @@ class Cohort:
         policy = self.policy
         alleles, phased = calls.alleles[of], calls.phased[of]
         values = np.where(alleles < 0, alleles, alleles == number[:, None, None]).astype(np.int8)
-        first, second = values[..., 0], values[..., 1]  # views
+        first, second = values[..., 0], values[..., -1]  # views
         unread = (first < 0) & (second < 0)
         second[unread] = MISSING
         haploid = second == ABSENT
@@ -507,11 +511,11 @@ class Cohort:
         if doubled:
             second[haploid] = first[haploid]
         missing = values < 0
-        filled = judge("missing", missing[..., 0] | missing[..., 1], CALLS)
+        filled = judge("missing", missing[..., 0] | missing[..., -1], CALLS)
         if filled:
             common = (values == 1).sum(axis=(1, 2)) > (values == 0).sum(axis=(1, 2))
             values = np.where(missing, common[:, None, None], values)
-            first, second = values[..., 0], values[..., 1]
+            first, second = values[..., 0], values[..., -1]
         slash = ~(phased | unread | haploid)
         loose = slash & (first != second)
         unphased = judge("unphased", slash if policy["unphased"] == "error" else loose, _PHASED)
@@ -563,7 +567,7 @@ class Cohort:
             words = _backend.select_sites(words, len(rank), rank)
             position, contig, name, ref, alt = (column[rank] for column in (position, contig, name, ref, alt))
         sites = Sites(position, contig=contig, id=name, ref=ref, alt=alt, position_known=self.position_known)
-        samples = Samples(len(words), sample_id=self.sample_id, phased=~self.unphased)
+        samples = Samples(len(words), sample_id=self.sample_id, phased=~self.unphased if self.ploidy == 2 else None)
         return HaplotypeMatrix(words, sites, samples, _checked=True)
 
 
@@ -587,14 +591,14 @@ class _Calls:
         self.block, self.special, self.names, self.persons = block, special, cohort.names, cohort.persons
         self._odd = {row: k for k, row in enumerate(block.odd.tolist())}
         shape = (len(special), len(self.persons))
-        self.alleles = np.empty((*shape, 2), np.int16)
+        self.alleles = np.empty((*shape, cohort.ploidy), np.int16)
         self.phased = np.ones(shape, bool)
         self._highest = np.zeros(len(special), np.int64)  # of all persons
         plain = [k for k, row in enumerate(special) if row not in self._odd]
         if plain:
             rows = np.array(special)[plain]
-            bits = _backend.unpack(np.ascontiguousarray(words[rows]), 2 * shape[1])
-            self.alleles[plain] = bits.reshape(-1, shape[1], 2)
+            bits = _backend.unpack(np.ascontiguousarray(words[rows]), cohort.ploidy * shape[1])
+            self.alleles[plain] = bits.reshape(-1, shape[1], cohort.ploidy)
             self._highest[plain] = block.words[rows].any(axis=1)
         odd = [k for k, row in enumerate(special) if row in self._odd]
         if odd:
@@ -612,7 +616,8 @@ class _Calls:
             person = int(np.argmax((self.block.alleles[self._odd[row]] > num_alts).any(axis=1)))
             text = self._spelled(row, person)
         else:
-            bits = _backend.unpack(self.block.words[row : row + 1], 2 * len(self.names)).reshape(-1, 2)
+            ploidy = self.alleles.shape[2]
+            bits = _backend.unpack(self.block.words[row : row + 1], ploidy * len(self.names)).reshape(-1, ploidy)
             person = int(np.argmax(bits.any(axis=1)))
             text = "|".join(map(str, bits[person].tolist()))
         there = {0: "there is no ALT allele", 1: "there is one ALT allele"}.get(
