@@ -267,9 +267,9 @@ def _text_block(lines: list[bytes], cohort: Cohort) -> Block:
             calls.append((keys, tail))
     except ValueError as error:
         raise _bad_line(cohort, block.select(range(len(calls))), line, error) from None
-    nul = (line.find(b"\0", 0, len(line) - len(tail)) >= 0 for line, (_, tail) in zip(lines, calls, strict=True))
-    if (j := next((j for j, found in enumerate(nul) if found), None)) is not None:
-        cohort.wanted(block.select(range(j)))
+    heads = [line[: len(line) - len(tail)] for line, (_, tail) in zip(lines, calls, strict=True)]  # without the calls
+    if b"\0" in b"".join(heads):
+        cohort.wanted(block.select(range(next(j for j, head in enumerate(heads) if b"\0" in head))))
         raise FormatError(cohort.path, "text without NUL bytes", "one", str(cohort.order))
     for column, no_first, expected in ((block.contig, "#", "a contig"), (block.id, "", "an id, or a dot for none")):
         if wrong := [column.index(text) for text in set(column) if not text or text[0] in no_first]:
@@ -308,19 +308,18 @@ def _take_text_calls(
     """Calls of every record, from its columns FORMAT and those behind it."""
     n = len(names)
     width = 4 * n - 1
-    tails, rows = [], []  # of records whose calls are three bytes each
+    tails = [tail for _, tail in calls]  # of records whose calls are three bytes each
     others: list[int] = []
     for j, (keys, tail) in enumerate(calls):
         if len(tail) != width or keys != b"GT":
             short = _three_bytes(path, block.where(j), keys, tail, n)
             if short is None:
                 others.append(j)
-                continue
-            tail = short
-        tails.append(tail)
-        rows.append(j)
-    tails.append(b"")
-    shaped = np.frombuffer(b"\t".join(tails), np.uint8).reshape(-1, 4 * n)
+            else:
+                tails[j] = short
+    rows = np.delete(np.arange(len(calls)), others)
+    shaped = np.frombuffer(b"\t".join([*(tails[j] for j in rows.tolist()), b""] if others else [*tails, b""]), np.uint8)
+    shaped = shaped.reshape(-1, 4 * n)
     lanes = shaped.view("<u4") ^ _TEXT_CALL
     good = np.uint32(0x00010001)
     if not others and not np.bitwise_or.reduce(lanes, axis=None) & ~good:
@@ -328,9 +327,9 @@ def _take_text_calls(
         return
     clean = ~(lanes & ~good).any(axis=1)
     block.words = np.zeros((len(calls), words_per_row(2 * n)), np.uint64)
-    block.words[np.array(rows, np.int64)[clean]] = _packed(lanes[clean].view(np.uint16).astype(np.uint8))
+    block.words[rows[clean]] = _packed(lanes[clean].view(np.uint16).astype(np.uint8))
     digits, is_call = _digits(shaped[~clean].reshape(-1, n, 4))
-    odd = np.array(rows, np.int64)[~clean]
+    odd = rows[~clean]
     others += odd[~is_call].tolist()
     block.odd = np.sort(np.concatenate([odd[is_call], np.array(others, np.int64)]))
     block.alleles = np.empty((len(block.odd), n, 2), np.int16)
