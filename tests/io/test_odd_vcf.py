@@ -566,3 +566,33 @@ def test_damaged_bcf_is_refused_by_any_policy(tmp_path: Path) -> None:
     first = put_together(tmp_path / "first.bcf", text, body[:half])
     two.write_bytes(first.read_bytes() + (tmp_path / "rest.bcf").read_bytes())
     np.testing.assert_array_equal(hf.read(two).words, hf.read(tmp_path / "good.bcf").words)
+
+
+def test_changed_bcf_is_read_or_refused(tmp_path: Path) -> None:
+    """Whatever its bytes are: a matrix or a FormatError, no other error."""
+    read = 0
+    sources = [random_vcf(np.random.default_rng(seed)) for seed in range(20)]
+    bodies = [taken_apart(as_bcf(text, tmp_path / "x.bcf")) for text in sources]
+    for seed in range(600):
+        rng = np.random.default_rng(seed)
+        text, body = bodies[seed % len(bodies)]
+        changed = bytearray(b"BCF\x02\x02" + len(text).to_bytes(4, "little") + text + body)
+        for _ in range(int(rng.choice([1, 1, 3]))):
+            at, kind = int(rng.integers(len(changed) - len(body), len(changed))), int(rng.integers(0, 5))
+            if kind == 0:
+                changed[at] ^= 1 << int(rng.integers(8))
+            elif kind == 1:
+                changed[at] = int(rng.choice([0, 1, 0x11, 0x17, 0x7F, 0x80, 0x81, 0xF7, 0xFF]))
+            elif kind == 2:
+                changed[at : at + 4] = int(rng.choice([0, 1, 1000, 2**31 - 1, 2**31, 2**32 - 1])).to_bytes(4, "little")
+            elif kind == 3 and at < len(changed) - 4:
+                del changed[at : at + int(rng.integers(1, 5))]
+            else:
+                changed[at:at] = rng.bytes(int(rng.integers(1, 5)))
+        path = tmp_path / "changed.bcf"
+        path.write_bytes(changed)
+        try:
+            read += hf.read(path, policy=hf.io.Policy(random_policy(rng))).num_sites > 0
+        except FormatError:
+            continue
+    assert 30 < read < 300

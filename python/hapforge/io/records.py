@@ -110,7 +110,8 @@ class Policy:
                         (REF where both are alike); ``skip`` the sites
         haploid         ``double``: a haploid call counts twice; ``skip`` the sites
         duplicate       of sites alike in position, REF and ALT: ``skip`` all but the first
-        unsorted        ``sort`` by contig (in the order of the file) and position
+        unsorted        ``sort`` by contig (in the order of the file) and position; needs more memory, for a third
+                        copy of the calls and the names of all sites
         text            ``accept`` CR LF, a byte-order mark, empty lines at the end, a VCF without ##fileformat
         ==============  =====================================================================================
 
