@@ -40,6 +40,7 @@ OPTIONAL = {
     "ot",
     "matplotlib",
     "cyvcf2",
+    "pgenlib",
     "pysam",
     "msprime",
 }

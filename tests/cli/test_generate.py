@@ -30,8 +30,8 @@ def test_a_label_needs_a_model_with_labels(run: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("ag.vcf", "expected an even number of haplotypes for diploid VCF, found 3"),
-        ("ag.bcf", "expected an even number of haplotypes for diploid VCF, found 3"),
+        ("ag.vcf", "expected an even number of haplotypes for diploid VCF or BCF, found 3"),
+        ("ag.bcf", "expected an even number of haplotypes for diploid VCF or BCF, found 3"),
         ("ag.txt", r"expected a name that ends in one of \.vcf"),
     ],
 )

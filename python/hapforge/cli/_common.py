@@ -83,10 +83,13 @@ def check_cohort_output(path: Path, force: bool, num_haplotypes: int | None = No
     from hapforge import io
 
     kind = io.format_of_name(path)
-    if kind == "vcf" and num_haplotypes is not None and num_haplotypes % 2:
-        raise ValueError(f"{path}: expected an even number of haplotypes for diploid VCF, found {num_haplotypes}")
+    if io.FORMATS[kind].diploid and num_haplotypes is not None and num_haplotypes % 2:
+        name = io.FORMATS[kind].title
+        raise ValueError(f"{path}: expected an even number of haplotypes for diploid {name}, found {num_haplotypes}")
     if path.name.endswith((".vcf.gz", ".bcf")) and importlib.util.find_spec("pysam") is None:
         raise MissingDependencyError("pysam", "io")
+    if kind == "pgen" and importlib.util.find_spec("pgenlib") is None:
+        raise MissingDependencyError("Pgenlib", "io")
     if kind == "hapz":
         io.hapz.check_replaceable(path)
     for place in (path, *io.companions(path)):

@@ -7,6 +7,10 @@ ending                             what                                         
 =================================  ==================================================  ==============
 ``.vcf`` ``.vcf.gz`` ``.bcf``      phased diploid VCF; an index beside the last two    `hapforge.io.vcf`
 ``.hapt`` ``.hapt.gz`` ``.hapt.zip``  the papers' text format, with a legend           `hapforge.io.hapt`
+``.hap`` ``.hap.gz``               IMPUTE2's HAP, with .legend and .sample             `hapforge.io.impute`
+``.haps`` ``.haps.gz``             SHAPEIT's HAPS, with .sample                        `hapforge.io.impute`
+``.pgen``                          PLINK 2, with .pvar and .psam                       `hapforge.io.pgen`
+``.bed`` (read only)               PLINK 1, with .bim and .fam; not phased             `hapforge.io.bed`
 ``.npz``                           NumPy archive of packed bits                        `hapforge.io.npz`
 ``.hapz``                          native store, chunked and checksummed (Zarr v3)     `hapforge.io.hapz`
 ``.fasta`` ``.fa`` ``.faa`` ``.fna``  aligned sequences; each also with ``.gz``        `hapforge.io.fasta`
@@ -14,9 +18,9 @@ ending                             what                                         
 
 A format is one line of `FORMATS` and a module of its name, which is imported when a file of it is met. The module has
 ``read(path, *, progress)`` (with ``region, samples, maf`` too where it `Format.selects`, and with ``policy`` where it
-reads `Format.records`) and
-``write(matrix, path, *, progress)``; where they are needed ``check(sites, path)``, a ValueError for sites it cannot
-write, and ``companions(path)``, the files that it puts beside `path` or removes there.
+reads `Format.records`) and, if its endings can be written, ``write(matrix, path, *, progress)``; where they are needed
+``check(sites, path)``, a ValueError for sites it cannot write, and ``companions(path)``, the files that it puts beside
+`path` or removes there.
 """
 
 from __future__ import annotations
@@ -69,6 +73,7 @@ class Format:
     endings : of names that are written so
     selects : its module takes region, samples and frequency while reading; else they are cut out of the whole
     by_site : writing is counted by sites, else by haplotypes
+    diploid : it holds persons of two haplotypes, and nothing else
     records : its module reads records, through `hapforge.io.records.Cohort`, and takes a policy for odd ones
     genetic : it has a place for `Sites.genetic_position_cm`
     """
@@ -79,11 +84,22 @@ class Format:
     by_site: bool = False
     records: bool = False
     genetic: bool = False
+    diploid: bool = False
 
 
 FORMATS = {
-    "vcf": Format("VCF or BCF", (".vcf", ".vcf.gz", ".bcf"), selects=True, by_site=True, records=True),
+    "vcf": Format("VCF or BCF", (".vcf", ".vcf.gz", ".bcf"), selects=True, by_site=True, records=True, diploid=True),
     "hapt": Format("HAPT", (".hapt", ".hapt.gz", ".hapt.zip")),
+    "impute": Format(
+        "HAP or HAPS",
+        (".hap", ".hap.gz", ".haps", ".haps.gz"),
+        selects=True,
+        by_site=True,
+        records=True,
+        diploid=True,
+    ),
+    "pgen": Format("PGEN", (".pgen",), selects=True, by_site=True, records=True, diploid=True),
+    "bed": Format("PLINK 1 BED, not phased", (), selects=True, records=True),
     "npz": Format("NumPy archive", (".npz",), genetic=True),
     "hapz": Format("hapz store", (".hapz",), selects=True, genetic=True),
     "fasta": Format("FASTA", tuple(f".{name}{gz}" for name in ("fasta", "fa", "faa", "fna") for gz in ("", ".gz"))),
@@ -93,7 +109,8 @@ FORMATS = {
 ENDINGS = {ending: name for name, format in FORMATS.items() for ending in format.endings}
 """Endings that can be written, and the format that each stands for."""
 
-_EXPECTED = "a VCF, BCF, HAPT, FASTA, .npz or .hapz file"
+_EXPECTED = "a VCF, BCF, HAPT, HAP, HAPS, PGEN, BED, FASTA, .npz or .hapz file"
+_HEAD = 1 << 16  # bytes of the first line that are looked at
 
 
 def _module(kind: str) -> Any:
@@ -115,6 +132,10 @@ def format_of_name(path: str | os.PathLike[str]) -> str:
         Another ending; the message lists the known ones.
     """
     name = Path(path).name
+    if name.endswith(".bed"):
+        raise ValueError(
+            f"{os.fspath(path)}: expected a format that holds phase, found .bed, which is only read (.pgen)"
+        )
     found = [ending for ending in ENDINGS if name.endswith(ending) and len(name) > len(ending)]
     if not found:
         raise ValueError(f"{os.fspath(path)}: expected a name that ends in one of {', '.join(ENDINGS)}")
@@ -137,13 +158,13 @@ def format_of_content(path: str | os.PathLike[str]) -> str:
             return "hapz"
         raise FormatError(path, _EXPECTED, "a folder without zarr.json")
     with open(target, "rb") as handle:
-        head = handle.read(64)
+        head = handle.read(_HEAD)
         if not head:
             raise FormatError(path, _EXPECTED, "an empty file")
         if head[:2] == b"\x1f\x8b":
             handle.seek(0)
             try:
-                head = gzip.GzipFile(fileobj=handle).read(64)
+                head = gzip.GzipFile(fileobj=handle).read(_HEAD)
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 raise FormatError(path, "a whole gzip file", f"a cut or damaged one ({error})") from None
         elif head[:2] == b"PK":
@@ -162,9 +183,14 @@ def format_of_content(path: str | os.PathLike[str]) -> str:
         return "vcf"
     if head.startswith(b">"):
         return "fasta"
-    words = text.split()
-    if len(words) >= 2 and b"\0" not in head and head.split(b"\n")[0].strip() and not head.startswith(b"##"):
-        return "hapt"
+    if head.startswith(b"\x6c\x1b"):
+        return "bed" if head[2:3] in (b"\x00", b"\x01") else "pgen"
+    line = text.split(b"\n")[0]
+    if len(line.split()) >= 2 and b"\0" not in head and not text.startswith(b"##"):
+        try:
+            return "impute" if _module("impute").looks_like(line, target.name) else "hapt"
+        except ValueError as error:
+            raise FormatError(path, "a name that says which format it is", str(error)) from None
     raise FormatError(path, _EXPECTED, f"other content ({head[:20]!r})")
 
 
@@ -204,13 +230,14 @@ def read(
 
     Parameters
     ----------
-    path : VCF, VCF.gz, BCF, HAPT, .npz, .hapz, or FASTA of aligned sequences (see `hapforge.alignment`)
+    path : VCF, VCF.gz, BCF, HAPT, HAP, HAPS, PGEN, BED, .npz, .hapz, or FASTA of aligned sequences (see
+        `hapforge.alignment`)
     region : "chr" or "chr:first-last", 1-based, both included
     samples : sample ids, or a file with one a line; their haplotypes are taken in the order of the file `path`
     labels : dict name -> values, or a TSV whose first column is a haplotype or sample id (see
         `HaplotypeMatrix.with_labels`)
     maf : drop sites whose minor allele frequency among the haplotypes taken is below; 0 to 0.5
-    legend : of a HAPT file, where it is not beside under the same name
+    legend : of a HAPT or HAP file, where it is not beside under the same name
     policy : what is done with input that is odd but not damaged, as ``{"multiallelic": "split", "missing": "skip"}``;
         kinds and choices are those of `hapforge.io.Policy`, which counts what was changed if it is given itself
     progress : called with numbers of bytes taken in; they add up to at most the size of the input
@@ -231,7 +258,7 @@ def read(
     rules = policy if isinstance(policy, Policy) else Policy(policy)
     kind = format_of_content(path)
     check_maf(maf)
-    if legend is not None and kind != "hapt":
+    if legend is not None and kind not in ("hapt", "impute"):
         raise ValueError(f"legend: expected none for a file that names its sites, found {os.fspath(legend)}")
     if maf is not None and kind == "fasta":
         raise ValueError(f"maf: expected none for aligned sequences, found {maf}")
@@ -239,11 +266,12 @@ def read(
     ids = None if samples is None else wanted_ids(samples)
     module = _module(kind)
     matrix: HaplotypeMatrix
+    extra: dict[str, Any] = {} if legend is None else {"legend": legend}
     if FORMATS[kind].selects:
-        extra: dict[str, Any] = {"policy": rules} if FORMATS[kind].records else {}
+        if FORMATS[kind].records:
+            extra["policy"] = rules
         matrix = module.read(path, region=wanted_region, samples=ids, maf=maf, progress=progress, **extra)
     else:
-        extra = {} if legend is None else {"legend": legend}
         matrix = apply(path, module.read(path, progress=progress, **extra), wanted_region, ids, maf)
     if rules is not policy and (changed := rules.summary()):
         warnings.warn(f"{os.fspath(path)}: {changed}", stacklevel=2)

@@ -1,0 +1,150 @@
+"""What the writers of diploid formats share: persons of two rows, their labels, and sites a piece at a time."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hapforge import _backend
+from hapforge.alignment import alphabet_of
+from hapforge.haplotypes import UNKNOWN_ALLELE, HaplotypeMatrix, Samples, Sites
+from hapforge.io.records import LAST_POSITION, UNKNOWN
+
+_WORD = re.compile(r"[^\s\x00-\x1f]+")
+_AT_ONCE = 8 << 20  # bytes of calls, one each
+
+
+def person_ids(matrix: HaplotypeMatrix, path: str | os.PathLike[str], name: str) -> list[str]:
+    """The sample ids of a cohort that can be written as `name`.
+
+    Raises
+    ------
+    ValueError
+        No haplotypes or no sites; not two rows for each person, side by side; ids with spaces.
+    """
+    samples = matrix.samples
+    n, num_sites = matrix.shape
+    where = os.fspath(path)
+    if not n or not num_sites:
+        raise ValueError(
+            f"{where}: expected at least one haplotype and one site to write as {name}, found {n} x {num_sites}"
+        )
+    if n % 2:
+        raise ValueError(
+            f"{where}: expected two haplotypes for each person to write as {name}, found an odd number ({n})"
+        )
+    wrong = np.flatnonzero(samples.person != np.arange(n) // 2)
+    if len(wrong):
+        found = samples.sample_id[wrong[0]]
+        raise ValueError(
+            f"{where}: expected rows 2i and 2i + 1 to be one person to write as {name}, found {found!r} in row "
+            f"{wrong[0]}"
+        )
+    ids = [str(value) for value in samples.sample_id[::2].tolist()]
+    check_words(ids, path, name, "sample ids")
+    return ids
+
+
+def check_haplotypes(sites: Sites, path: str | os.PathLike[str], name: str) -> None:
+    """ValueError for aligned sequences."""
+    if alphabet_of(sites):
+        raise ValueError(f"{os.fspath(path)}: expected haplotypes to write as {name}, found aligned sequences (.fasta)")
+
+
+def check_words(texts: Sequence[str], path: str | os.PathLike[str], name: str, what: str) -> None:
+    """ValueError for a text that is empty or has spaces or control characters."""
+    if (bad := next((text for text in texts if not _WORD.fullmatch(text)), None)) is not None:
+        raise ValueError(f"{os.fspath(path)}: expected {what} without spaces to write as {name}, found {bad!r}")
+
+
+def site_columns(sites: Sites, path: str | os.PathLike[str], name: str) -> Iterator[tuple[str, str, str, str, str]]:
+    """(contig, position, id, REF, ALT) of every site as they are written: N and <ALT> where both are not known.
+
+    Raises
+    ------
+    ValueError
+        Spaces in names or alleles, REF that is not of bases, an ALT with a comma, a position of 2^31 or more.
+    """
+    for what, values in (("contigs", sites.contig), ("site ids", sites.id), ("REF", sites.ref), ("ALT", sites.alt)):
+        check_words(values.tolist(), path, name, what)
+    if (last := int(sites.position.max())) > LAST_POSITION:
+        raise ValueError(f"{os.fspath(path)}: expected positions below 2^31 to write as {name}, found {last}")
+    columns = (sites.contig, sites.position, sites.id, sites.ref, sites.alt)
+    for contig, at, site, ref, alt in zip(*(column.tolist() for column in columns), strict=True):
+        if (ref, alt) == (UNKNOWN_ALLELE, UNKNOWN_ALLELE):
+            ref, alt = UNKNOWN
+        elif not (ref.isalpha() and ref.isascii()) or "," in alt:
+            found = f"{ref[:20]!r} and {alt[:20]!r}"
+            raise ValueError(
+                f"{os.fspath(path)}, site {contig}:{at}: expected REF of bases and one ALT, or both unknown ('.'), to "
+                f"write as {name}, found {found}"
+            )
+        yield contig, str(at), site, ref, alt
+
+
+def person_labels(samples: Samples) -> tuple[dict[str, NDArray[Any]], list[str]]:
+    """(labels by person, names of those that differ within a person or have values with spaces)."""
+    kept, lost = {}, []
+    for name, values in samples.labels.items():
+        texts = [str(value) for value in values.tolist()]
+        plain = all(_WORD.fullmatch(text) for text in {name, *texts})
+        if plain and texts[::2] == texts[1::2]:
+            kept[name] = values[::2]
+        else:
+            lost.append(name)
+    return kept, lost
+
+
+def warn_of_losses(
+    matrix: HaplotypeMatrix,
+    path: str | os.PathLike[str],
+    name: str,
+    labels: Sequence[str],
+    *,
+    counted: bool = False,
+    phased: bool = True,
+) -> None:
+    """One warning of what `name` has no place for.
+
+    Parameters
+    ----------
+    labels : names of those that are lost
+    counted : whether it can say that positions are only a count
+    phased : whether it can say that a person is not phased
+    """
+    samples = matrix.samples
+    lost = [f"labels ({', '.join(labels)})"] if labels else []
+    if not np.array_equal(Samples(len(samples), sample_id=samples.sample_id).haplotype_id, samples.haplotype_id):
+        lost.append("haplotype ids")
+    if not matrix.sites.position_known and not counted:
+        lost.append("that positions are only a count")
+    if not samples.phased.all() and not phased:
+        lost.append("that persons are not phased")
+    if lost:
+        warnings.warn(f"{os.fspath(path)}: {' and '.join(lost)}: lost, {name} has no place for it", stacklevel=4)
+
+
+def dense_blocks(matrix: HaplotypeMatrix) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """(first site, uint8 (sites, haplotypes) of 0 and 1) of pieces of 64 sites or more, about 8 MiB each."""
+    step = min(max(1, _AT_ONCE // (64 * max(1, matrix.num_haplotypes))), 16)
+    for start in range(0, matrix.words.shape[1], step):
+        words = np.ascontiguousarray(matrix.words[:, start : start + step])
+        num_sites = min(64 * step, matrix.num_sites - 64 * start)
+        yield 64 * start, _backend.unpack(_backend.transpose(words, num_sites), matrix.num_haplotypes)
+
+
+def with_persons(
+    matrix: HaplotypeMatrix, labels: dict[str, NDArray[Any]], persons: NDArray[np.int64], *, phased: bool | None = None
+) -> HaplotypeMatrix:
+    """`matrix` with the labels of `persons`, whose values are by person of the file; `phased` of all, or as it is."""
+    samples = matrix.samples
+    kept = {name: np.repeat(values[persons], 2) for name, values in labels.items()}
+    state = samples.phased if phased is None else np.full(samples.num_persons, phased)
+    new = Samples(len(samples), sample_id=samples.sample_id, labels=kept, phased=state)
+    return HaplotypeMatrix(matrix.words, matrix.sites, new, _checked=True)
