@@ -25,6 +25,7 @@ reads `Format.records`) and, if its endings can be written, ``write(matrix, path
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import importlib
 import os
@@ -110,7 +111,7 @@ ENDINGS = {ending: name for name, format in FORMATS.items() for ending in format
 """Endings that can be written, and the format that each stands for."""
 
 _EXPECTED = "a VCF, BCF, HAPT, HAP, HAPS, PGEN, BED, FASTA, .npz or .hapz file"
-_HEAD = 1 << 16  # bytes of the first line that are looked at
+_FIRST = 1 << 16  # bytes of a first line that are looked at
 
 
 def _module(kind: str) -> Any:
@@ -158,13 +159,13 @@ def format_of_content(path: str | os.PathLike[str]) -> str:
             return "hapz"
         raise FormatError(path, _EXPECTED, "a folder without zarr.json")
     with open(target, "rb") as handle:
-        head = handle.read(_HEAD)
+        head = handle.read(64)
         if not head:
             raise FormatError(path, _EXPECTED, "an empty file")
         if head[:2] == b"\x1f\x8b":
             handle.seek(0)
             try:
-                head = gzip.GzipFile(fileobj=handle).read(_HEAD)
+                head = gzip.GzipFile(fileobj=handle).read(64)
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 raise FormatError(path, "a whole gzip file", f"a cut or damaged one ({error})") from None
         elif head[:2] == b"PK":
@@ -185,13 +186,24 @@ def format_of_content(path: str | os.PathLike[str]) -> str:
         return "fasta"
     if head.startswith(b"\x6c\x1b"):
         return "bed" if head[2:3] in (b"\x00", b"\x01") else "pgen"
-    line = text.split(b"\n")[0]
-    if len(line.split()) >= 2 and b"\0" not in head and not text.startswith(b"##"):
+    if len(text.split()) >= 2 and b"\0" not in head and text.split(b"\n")[0].strip() and not text.startswith(b"##"):
         try:
-            return "impute" if _module("impute").looks_like(line, target.name) else "hapt"
+            return "impute" if _module("impute").looks_like(_first_line(target), target.name) else "hapt"
         except ValueError as error:
             raise FormatError(path, "a name that says which format it is", str(error)) from None
     raise FormatError(path, _EXPECTED, f"other content ({head[:20]!r})")
+
+
+def _first_line(path: Path) -> bytes:
+    """The start of a text file's first line, gzipped or not."""
+    with open(path, "rb") as handle:
+        packed = handle.read(2) == b"\x1f\x8b"
+        handle.seek(0)
+        if not packed:
+            return handle.read(_FIRST).split(b"\n")[0]
+        with contextlib.suppress(EOFError, gzip.BadGzipFile, zlib.error):  # the reader says what is wrong, and where
+            return gzip.GzipFile(fileobj=handle).readline(_FIRST).rstrip(b"\n")
+    return b""
 
 
 def check_form(sites: Sites, path: str | os.PathLike[str]) -> None:
