@@ -205,7 +205,7 @@ def test_round_trip(matrix: hf.HaplotypeMatrix) -> None:
 @needs_plink2
 def test_written_files_against_plink2(small_cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
     hf.write(small_cohort, tmp_path / "x.pgen")
-    plink2("--pfile", tmp_path / "x", "--validate")
+    plink2("--pfile", tmp_path / "x", "--validate", "--out", tmp_path / "v")
     plink2("--pfile", tmp_path / "x", "--export", "vcf", "--out", tmp_path / "p")
     cohorts.assert_same(hf.read(tmp_path / "p.vcf"), small_cohort, labels=False)
 
