@@ -202,7 +202,7 @@ def test_interrupted_and_resumed(data: Path, tmp_path: Path) -> None:
     # long chains, so that an epoch takes long enough to be interrupted
     more = ("epochs=20", "gibbs_steps=500", "num_chains=300", "batch_size=100", "checkpoint_every=1", "validation=0.2")
     pairs = [f"--set={s}" for s in (*SMALL, *more)]
-    arguments = ["train", "rbm", data, "--seed", "5", "-o", run, *pairs]
+    arguments = ["train", "rbm", data, "--seed", "5", "-o", run, *pairs, "--policy=missing=skip"]
     process = subprocess.Popen(
         [sys.executable, "-c", "from hapforge.cli import main; main()", *map(str, arguments)],
         stderr=subprocess.PIPE,
@@ -216,7 +216,9 @@ def test_interrupted_and_resumed(data: Path, tmp_path: Path) -> None:
     os.kill(process.pid, signal.SIGINT)
     _, message = process.communicate(timeout=60)
     assert process.returncode == 130, message
-    assert re.search(r"to go on: hapforge train rbm .* --resume --seed 5\nhapforge: interrupted\n$", message)
+    command = r"hapforge train rbm \S+ --policy=missing=skip -o \S+ --resume --seed 5"
+    assert re.search(rf"to go on: {command}\nhapforge: interrupted\n$", message)
+    assert json.loads((run / "run.json").read_text())["notes"]["policy"] == ["missing=skip"]
     assert not (run / "model.json").exists()
     assert (run / "checkpoint" / "state.json").exists()
 

@@ -113,7 +113,7 @@ def command(
     if run_settings.get("monitor_leak") and not run_settings["monitor_every"]:
         raise ValueError("monitor_leak: expected monitor_every=EPOCHS beside it, found none")
     if is_trained(kind):
-        _train(made, cohort, validation, output, resume, force, run_settings, device, seed, quiet, data)
+        _train(made, cohort, validation, output, resume, force, run_settings, device, seed, quiet, data, policy or [])
         if isinstance(made, models.CRBM) and len(made.borders):
             _report_seams(made, validation or cohort, output, seed, quiet)
     else:
@@ -137,6 +137,7 @@ def _train(
     seed: int,
     quiet: bool,
     data: Path,
+    policy: list[str],
 ) -> None:
     from hapforge.evaluation.monitor import BEST, Monitor
     from hapforge.evaluation.snapshots import Snapshots
@@ -195,12 +196,13 @@ def _train(
                 resume=resume,
                 overwrite=force,
                 checkpoint_every=run_settings["checkpoint_every"],
-                notes={"data": str(data), **run_settings},
+                notes={"data": str(data), **({"policy": policy} if policy else {}), **run_settings},
                 **{key: run_settings[key] for key in made.FITTING},
             )
         except KeyboardInterrupt:
             if (output / "run.json").is_file():
-                again = ["hapforge", "train", made.name, str(data), "-o", str(output), "--resume", "--seed", str(seed)]
+                again = ["hapforge", "train", made.name, str(data), *(f"--policy={text}" for text in policy)]
+                again += ["-o", str(output), "--resume", "--seed", str(seed)]
                 stderr.print(f"{output}: to go on: {shlex.join(again)}", markup=False)
             raise
         finally:
