@@ -7,6 +7,7 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   hapforge::register_backends(m);
   hapforge::register_pack(m);
   hapforge::register_bcf_calls(m);
+  hapforge::register_pgen_records(m);
   hapforge::register_hamming(m);
   hapforge::register_nearest_neighbours(m);
   hapforge::register_nearest_set(m);

@@ -7,6 +7,7 @@ namespace hapforge {
 
 void register_pack(pybind11::module_& m);
 void register_bcf_calls(pybind11::module_& m);
+void register_pgen_records(pybind11::module_& m);
 void register_hamming(pybind11::module_& m);
 void register_nearest_neighbours(pybind11::module_& m);
 void register_nearest_set(pybind11::module_& m);

@@ -288,6 +288,25 @@ def pack_bcf_calls(
     return core.pack_bcf_calls(data, start, num_persons, resolve("bcf_calls"))
 
 
+def first_damaged_pgen_record(
+    data: NDArray[np.uint8],
+    length: NDArray[np.int64],
+    kind: NDArray[np.uint8],
+    num_alts: NDArray[np.int64],
+    before: NDArray[np.uint8],
+) -> int | None:
+    """The first of the PGEN records that follow each other in `data` that is not what its type says; None: none is.
+
+    Parameters
+    ----------
+    length, kind, num_alts : (num_records,), bytes and type of every record, ALT alleles of its site
+    before : uint8 (num_persons,), changed in place: the genotype categories (0 to 3) of the last record that stands for
+        itself, before these records and then among them; zeros before the first of a file
+    """
+    found = core.first_damaged_pgen_record(data, length, kind, num_alts, before)
+    return found if found < len(length) else None
+
+
 def allele_counts(words: Words, num_sites: int, threads: int | None = None) -> NDArray[np.int64]:
     """Set bits of each column, int64 (num_sites,)."""
     return core.allele_counts(words, num_sites, resolve("allele_counts"), get_threads(threads))

@@ -18,6 +18,13 @@ def concat_sites(parts: list[Words], num_sites: list[int], threads: int) -> Word
 def find_bcf_records(
     data: NDArray[np.uint8],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int, bool]: ...
+def first_damaged_pgen_record(
+    data: NDArray[np.uint8],
+    length: NDArray[np.int64],
+    kind: NDArray[np.uint8],
+    num_alts: NDArray[np.int64],
+    before: NDArray[np.uint8],
+) -> int: ...
 def pack_bcf_calls(
     data: NDArray[np.uint8], start: NDArray[np.int64], num_persons: int, backend: str
 ) -> tuple[Words, tuple[int, int] | None]: ...

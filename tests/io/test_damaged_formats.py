@@ -21,6 +21,7 @@ KINDS = {
     "hap": (tables.hap, (".hap", ".legend", ".sample")),
     "haps": (tables.haps, (".haps", ".sample")),
     "bed": (tables.bed, (".bed", ".bim", ".fam")),
+    "pgen": (tables.plink2, (".pgen", ".pvar", ".psam")),
 }
 SIGNS = b"\t \n\r\0\xff2-?.*+_:#0123456789ACGT"
 LIMIT_S = 10

@@ -6,6 +6,7 @@ Strict: a ValueError for whatever the draft does not allow, such as bits behind 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 MISSING = -1
 
@@ -102,7 +103,15 @@ def _width(num_alts: int, limits: list[tuple[int, int]]) -> int:
     return next(bits for most, bits in limits if num_alts <= most)
 
 
-def records(data: bytes, num_alleles: list[int], num_persons: int) -> list[tuple[list[tuple[int, int]], list[bool]]]:
+Calls = tuple[list[tuple[int, int]], list[bool]]
+
+
+def records(data: bytes, num_alleles: list[int], num_persons: int) -> list[Calls]:
+    """All of `every_record`."""
+    return list(every_record(data, num_alleles, num_persons))
+
+
+def every_record(data: bytes, num_alleles: list[int], num_persons: int) -> Iterator[Calls]:
     """(alleles by person, whether the call is phased) of every record; homozygous calls are.
 
     Parameters
@@ -137,8 +146,7 @@ def records(data: bytes, num_alleles: list[int], num_persons: int) -> list[tuple
                     raise ValueError("allele counts")
             if form >> 6 == 3:
                 head.packed(here, 1)
-    result = []
-    before: list[int] = []
+    before: list[int] = [0] * n
     for j, (kind, length) in enumerate(zip(kinds, lengths, strict=True)):
         if j % 65536 == 0 and ((places and places[j // 65536] != head.at) or kind & 7 in (2, 3)):
             raise ValueError("a block's place or first record")
@@ -188,7 +196,6 @@ def records(data: bytes, num_alleles: list[int], num_persons: int) -> list[tuple
                     calls[person] = calls[person][::-1]
         if stream.at != length:
             raise ValueError("bytes behind a record")
-        result.append((calls, phased))
+        yield calls, phased
     if head.at != len(data):
         raise ValueError("bytes behind the last record")
-    return result

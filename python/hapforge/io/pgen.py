@@ -2,7 +2,8 @@
 
 ``NAME.pgen`` stands with ``NAME.pvar`` (or ``NAME.pvar.zst``) and ``NAME.psam``. Before Pgenlib sees a file, its header
 is held against both and against its size: the storage mode, the numbers of sites and persons, the type, length and
-place of every record, allele counts. Hard calls are read; a file with dosages is refused, for they would be lost.
+place of every record, allele counts; then every record is gone through, to its last bit. Hard calls are read; a file
+with dosages is refused, for they would be lost.
 
 A heterozygous call without phase, a missing call and a site of several ALT alleles go by the rules of
 `hapforge.io.records.Policy`. Whether a homozygous call was phased is not in the format. Value 1 is ALT.
@@ -33,6 +34,7 @@ from hapforge.io.selection import Region
 
 Advance = Callable[[int], object]
 _AT_ONCE = 2 << 20  # calls
+_CHECKED = 4 << 20  # bytes of records that are checked at once
 _BLOCK = 1 << 16  # sites of a block of records
 _FIXED, _VARIABLE = 0x02, 0x10
 _MULTIALLELIC, _PHASED, _DOSAGE = 0x08, 0x10, 0xE0
@@ -104,7 +106,7 @@ def read(
     num_sites, num_persons = len(sites.position), len(ids)
     num_alleles = np.array([2 + alt.count(",") for alt in sites.alt], np.int64)
     size = os.path.getsize(path)
-    check_header(path, num_alleles, num_persons)
+    _check_contents(path, *check_header(path, num_alleles, num_persons), num_alleles - 1, num_persons)
     cohort = Cohort(path, ids, region=region, samples=samples, maf=maf, policy=policy, position_known=known)
     offsets = np.concatenate([[0], np.cumsum(num_alleles)]).astype(np.uintp)
     step = max(1, _AT_ONCE // (2 * num_persons))
@@ -146,12 +148,18 @@ def _take_calls(
         block.phased = (phased[odd] != 0) | (calls[..., 0] == calls[..., 1])
 
 
-def check_header(path: str | os.PathLike[str], num_alleles: NDArray[np.int64], num_persons: int) -> None:
+def check_header(
+    path: str | os.PathLike[str], num_alleles: NDArray[np.int64], num_persons: int
+) -> tuple[int, NDArray[np.uint8], NDArray[np.int64]]:
     """Hold the header of a .pgen against its .pvar, its .psam and its size.
 
     Parameters
     ----------
     num_alleles : int64 (num_sites,), REF among them
+
+    Returns
+    -------
+    (the byte at which the first record starts, types, lengths of all records)
 
     Raises
     ------
@@ -172,24 +180,29 @@ def check_header(path: str | os.PathLike[str], num_alleles: NDArray[np.int64], n
                 expected = f"{num_sites} sites and {num_persons} persons, as .pvar and .psam have"
                 raise FormatError(path, expected, f"{found[0]} and {found[1]}", "byte 3")
             if header[2] == _FIXED:
-                _check_fixed(path, view, num_sites, num_persons)
-            else:
-                _check_variable(path, view, num_alleles, num_persons)
+                return _check_fixed(path, view, num_sites, num_persons)
+            return _check_variable(path, view, num_alleles, num_persons)
 
 
-def _check_fixed(path: str | os.PathLike[str], view: mmap.mmap, num_sites: int, num_persons: int) -> None:
+def _check_fixed(
+    path: str | os.PathLike[str], view: mmap.mmap, num_sites: int, num_persons: int
+) -> tuple[int, NDArray[np.uint8], NDArray[np.int64]]:
     form = view[11]
     flags = -(-num_sites // 8) if form >> 6 == 3 else 0
     if form & 0x3F:
         raise FormatError(path, "a header without record types and allele counts", f"{form:#x}", "byte 11")
-    size = 12 + flags + num_sites * -(-num_persons // 4)
+    width = -(-num_persons // 4)
+    size = 12 + flags + num_sites * width
     if len(view) != size:
         raise FormatError(path, f"{size} bytes for {num_sites} sites of {num_persons} persons", f"{len(view)}")
+    if flags and num_sites % 8 and view[11 + flags] >> (num_sites % 8):
+        raise FormatError(path, "zero bits behind the last record", "others: damaged", f"byte {11 + flags}")
+    return 12 + flags, np.zeros(num_sites, np.uint8), np.full(num_sites, width, np.int64)
 
 
 def _check_variable(
     path: str | os.PathLike[str], view: mmap.mmap, num_alleles: NDArray[np.int64], num_persons: int
-) -> None:
+) -> tuple[int, NDArray[np.uint8], NDArray[np.int64]]:
     form, num_sites = view[11], len(num_alleles)
     if form & 15 > 7:
         raise FormatError(path, "record types of 4 or 8 bits", f"{form & 15}", "byte 11")
@@ -199,8 +212,7 @@ def _check_variable(
     if at > len(view):
         raise FormatError(path, f"places of {num_blocks} blocks", "the end of the file: it is cut", "byte 12")
     places = np.frombuffer(view[12:at], "<u8")
-    record = -1  # where the next record starts
-    ends = []
+    every_kind, every_length = [], []
     for k in range(num_blocks):
         alleles = num_alleles[_BLOCK * k : _BLOCK * (k + 1)]
         n = len(alleles)
@@ -218,15 +230,18 @@ def _check_variable(
         if (wrong := np.flatnonzero(counts != alleles)).size:
             j = int(wrong[0])
             raise FormatError(path, f"{alleles[j]} alleles, as .pvar has", f"{counts[j]}", f"record {_BLOCK * k + j}")
-        _check_records(path, kinds[:n], _integers(data[1], length_size), alleles, num_persons, _BLOCK * k)
-        ends.append(int(_integers(data[1], length_size).sum()))
+        lengths = _integers(data[1], length_size)
+        _check_records(path, kinds[:n], lengths, alleles, num_persons, _BLOCK * k)
+        every_kind.append(kinds[:n])
+        every_length.append(lengths)
     record = at
-    for k, (place, length) in enumerate(zip(places.tolist(), ends, strict=True)):
+    for k, (place, lengths) in enumerate(zip(places.tolist(), every_length, strict=True)):
         if place != record:
             raise FormatError(path, f"block {k} of records at byte {record}", f"at {place}", f"byte {12 + 8 * k}")
-        record += length
+        record += int(lengths.sum())
     if record != len(view):
         raise FormatError(path, f"records that end at byte {record}", f"{len(view)} bytes: cut, or more behind")
+    return at, np.concatenate(every_kind), np.concatenate(every_length)
 
 
 def _integers(data: NDArray[np.uint8], size: int) -> NDArray[np.int64]:
@@ -260,6 +275,33 @@ def _check_records(
             raise FormatError(path, expected, found, f"record {first + int(np.argmax(wrong))}")
     if main[0] in (2, 3):
         raise FormatError(path, "a record for itself at the start of a block", "one of differences", f"record {first}")
+
+
+def _check_contents(
+    path: str | os.PathLike[str],
+    at: int,
+    kinds: NDArray[np.uint8],
+    lengths: NDArray[np.int64],
+    num_alts: NDArray[np.int64],
+    num_persons: int,
+) -> None:
+    """Go through all records, the first of which starts at byte `at`."""
+    before = np.zeros(num_persons, np.uint8)
+    ends = np.cumsum(lengths)
+    start = 0
+    with open(path, "rb") as handle:
+        handle.seek(at)
+        while start < len(lengths):
+            passed = int(ends[start - 1]) if start else 0
+            stop = max(start + 1, int(np.searchsorted(ends, passed + _CHECKED, "right")))
+            data = np.frombuffer(handle.read(int(ends[stop - 1]) - passed), np.uint8)
+            if len(data) != ends[stop - 1] - passed:
+                raise FormatError(path, f"{at + int(ends[-1])} bytes", "fewer: it changed while it was read")
+            part = slice(start, stop)
+            bad = _backend.first_damaged_pgen_record(data, lengths[part], kinds[part], num_alts[part], before)
+            if bad is not None:
+                raise FormatError(path, "a whole record", "a damaged one", f"record {start + bad}")
+            start = stop
 
 
 # ---------------------------------------------------------------------------------------------------------- writing
