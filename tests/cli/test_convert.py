@@ -50,6 +50,27 @@ def test_convert_and_part(store: Path, tmp_path: Path, small_cohort: hf.Haplotyp
     assert back.samples.labels["side"].tolist() == ["left", "left", "right", "right"]
 
 
+def test_plink_files(store: Path, tmp_path: Path, small_cohort: hf.HaplotypeMatrix) -> None:
+    """PGEN keeps all; a BED whose calls miss is read by a rule, and says so."""
+    target = tmp_path / "out.pgen"
+    result = hapforge("convert", store, target, "--threads", 1)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert hf.read(target).sha256() == small_cohort.sha256()
+    (tmp_path / "x.bed").write_bytes(b"\x6c\x1b\x01\x0e\x01")  # of two persons: A1 A2, A2 A2; then missing, A1 A1
+    (tmp_path / "x.bim").write_text("1\trs1\t0\t10\tG\tA\n1\trs2\t0\t20\tC\tT\n")
+    (tmp_path / "x.fam").write_text("0 a 0 0 1 -9\n0 b 0 0 2 -9\n")
+    result = hapforge("convert", tmp_path / "x.bed", tmp_path / "y.npz")
+    assert result.returncode == 2
+    assert "site 1:20: expected diploid calls without missing alleles" in result.stderr
+    result = hapforge("convert", tmp_path / "x.bed", tmp_path / "y.npz", "--policy", "missing=major")
+    assert result.returncode == 0
+    assert "2 missing alleles set to the commoner one at 1 site" in result.stderr
+    back = hf.read(tmp_path / "y.npz")
+    assert back.to_dense().tolist() == [[0, 1], [1, 1], [0, 1], [0, 1]]
+    assert not back.samples.phased.any()
+    assert back.samples.labels["sex"].tolist() == ["1", "1", "2", "2"]
+
+
 def test_quiet_says_nothing(store: Path, tmp_path: Path) -> None:
     result = hapforge("convert", store, tmp_path / "out.vcf.gz", "-q")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")

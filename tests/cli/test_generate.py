@@ -32,6 +32,9 @@ def test_a_label_needs_a_model_with_labels(run: Path, tmp_path: Path) -> None:
     [
         ("ag.vcf", "expected an even number of haplotypes for diploid VCF or BCF, found 3"),
         ("ag.bcf", "expected an even number of haplotypes for diploid VCF or BCF, found 3"),
+        ("ag.pgen", "expected an even number of haplotypes for diploid PGEN, found 3"),
+        ("ag.haps", "expected an even number of haplotypes for diploid HAP or HAPS, found 3"),
+        ("ag.bed", r"expected a format that holds phase, found \.bed, which is only read"),
         ("ag.txt", r"expected a name that ends in one of \.vcf"),
     ],
 )
@@ -42,7 +45,10 @@ def test_what_cannot_be_written_is_refused_before_the_model_is_read(tmp_path: Pa
 
 
 @pytest.mark.filterwarnings("ignore:.*site ids are lost")
-@pytest.mark.parametrize(("name", "beside"), [("g.hapt", "g.legend"), ("g.vcf.gz", "g.vcf.gz.tbi")])
+@pytest.mark.parametrize(
+    ("name", "beside"),
+    [("g.hapt", "g.legend"), ("g.vcf.gz", "g.vcf.gz.tbi"), ("g.hap", "g.legend.gz"), ("g.pgen", "g.psam")],
+)
 def test_what_goes_beside_is_not_replaced_without_force(run: Path, tmp_path: Path, name: str, beside: str) -> None:
     (tmp_path / beside).write_text("mine")
     with pytest.raises(ValueError, match=f"{beside}: there already; -f replaces it"):

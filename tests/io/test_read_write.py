@@ -19,6 +19,7 @@ from hapforge.io.atomic import atomic_files, sha256_file
 from hapforge.io.selection import Region, frequent
 
 NAMES = ["x.vcf", "x.vcf.gz", "x.bcf", "x.hapt", "x.hapt.gz", "x.hapt.zip", "x.npz", "x.hapz"]
+WITH_FILES_BESIDE = ["x.hap", "x.haps.gz", "x.pgen"]  # found by name
 
 
 @pytest.fixture
@@ -47,15 +48,15 @@ def test_format_comes_from_content(plain_cohort: hf.HaplotypeMatrix, tmp_path: P
     assert io.format_of_content(misnamed) == io.format_of_name(name)
 
 
-@pytest.mark.parametrize("source", NAMES)
-@pytest.mark.parametrize("target", NAMES)
+@pytest.mark.parametrize("source", NAMES + WITH_FILES_BESIDE)
+@pytest.mark.parametrize("target", NAMES + WITH_FILES_BESIDE)
 def test_any_format_to_any_other(plain_cohort: hf.HaplotypeMatrix, tmp_path: Path, source: str, target: str) -> None:
     hf.write(plain_cohort, tmp_path / f"a{source}")
     hf.write(hf.read(tmp_path / f"a{source}"), tmp_path / f"b{target}")
     cohorts.assert_same(hf.read(tmp_path / f"b{target}"), plain_cohort)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES + WITH_FILES_BESIDE)
 def test_selection_is_the_same_in_every_format(plain_cohort: hf.HaplotypeMatrix, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     hf.write(plain_cohort, path)
@@ -157,6 +158,9 @@ def test_folders_and_missing_files(tmp_path: Path) -> None:
 def test_companions() -> None:
     assert [p.name for p in io.companions("a/x.vcf.gz")] == ["x.vcf.gz.tbi", "x.vcf.gz.csi"]
     assert [p.name for p in io.companions("a/x.hapt.zip")] == ["x.legend", "x.legend.gz"]
+    assert [p.name for p in io.companions("a/x.hap")] == ["x.legend", "x.legend.gz", "x.sample", "x.samples"]
+    assert [p.name for p in io.companions("x.haps.gz")] == ["x.sample", "x.samples"]
+    assert [p.name for p in io.companions("x.pgen")] == ["x.pvar", "x.pvar.zst", "x.psam"]
     assert io.companions("x.vcf") == io.companions("x.npz") == io.companions("x.hapz") == []
 
 
@@ -198,7 +202,11 @@ def test_old_companions_come_back_when_the_rename_fails(tmp_path: Path, monkeypa
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"x": "before", "x.i": "before"}
 
 
-@pytest.mark.parametrize(("name", "folder"), [(n, n) for n in NAMES] + [("x.bcf", "x.bcf.csi"), ("x.hapt", "x.legend")])
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [(n, n) for n in NAMES + WITH_FILES_BESIDE]
+    + [("x.bcf", "x.bcf.csi"), ("x.hapt", "x.legend"), ("x.haps.gz", "x.sample"), ("x.pgen", "x.psam")],
+)
 def test_a_folder_of_something_else_is_never_replaced(
     plain_cohort: hf.HaplotypeMatrix, tmp_path: Path, name: str, folder: str
 ) -> None:

@@ -13,9 +13,15 @@ from hapforge.cli.info import in_units
 
 
 def command(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="VCF, VCF.gz, BCF, HAPT, FASTA, .npz or .hapz.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", help="VCF, BCF, HAPT, HAP, HAPS, PGEN, BED, FASTA, .npz or .hapz.")
+    ],
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help=".vcf, .vcf.gz, .bcf, .hapt[.gz|.zip], .npz, .hapz, .fasta[.gz].")
+        Path,
+        typer.Argument(
+            metavar="OUT",
+            help=".vcf[.gz], .bcf, .hapt[.gz|.zip], .hap[.gz], .haps[.gz], .pgen, .npz, .hapz, .fasta[.gz].",
+        ),
     ],
     region: Annotated[
         str | None, typer.Option("-r", "--region", help="chr or chr:first-last (1-based, both included).")
@@ -30,7 +36,8 @@ def command(
         Path | None, typer.Option("--labels", help="TSV whose first column is a haplotype or sample id.")
     ] = None,
     legend: Annotated[
-        Path | None, typer.Option("--legend", help="Sites of a HAPT file; default NAME.legend[.gz] beside NAME.hapt.")
+        Path | None,
+        typer.Option("--legend", help="Sites of a HAPT or HAP file; default NAME.legend[.gz] beside it."),
     ] = None,
     genetic_map: Annotated[
         Path | None,
