@@ -214,11 +214,9 @@ def test_policies_for_odd_input(tmp_path: Path) -> None:
     about = hapforge("info", source, *options)
     assert about.stderr == done.stderr
     assert "not phased" in about.stdout
-    for text, message in (
-        ("mising=skip", "policy: expected a kind out of multiallelic, .* found 'mising' .did you mean 'missing'.."),
-        ("missing=split", "policy: expected missing to be one of error, skip, major, found 'split'"),
-        ("missing", "policy: expected KIND=CHOICE, as in multiallelic=split, found 'missing'"),
-    ):
-        wrong = hapforge("convert", source, tmp_path / "x.npz", "--policy", text)
-        assert wrong.returncode == 2
-        assert re.fullmatch(f"hapforge: {message}\n", wrong.stderr)
+    wrong = hapforge("convert", source, tmp_path / "x.npz", "--policy", "mising=skip")
+    assert wrong.returncode == 2
+    assert re.fullmatch(
+        r"hapforge: policy: expected a kind out of multiallelic, .* found 'mising' \(did you mean 'missing'\?\)\n",
+        wrong.stderr,
+    )

@@ -302,6 +302,13 @@ def test_doubts_about_sites_are_noted(real: hf.HaplotypeMatrix) -> None:
     ]
 
 
+def test_persons_who_are_not_phased_are_noted(real: hf.HaplotypeMatrix, good: hf.HaplotypeMatrix) -> None:
+    samples = hf.Samples(100, sample_id=good.samples.sample_id, phased=np.arange(50) >= 3)
+    loose = hf.HaplotypeMatrix(good.words, good.sites, samples)
+    data = hf.evaluate(real, {"good": good, "loose": loose}, metrics=["allele_frequency"], controls=[]).data
+    assert [note.split(";")[0] for note in data.notes if "phased" in note] == ["loose: 3 of 50 persons are not phased"]
+
+
 def test_persons_of_the_holdout_who_are_in_the_real_set(real: hf.HaplotypeMatrix) -> None:
     """Two persons under other names, with their haplotypes swapped, and one haplotype of a third."""
     holdout = cohort(12, 60, prefix="H")

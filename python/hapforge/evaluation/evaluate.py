@@ -105,7 +105,12 @@ def evaluate(
         if matrix.num_haplotypes < 2:
             raise ValueError(f"{name}: expected at least 2 haplotypes, found {matrix.num_haplotypes}")
     record = describe_run(given, seed, provenance)
-    notes: list[str] = []
+    notes = [
+        f"{name}: {int((~phased).sum())} of {len(phased)} persons are not phased; scores of haplotypes take the "
+        "order of their alleles in the file for it."
+        for name, phased in ((name, matrix.samples.phased) for name, matrix in given.items())
+        if not phased.all()
+    ]
     matched = dict(zip(given, _matched(given, notes), strict=True))
     if ld_distance == "cM" and not np.isfinite(matched["real"].sites.genetic_position_cm).any():
         raise ValueError("ld_distance: expected genetic positions of the real set for cM, found none")

@@ -6,7 +6,8 @@ what to do with it: nothing is guessed, and no record is passed over. ``0/0`` is
 was not phased.
 
 Text and BCF are taken apart here and not by htslib, which hands the calls of a line with a missing column to the next
-persons and reads a cut file without an error. Memory is that of the packed result twice, and a few MiB.
+persons and reads a cut file without an error. Memory is that of the packed result twice, and a few MiB; more of them
+where calls are odd.
 
 A cut in plain text is seen unless it falls right behind a line; in BGZF and gzip it is always seen. Line ends are LF,
 or CR LF where the policy accepts them. A second header, NUL bytes and empty lines between records are always refused.
