@@ -6,8 +6,8 @@ FOLDER holds 805_SNP_1000G_real.hapt.zip, 805_SNP.legend and 805_labels.tsv, of 
 One in ten persons is held out by every seed; nothing is chosen by them. Training takes the default settings, on one
 thread. Parts: "seeds", all labels known, and for comparison real against real (training rows against test rows, equally
 many), one temperature for all labels; "tenth", a tenth of the training persons with a label, beside a logistic
-regression; "pcd", persistent chains at two rates, "pcd_tenth", at the higher with a tenth of the labels. What the file has
-of other parts is kept.
+regression; "pcd", persistent chains at two rates, "pcd_tenth", at the higher with a tenth of the labels. What the file
+has of other parts is kept.
 """
 
 from __future__ import annotations

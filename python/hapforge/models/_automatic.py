@@ -135,7 +135,7 @@ def labelled_settings_for(
     Where haplotypes of a region nearly repeat each other (`nearness` below `LOOSE`) the gradient is whitened, as that
     of `settings_for` is, and labels overlap: telling them counts an eighth of drawing by them, since at equal weight
     draws do not keep to their labels (benchmarks/results/labelled_lct.json). Elsewhere, for aligned sequences and for
-    persistent chains it is not whitened.
+    persistent chains, whose rate is lower, it is not whitened.
 
     Parameters
     ----------
@@ -156,7 +156,13 @@ def labelled_settings_for(
             "whiten_above": _whitened_above(num_hidden),
             "telling_weight": 0.125,
         }
-    return {"epochs": 200, "batch_size": 500, "learning_rate": 0.2, "whiten_above": 0.0, "telling_weight": 1.0}
+    return {
+        "epochs": 200,
+        "batch_size": 500,
+        "learning_rate": 0.05 if training == "pcd" else 0.2,
+        "whiten_above": 0.0,
+        "telling_weight": 1.0,
+    }
 
 
 def _epochs_of_a_region(num_rows: int) -> int:
