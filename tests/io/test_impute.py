@@ -362,6 +362,25 @@ def test_what_is_lost_is_named(small_cohort: hf.HaplotypeMatrix, tmp_path: Path)
     np.testing.assert_array_equal(back.words, matrix.words)
 
 
+@pytest.mark.parametrize(
+    ("ending", "lost", "kept"),
+    [
+        (".hap", ["Sex", "sample", "Age"], ["age", "ID_1", "missing", "family"]),
+        (".haps", ["ID_1", "missing", "Age"], ["Sex", "sample", "age", "family"]),
+    ],
+)
+def test_labels_that_are_called_as_other_columns(tmp_path: Path, ending: str, lost: list[str], kept: list[str]) -> None:
+    names = ["Sex", "sample", "age", "Age", "ID_1", "missing", "family"]
+    matrix = hf.HaplotypeMatrix.from_dense(np.eye(4, dtype=np.uint8), labels={name: [name, "x"] for name in names})
+    matrix = hf.HaplotypeMatrix(matrix.words, hf.Sites([1, 2, 3, 4]), matrix.samples)
+    with pytest.warns(UserWarning, match=rf"labels \({', '.join(n for n in names if n in lost)}\): lost"):
+        hf.write(matrix, tmp_path / f"x{ending}")
+    labels = hf.read(tmp_path / f"x{ending}").samples.labels
+    assert sorted(labels) == sorted(kept)
+    for name in kept:
+        assert labels[name][::2].tolist() == [name, "x"]
+
+
 def test_what_cannot_be_written(small_cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
     path = tmp_path / "x.haps"
     for matrix, message in (

@@ -51,6 +51,8 @@ Advance = Callable[[int], object]
 _ALLELES = {b"0": 0, b"1": 1, b"?": MISSING, b".": MISSING, b"-": ABSENT, b"0*": 0, b"1*": 1}
 _PLACE = re.compile(r"([^:\s]+):(\d+)(?:_([^_\s]+)_([^_\s]+))?")
 _PANEL = ("sample", "id")
+_PANEL_COLUMNS = {"population": "population", "pop": "population", "group": "group", "sex": "sex"}
+_RESERVED = {True: {"sample", "id", "pop"}, False: {"id_1", "id_2", "missing"}}
 _HAPS_COLUMNS = 5
 
 
@@ -365,9 +367,13 @@ def read_samples(path: str | os.PathLike[str], policy: Policy) -> tuple[list[str
     columns = dict(zip(header, zip(*table, strict=True), strict=True))
     labels: dict[str, NDArray[Any]] = {}
     for name, kind in list(zip(header, types, strict=True))[3 if oxford else 1 :]:
+        label = name if oxford else _PANEL_COLUMNS.get(name.lower(), name)
         values = _label(path, name, kind, list(columns[name]))
-        if values is not None and (oxford or list(columns[name]) != ids):  # bcftools: the id for want of a population
-            labels[name.lower() if lower[0] in _PANEL and not oxford else name] = values
+        if values is None or (label in ("population", "group") and list(columns[name]) == ids):
+            continue  # bcftools writes the id for want of a population
+        if label in labels:
+            raise FormatError(path, f"one column of the label {label!r}", "two", "line 1")
+        labels[label] = values
     if oxford:
         families = list(columns[header[0]])
         if families != ids and set(families) != {"0"}:
@@ -422,6 +428,9 @@ def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Ad
         raise ValueError(f"{target}: expected contigs without colons to write a legend, found {bad!r}")
     columns = list(diploid.site_columns(matrix.sites, target, name))
     labels, lost = diploid.person_labels(matrix.samples)
+    for label in _unwritable(labels, hap):
+        del labels[label]
+        lost.append(label)
     panel = _panel_text(ids, labels) if hap else _oxford_text(ids, labels)
     diploid.warn_of_losses(matrix, target, name, lost, phased=False)
     advance = progress or (lambda count: None)
@@ -459,6 +468,18 @@ def _write_legend(sink: Any, columns: list[tuple[str, str, str, str, str]]) -> N
     sink.write(b"id position a0 a1 site_id\n" if named else b"id position a0 a1\n")
     for place, (_, at, site, ref, alt) in zip(places, columns, strict=True):
         sink.write(f"{place} {at} {ref} {alt}{f' {site}' if named else ''}\n".encode())
+
+
+def _unwritable(labels: dict[str, NDArray[Any]], hap: bool) -> list[str]:
+    """Labels whose names are those of other columns, but for upper and lower case."""
+    columns = {"population", "group", "sex"} if hap else {"family"}
+    seen = set(_RESERVED[hap])
+    lost = []
+    for name in labels:
+        if name.lower() in seen or (name.lower() in columns and name not in columns):
+            lost.append(name)
+        seen.add(name.lower())
+    return lost
 
 
 def _panel_text(ids: list[str], labels: dict[str, NDArray[Any]]) -> str:
