@@ -38,7 +38,9 @@ class CRBMConfig(AutomaticRBMConfig):
     """
     Attributes
     ----------
-    window : int, sites of a window but for the first and last of a contig
+    window : int, sites of a window but for the first and last of a contig; 10,000 in the paper. As many hidden units
+        learn fewer sites better: over 4,000 linked ones, windows of 1,000 draw nearer to real haplotypes than one RBM
+        (benchmarks/results/crbm.json, rbm_quality.json: ooa)
     overlap : int, pinned sites of a window, which the windows before have inferred; half a window in the paper
     first_window : int, sites of the first window of a contig; 0: as many as in a window
 
@@ -47,8 +49,8 @@ class CRBMConfig(AutomaticRBMConfig):
     the first window of a contig, an RBM; in the others a row of the batch has one chain. `training` can only be "rdm".
     """
 
-    window: int = 10_000
-    overlap: int = 5_000
+    window: int = 1000
+    overlap: int = 500
     first_window: int = 0
 
     def __post_init__(self) -> None:
