@@ -208,7 +208,7 @@ def labelled() -> str:
     runs = {f"seed {name}": entry for name, entry in result["seeds"].items()}
     runs |= {f"a tenth of the persons with a label, seed {name}": entry for name, entry in result["tenth"].items()}
     pcd = {f"rate {name}": entry for name, entry in result["pcd"].items()}
-    pcd |= {f"rate {name}, a tenth with a label": entry for name, entry in result.get("pcd_tenth", {}).items()}
+    pcd |= {f"rate {name}, a tenth with a label": entry for name, entry in result["pcd_tenth"].items()}
     runs |= {f"PCD, k = 100, {name}, seed 0": entry for name, entry in pcd.items()}
     for title, entry in runs.items():
         regression = entry.get("logistic_regression")
