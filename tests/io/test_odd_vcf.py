@@ -489,7 +489,7 @@ def test_other_text_is_accepted_by_policy_only(tmp_path: Path, case: str) -> Non
     for path in forms(DRESSED[case].encode(), tmp_path, bcf=False):
         with pytest.raises(FormatError, match=r"--policy text=accept accepts it$"):
             hf.read(path)
-        with pytest.warns(UserWarning, match=rf"{path.name}: {NUM_LINES[case]} lines? with other ends") as said:
+        with pytest.warns(UserWarning, match=rf"{path.name}: {NUM_LINES[case]} odd lines? accepted") as said:
             matrix = hf.read(path, policy={"text": "accept"})
         assert len(said) == 1
         np.testing.assert_array_equal(matrix.words, hf.read(whole).words)

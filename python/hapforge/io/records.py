@@ -86,7 +86,7 @@ _SAID = {
     ("haploid", "double"): "{calls} haploid calls counted twice at {sites} sites",
     ("duplicate", "skip"): "{sites} repeated sites left out",
     ("unsorted", "sort"): "{records} records brought into order",
-    ("text", "accept"): "{lines} lines with other ends, a byte-order mark or nothing on them accepted",
+    ("text", "accept"): "{lines} odd lines accepted (CR LF, byte-order mark, empty, no ##fileformat)",
 }
 
 
