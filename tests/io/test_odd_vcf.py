@@ -35,7 +35,7 @@ def header(names: list[str]) -> str:
 def random_vcf(rng: np.random.Generator) -> str:
     """A file that is odd in some ways and damaged in none."""
     names = [f"P{i}" for i in range(rng.integers(1, 7))]
-    num_records = int(rng.choice([1, 3, 12, 70]))
+    num_records = int(rng.choice([1, 3, 12, 150]))
     share = {kind: rng.random() * rng.choice([0, 0, 0.1, 0.5]) for kind in ("alt", "slash", "dot", "haploid", "order")}
     contig, position, lines = 1, 1, []
     for _ in range(num_records):
@@ -129,6 +129,7 @@ def dressed(text: str, rng: np.random.Generator) -> bytes:
 def compare_random(seed: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     rng = np.random.default_rng(seed)
     monkeypatch.setattr(bgzf, "_READ", int(rng.choice([97, 1 << 20])))  # many pieces, or one
+    monkeypatch.setattr(records, "_TRANSPOSED", int(rng.choice([64, 1024])))
     text = random_vcf(rng)
     selection: dict[str, Any] = {}
     if rng.random() < 0.3:
