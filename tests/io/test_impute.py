@@ -235,7 +235,7 @@ def test_odd_calls_as_bcftools_writes_them(tmp_path: Path, kind: str) -> None:
 # -------------------------------------------------------------------------------------------------------- writing
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(cohorts.cohorts(diploid=True))
 def test_round_trip(matrix: hf.HaplotypeMatrix) -> None:
     sites = matrix.sites

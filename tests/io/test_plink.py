@@ -154,7 +154,7 @@ def test_bed_of_plink2(shared_data: Path, tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------------------ PGEN
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(cohorts.cohorts(diploid=True))
 def test_round_trip(matrix: hf.HaplotypeMatrix) -> None:
     assume("0" not in matrix.samples.sample_id)

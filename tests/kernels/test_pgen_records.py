@@ -52,7 +52,7 @@ def test_changed_records(tmp_path: Path, num_persons: int) -> None:
     assert found(data) is None
     assert first_damaged(data, num_alleles, num_persons) is None
     seen = set()
-    for _ in range(150):
+    for _ in range(100):
         changed = bytearray(data)
         at = int(rng.integers(start, len(data)))
         new = rng.integers(0, 256, int(rng.integers(1, 4)), dtype=np.uint8).tobytes()
