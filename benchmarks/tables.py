@@ -345,7 +345,7 @@ def lactase() -> str:
     """rs4988235 by continent in draws of a labelled RBM on the LCT region."""
     result = _load("labelled_lct")
     runs = {f"seed {name}": entry for name, entry in result["seeds"].items()}
-    runs |= {f"{name}, seed 0": entry for name, entry in result.get("study", {}).items()}
+    runs |= {f"{name}, seed 0": entry for name, entry in result["study"].items()}
     labels = list(next(iter(runs.values()))["by_label"])
     lines = [
         f"| rs4988235, {result['shape'][1]} sites of LCT | {' | '.join(labels)} | off all rows, test | AF r <= 0.2 | "

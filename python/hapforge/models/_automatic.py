@@ -133,9 +133,9 @@ def labelled_settings_for(
     """Settings of a labelled machine by its training cohort.
 
     Where haplotypes of a region nearly repeat each other (`nearness` below `LOOSE`) the gradient is whitened, as that
-    of `settings_for` is, and labels overlap: telling them counts an eighth of drawing by them, so that draws keep to
-    their labels (benchmarks/results/labelled_lct.json). Elsewhere, for aligned sequences and for persistent chains,
-    whose rate is lower, it is not whitened.
+    of `settings_for` is, and labels overlap: telling them counts an eighth of drawing by them, since at equal weight
+    more are told, but draws keep less to theirs (benchmarks/results/labelled_lct.json). Elsewhere, for aligned
+    sequences and for persistent chains, whose rate is lower, it is not whitened.
 
     Parameters
     ----------
