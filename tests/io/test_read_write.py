@@ -148,6 +148,23 @@ def test_files_of_no_known_format(tmp_path: Path, data: bytes, found: str) -> No
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "main"),
+    [
+        ("x.fam", r"\.bed"),
+        ("x.bim", r"\.bed"),
+        ("x.psam", r"\.pgen"),
+        ("x.pvar.zst", r"\.pgen"),
+        ("x.legend.gz", r"\.hap"),
+        ("x.sample", r"\.hap or \.haps"),
+    ],
+)
+def test_a_file_that_stands_beside_another_is_not_read_as_one(tmp_path: Path, name: str, main: str) -> None:
+    (tmp_path / name).write_text("0 P1 0 0 1 1\n0 P2 0 0 1 1\n")  # of a .fam, and of HAPT
+    with pytest.raises(FormatError, match=f"expected the {main} that this file stands beside"):
+        hf.read(tmp_path / name)
+
+
 def test_folders_and_missing_files(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match=r"found a folder without zarr\.json"):
         hf.read(tmp_path)

@@ -111,6 +111,17 @@ ENDINGS = {ending: name for name, format in FORMATS.items() for ending in format
 """Endings that can be written, and the format that each stands for."""
 
 _EXPECTED = "a VCF, BCF, HAPT, HAP, HAPS, PGEN, BED, FASTA, .npz or .hapz file"
+_BESIDE = {
+    ".bim": ".bed",
+    ".fam": ".bed",
+    ".pvar": ".pgen",
+    ".zst": ".pgen",
+    ".psam": ".pgen",
+    ".legend": ".hap",
+    ".sample": ".hap or .haps",
+    ".samples": ".hap or .haps",
+}
+"""Endings of files that stand beside another, which is the one to be read."""
 _FIRST = 1 << 16  # bytes of a first line that are looked at
 
 
@@ -158,6 +169,8 @@ def format_of_content(path: str | os.PathLike[str]) -> str:
         if (target / "zarr.json").is_file():
             return "hapz"
         raise FormatError(path, _EXPECTED, "a folder without zarr.json")
+    if target.exists() and (main := _BESIDE.get(target.with_name(target.name.removesuffix(".gz")).suffix)):
+        raise FormatError(path, f"the {main} that this file stands beside", "sites or persons only")
     with open(target, "rb") as handle:
         head = handle.read(64)
         if not head:
