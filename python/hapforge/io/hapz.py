@@ -131,7 +131,7 @@ def _metadata_digest(document: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps({**document, "attributes": attributes}, sort_keys=True).encode()).hexdigest()
 
 
-def _text_bytes(values: Sequence[str]) -> bytes:
+def text_bytes(values: Sequence[str]) -> bytes:
     """The vlen-utf8 encoding: the number of texts, then length and bytes of each."""
     parts = [struct.pack("<I", len(values))]
     for value in values:
@@ -140,21 +140,22 @@ def _text_bytes(values: Sequence[str]) -> bytes:
     return b"".join(parts)
 
 
-def _texts(path: Path, data: bytes, count: int) -> list[str]:
-    at, texts = 4, []
+def texts(path: Path, data: bytes, count: int) -> list[str]:
+    """The `count` texts of a vlen-utf8 encoding; FormatError where it is none."""
+    at, found = 4, []
     unpack = struct.Struct("<I").unpack_from
     try:
         if unpack(data, 0)[0] != count:
             raise ValueError(count)
         for _ in range(count):
             stop = at + 4 + unpack(data, at)[0]
-            texts.append(data[at + 4 : stop].decode())
+            found.append(data[at + 4 : stop].decode())
             at = stop
     except (ValueError, struct.error):
         raise FormatError(path, f"{count} texts", "other bytes") from None
     if at != len(data):
         raise FormatError(path, f"{count} texts", "more bytes")
-    return texts
+    return found
 
 
 # ---------------------------------------------------------------------------------------------------------- reading
@@ -232,7 +233,7 @@ class Store:
             data = _decoded(file, packed, size)
         self._verify(file, name, hashlib.sha256(data).hexdigest())
         if text:
-            return np.array(_texts(file, data, count) if count else [], dtype=_STR).reshape(shape)
+            return np.array(texts(file, data, count) if count else [], dtype=_STR).reshape(shape)
         dtype = np.dtype(metadata["data_type"])
         return np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype, copy=False).reshape(shape)
 
@@ -635,7 +636,7 @@ class Writer:
         shape = values.shape
         fill: Any = ""
         if values.dtype.kind == "T":
-            data = _text_bytes(values.reshape(-1).tolist()) if values.size else b""
+            data = text_bytes(values.reshape(-1).tolist()) if values.size else b""
             dtype, codecs = "string", [{"name": "vlen-utf8"}, *_CODECS]
         else:
             dtype = values.dtype.name

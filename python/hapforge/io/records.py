@@ -69,6 +69,7 @@ KINDS = {
     "duplicate": ("error", "skip"),
     "unsorted": ("error", "sort"),
     "text": ("error", "accept"),
+    "chunks": ("error", "fill"),
 }
 """Kinds of odd input, and what can be done with each; the first is the default."""
 
@@ -87,6 +88,7 @@ _SAID = {
     ("duplicate", "skip"): "{sites} repeated sites left out",
     ("unsorted", "sort"): "{records} records brought into order",
     ("text", "accept"): "{lines} odd lines accepted (CR LF, byte-order mark, empty, no ##fileformat)",
+    ("chunks", "fill"): "{chunks} missing chunks of calls taken as zeros",
 }
 
 
@@ -113,12 +115,14 @@ class Policy:
         unsorted        ``sort`` by contig (in the order of the file) and position; needs more memory, for a third
                         copy of the calls and the names of all sites
         text            ``accept`` CR LF, a byte-order mark, empty lines at the end, a VCF without ##fileformat
+        chunks          of a Zarr array of calls that are not there: ``fill`` them with zeros (REF, not phased), which
+                        is what bio2zarr leaves out; damage by loss looks alike
         ==============  =====================================================================================
 
     Attributes
     ----------
     choices : dict, of all kinds
-    changes : dict, kind -> what was counted ("sites", "records", "calls", "alleles", "lines"), where there was any
+    changes : dict, kind -> what was counted ("sites", "records", "calls", "alleles", "lines", "chunks"), where any was
 
     Raises
     ------
@@ -178,7 +182,7 @@ class Policy:
         for kind, choice in self.choices.items():
             if kind in self.changes:
                 text = _SAID[kind, choice].format(**self.changes[kind])
-                said.append(re.sub(r"\b(1 (?:[\w-]+ )*?)(record|site|call|allele|line)s\b", r"\1\2", text))
+                said.append(re.sub(r"\b(1 (?:[\w-]+ )*?)(record|site|call|allele|line|chunk)s\b", r"\1\2", text))
         return "; ".join(said)
 
 
