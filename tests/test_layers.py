@@ -15,7 +15,7 @@ ROWS = [
     {"report"},
     {"downstream"},
     {"metrics", "models"},
-    {"stats"},
+    {"stats", "interop"},
     {"io", "kernels"},
     {"alignment", "intersection"},
     {"haplotypes"},
@@ -26,7 +26,7 @@ ROWS = [
 RANK = {name: row for row, names in enumerate(ROWS) for name in names}
 RANK["datasets"] = RANK["metrics"]  # a cohort that ships with the package: above io, below what uses it
 RANK["__main__"] = -1  # python -m hapforge
-TORCH_ALLOWED = {"models", "downstream"}
+TORCH_ALLOWED = {"models", "downstream", "interop"}
 OPTIONAL = {
     "numcodecs",
     "google_crc32c",
@@ -43,6 +43,9 @@ OPTIONAL = {
     "pgenlib",
     "pysam",
     "msprime",
+    "tskit",
+    "xarray",
+    "allel",
 }
 
 

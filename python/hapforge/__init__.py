@@ -14,7 +14,7 @@ from hapforge.intersection import intersect
 from hapforge.io import read, write
 
 if TYPE_CHECKING:
-    from hapforge import datasets, evaluation, metrics, models, report, stats
+    from hapforge import datasets, evaluation, interop, metrics, models, report, stats
     from hapforge.evaluation import evaluate
 
 __version__ = _version("hapforge")
@@ -31,6 +31,7 @@ __all__ = [
     "get_cmake_dir",
     "get_include",
     "get_library_dir",
+    "interop",
     "intersect",
     "kernels",
     "metrics",
@@ -41,7 +42,7 @@ __all__ = [
     "write",
 ]
 
-_ON_DEMAND = ("datasets", "evaluation", "metrics", "models", "report", "stats")
+_ON_DEMAND = ("datasets", "evaluation", "interop", "metrics", "models", "report", "stats")
 
 
 def __getattr__(name: str) -> Any:

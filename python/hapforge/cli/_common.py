@@ -90,10 +90,10 @@ def check_cohort_output(path: Path, force: bool, num_haplotypes: int | None = No
         raise MissingDependencyError("pysam", "io")
     if kind == "pgen" and importlib.util.find_spec("pgenlib") is None:
         raise MissingDependencyError("Pgenlib", "io")
-    if kind == "hapz":
-        io.hapz.check_replaceable(path)
+    if kind in ("hapz", "vcz"):
+        getattr(io, kind).check_replaceable(path)
     for place in (path, *io.companions(path)):
-        check_output(place, force, file=kind != "hapz")
+        check_output(place, force, file=kind not in ("hapz", "vcz"))
     return kind
 
 

@@ -14,13 +14,16 @@ from hapforge.cli.info import in_units
 
 def command(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="VCF, BCF, HAPT, HAP, HAPS, PGEN, BED, FASTA, .npz or .hapz.")
+        Path,
+        typer.Argument(
+            metavar="IN", help="VCF, BCF, HAPT, HAP, HAPS, PGEN, BED, VCF Zarr, .trees, FASTA, .npz or .hapz."
+        ),
     ],
     target: Annotated[
         Path,
         typer.Argument(
             metavar="OUT",
-            help=".vcf[.gz], .bcf, .hapt[.gz|.zip], .hap[.gz], .haps[.gz], .pgen, .npz, .hapz, .fasta[.gz].",
+            help=".vcf[.gz], .bcf, .hapt[.gz|.zip], .hap[.gz], .haps[.gz], .pgen, .vcz, .npz, .hapz, .fasta[.gz].",
         ),
     ],
     region: Annotated[

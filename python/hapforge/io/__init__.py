@@ -11,6 +11,8 @@ ending                             what                                         
 ``.haps`` ``.haps.gz``             SHAPEIT's HAPS, with .sample                        `hapforge.io.impute`
 ``.pgen``                          PLINK 2, with .pvar and .psam                       `hapforge.io.pgen`
 ``.bed`` (read only)               PLINK 1, with .bim and .fam; not phased             `hapforge.io.bed`
+``.vcz`` ``.zarr``                 VCF Zarr, a folder; Zarr v2 is written, v3 read too `hapforge.io.vcz`
+``.trees`` (read only)             tree sequence of tskit                              `hapforge.io.trees`
 ``.npz``                           NumPy archive of packed bits                        `hapforge.io.npz`
 ``.hapz``                          native store, chunked and checksummed (Zarr v3)     `hapforge.io.hapz`
 ``.fasta`` ``.fa`` ``.faa`` ``.fna``  aligned sequences; each also with ``.gz``        `hapforge.io.fasta`
@@ -101,6 +103,8 @@ FORMATS = {
     ),
     "pgen": Format("PGEN", (".pgen",), selects=True, by_site=True, records=True, diploid=True),
     "bed": Format("PLINK 1 BED, not phased", (), selects=True, records=True),
+    "vcz": Format("VCF Zarr", (".vcz", ".zarr"), selects=True, by_site=True, records=True, diploid=True),
+    "trees": Format("tree sequence", (), selects=True, records=True),
     "npz": Format("NumPy archive", (".npz",), genetic=True),
     "hapz": Format("hapz store", (".hapz",), selects=True, genetic=True),
     "fasta": Format("FASTA", tuple(f".{name}{gz}" for name in ("fasta", "fa", "faa", "fna") for gz in ("", ".gz"))),
@@ -110,7 +114,11 @@ FORMATS = {
 ENDINGS = {ending: name for name, format in FORMATS.items() for ending in format.endings}
 """Endings that can be written, and the format that each stands for."""
 
-_EXPECTED = "a VCF, BCF, HAPT, HAP, HAPS, PGEN, BED, FASTA, .npz or .hapz file"
+_EXPECTED = "a VCF, BCF, HAPT, HAP, HAPS, PGEN, BED, VCF Zarr, FASTA, .trees, .npz or .hapz file"
+_READ_ONLY = {
+    ".bed": "expected a format that holds phase, found .bed, which is only read (.pgen)",
+    ".trees": "expected a format without a genealogy, which haplotypes do not tell, found .trees, which is only read",
+}
 _BESIDE = {
     ".bim": ".bed",
     ".fam": ".bed",
@@ -144,10 +152,8 @@ def format_of_name(path: str | os.PathLike[str]) -> str:
         Another ending; the message lists the known ones.
     """
     name = Path(path).name
-    if name.endswith(".bed"):
-        raise ValueError(
-            f"{os.fspath(path)}: expected a format that holds phase, found .bed, which is only read (.pgen)"
-        )
+    if (why := next((why for ending, why in _READ_ONLY.items() if name.endswith(ending)), None)) is not None:
+        raise ValueError(f"{os.fspath(path)}: {why}")
     found = [ending for ending in ENDINGS if name.endswith(ending) and len(name) > len(ending)]
     if not found:
         raise ValueError(f"{os.fspath(path)}: expected a name that ends in one of {', '.join(ENDINGS)}")
@@ -166,6 +172,8 @@ def format_of_content(path: str | os.PathLike[str]) -> str:
     """
     target = Path(path)
     if target.is_dir():
+        if (target / "call_genotype").is_dir() or (target / ".zgroup").is_file():
+            return "vcz"
         if (target / "zarr.json").is_file():
             return "hapz"
         raise FormatError(path, _EXPECTED, "a folder without zarr.json")
@@ -190,6 +198,8 @@ def format_of_content(path: str | os.PathLike[str]) -> str:
             except hapt.ZIP_ERRORS as error:
                 raise FormatError(path, "a whole zip file", f"a cut or damaged one ({str(error)[:80]})") from None
             return "npz" if any(name.endswith(".npy") for name in names) else "hapt"
+    if head.startswith(b"\x89KAS\r\n\x1a\n"):
+        return "trees"
     if head.startswith(b"\x93NUMPY"):
         return "npz"
     text = head.removeprefix(b"\xef\xbb\xbf")
@@ -255,8 +265,8 @@ def read(
 
     Parameters
     ----------
-    path : VCF, VCF.gz, BCF, HAPT, HAP, HAPS, PGEN, BED, .npz, .hapz, or FASTA of aligned sequences (see
-        `hapforge.alignment`)
+    path : VCF, VCF.gz, BCF, HAPT, HAP, HAPS, PGEN, BED, VCF Zarr, .trees, .npz, .hapz, or FASTA of aligned
+        sequences (see `hapforge.alignment`)
     region : "chr" or "chr:first-last", 1-based, both included
     samples : sample ids, or a file with one a line; their haplotypes are taken in the order of the file `path`
     labels : dict name -> values, or a TSV whose first column is a haplotype or sample id (see

@@ -28,12 +28,11 @@ from numpy.typing import NDArray
 
 from hapforge import _backend
 from hapforge.errors import FormatError, MissingDependencyError
-from hapforge.haplotypes import UNKNOWN_ALLELE, HaplotypeMatrix, Samples, Sites
+from hapforge.haplotypes import UNKNOWN_ALLELE, HaplotypeMatrix, Samples
 from hapforge.io.records import UNKNOWN, Block, Cohort, Policy
 from hapforge.io.selection import Region
 
 Advance = Callable[[int], object]
-MAGIC = b"\x89KAS\r\n\x1a\n"
 _CONTIG = "1"
 _AT_ONCE = 4 << 20  # genotypes that are turned to bits at once
 
@@ -172,8 +171,3 @@ def _take(block: Block, genotypes: NDArray[np.int16]) -> None:
     block.words = _backend.pack(np.where(clean[:, None], genotypes, 0).astype(np.uint8))
     block.alleles = genotypes[block.odd][:, :, None]
     block.phased = np.ones((len(block.odd), genotypes.shape[1]), bool)
-
-
-def check(sites: Sites, path: str | os.PathLike[str]) -> None:
-    """Raise ValueError: a tree sequence cannot be written."""
-    raise ValueError(f"{os.fspath(path)}: expected another format to write, found .trees: the genealogy is not known")

@@ -84,7 +84,7 @@ class _Array:
         self.file = self.folder / ("zarr.json" if store.version == 3 else ".zarray")
         document = store.json(self.file)
         try:
-            self._parse_v3(document) if store.version == 3 else self._parse_v2(document)
+            (self._parse_v3 if store.version == 3 else self._parse_v2)(document)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             found = f"{type(error).__name__}: {str(error)[:60]}"
             raise FormatError(self.file, "the metadata of a Zarr array", found) from None
@@ -165,13 +165,16 @@ class _Array:
         return self.folder / self._key(index)
 
     def missing(self) -> list[tuple[int, ...]]:
-        """Chunks that have no file."""
+        """Chunks that have no file; FormatError where there is a checksum of one."""
         present = {
             Path(folder, name).relative_to(self.folder).as_posix()
             for folder, _, names in os.walk(self.folder)
             for name in names
         }
-        return [index for index in np.ndindex(self.grid) if self._key(index) not in present]
+        missing = [index for index in np.ndindex(self.grid) if self._key(index) not in present]
+        if (lost := next((index for index in missing if self.store.names_file(self.path(index))), None)) is not None:
+            raise FormatError(self.path(lost), "a chunk of this array", "none")
+        return missing
 
     def check_complete(self) -> None:
         """FormatError where a chunk is missing."""
@@ -232,6 +235,15 @@ class _Array:
         if self.dtype.kind == "b" and np.frombuffer(data, np.uint8).max(initial=0) > 1:
             raise FormatError(file, "booleans", "other bytes: it is damaged")
         return np.frombuffer(data, self.dtype).reshape(self.chunks, order=self.order)
+
+    def booleans(self, *ranges: tuple[int, int]) -> Array:
+        """`get` of booleans, which xarray writes as integers."""
+        values = self.get(*ranges)
+        if values.dtype.kind != "b":
+            if ((values != 0) & (values != 1)).any():
+                raise FormatError(self.folder, "booleans, or integers 0 and 1", "others")
+            values = values.astype(bool)
+        return values
 
     def strings(self) -> Array:
         """All of an array of names."""
@@ -310,6 +322,10 @@ class _Store:
                 raise ChecksumError(file, f"the SHA-256 of it in {_SUMS}", "another: the file is cut or damaged")
         return data
 
+    def names_file(self, file: Path) -> bool:
+        """Whether there is a checksum of a file."""
+        return self._sums is not None and file.relative_to(self.path).as_posix() in self._sums
+
     def json(self, file: Path) -> dict[str, Any]:
         """A metadata file."""
         try:
@@ -346,18 +362,18 @@ class _Store:
             found = f"{self.genotype.dtype} {shape}"
             raise FormatError(self.genotype.file, "integers (variants, samples, ploidy)", found)
         wanted: list[tuple[_Array | None, tuple[int, ...], str]] = [
-            (self.phased, shape[:2], "b"),
+            (self.phased, shape[:2], "bi"),
             (self.position, shape[:1], "iu"),
             (self.contig, shape[:1], "iu"),
             (self.allele, (*shape[:1], *self.allele.shape[1:2]), "TUS"),
             (self.id, shape[:1], "TUS"),
-            (self.id_mask, shape[:1], "b"),
+            (self.id_mask, shape[:1], "bi"),
             (samples, shape[1:2], "TUS"),
             (contigs, contigs.shape[:1], "TUS"),
         ]
         for array, expected, kinds in wanted:
             if array is not None and (array.shape != expected or array.dtype.kind not in kinds or not expected):
-                what = {"b": "booleans", "iu": "integers", "TUS": "texts"}[kinds]
+                what = {"bi": "booleans", "iu": "integers", "TUS": "texts"}[kinds]
                 raise FormatError(array.file, f"{what} of shape {expected}", f"{array.dtype} {array.shape}")
         if len(self.allele.shape) != 2 or self.allele.shape[1] < 1:
             raise FormatError(self.allele.file, "texts (variants, alleles)", f"shape {self.allele.shape}")
@@ -428,7 +444,7 @@ class _Store:
         """Sites `start` to `stop`, without calls."""
         span = (start, stop)
         ids = None if self.id is None else self.id.get(span)
-        mask = None if self.id_mask is None else self.id_mask.get(span)
+        mask = None if self.id_mask is None else self.id_mask.booleans(span)
         return block_of(
             self.path, self.contigs, self.contig.get(span), self.position.get(span), self.allele.get(span), ids, mask
         )
@@ -436,7 +452,7 @@ class _Store:
     def calls(self, start: int, stop: int, first: int, last: int) -> tuple[Array, Array]:
         """(genotypes, phased) of some sites and persons."""
         genotypes = self.genotype.get((start, stop), (first, last))
-        phased = None if self.phased is None else self.phased.get((start, stop), (first, last))
+        phased = None if self.phased is None else self.phased.booleans((start, stop), (first, last))
         return genotypes, np.zeros(genotypes.shape[:2], bool) if phased is None else phased
 
 
@@ -729,7 +745,9 @@ def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Ad
         (folder / "call_genotype").mkdir()
         _put_group(target, matrix)
         _put_sites(target, matrix, columns)
-        target.array("sample_id", np.array(persons, _STR), "samples")
+        target.array(
+            "sample_id", np.array(persons, _STR), "samples", _PERSONS
+        )  # vcztools takes its chunks for those of calls
         _put_calls(target, matrix, progress or (lambda count: None))
         target.sums = {key: value for key, value in target.sums.items() if key not in (".zattrs", ".zgroup")}
         consolidated = {"zarr_consolidated_format": 1, "metadata": target.metadata}
