@@ -68,7 +68,7 @@ def test_every_rule_has_its_words() -> None:
     for kind, known in records.KINDS.items():
         for choice in known[1:]:
             policy = Policy({kind: choice})
-            policy.count(kind, records=2, sites=3, calls=4, alleles=5, lines=6)
+            policy.count(kind, records=2, sites=3, calls=4, alleles=5, lines=6, chunks=6)
             assert re.search("[23456] ", policy.summary())
             assert "{" not in policy.summary()
 
