@@ -3,7 +3,8 @@
 Read are ``call_genotype``, ``call_genotype_phased`` (without it nothing is phased), ``variant_position``,
 ``variant_contig``, ``contig_id``, ``variant_allele``, ``variant_id`` with its mask, and ``sample_id``, a chunk of
 genotypes at a time. What is odd goes by the rules of `hapforge.io.records`. A region reads only chunks with something
-of it, though all records' positions, to check their order.
+of it, though all records' positions, to check their order. Memory is that of the packed result twice, and of a chunk of
+genotypes and one of phase; of writing, that of four chunks.
 
 A missing chunk is an error and never a fill value, with two exceptions, as bio2zarr leaves out chunks of zeros: those
 of ``variant_contig``, where ``region_index`` says that their records are of contig 0 or there is no other; and those of
@@ -42,7 +43,7 @@ from numpy.typing import NDArray
 
 from hapforge import _backend
 from hapforge.errors import ChecksumError, FormatError
-from hapforge.haplotypes import UNKNOWN_ALLELE, HaplotypeMatrix, Sites
+from hapforge.haplotypes import UNKNOWN_ALLELE, HaplotypeMatrix, Sites, words_per_row
 from hapforge.io import diploid
 from hapforge.io.atomic import atomic_folder
 from hapforge.io.hapz import text_bytes, texts
@@ -54,6 +55,7 @@ Array = NDArray[Any]
 _STR = np.dtypes.StringDType()
 _SITES = 1024  # of a chunk that is written; a multiple of 64
 _PERSONS = 10_000
+_AT_ONCE = 1 << 20  # calls that are turned to bits at once
 _LARGEST = 1 << 31  # bytes of a chunk: no compressor of Zarr takes more
 _SUMS = "call_genotype/hapforge.sha256"
 _COMPRESSORS = ("blosc", "zstd", "zlib", "gzip", "lz4", "bz2", "lzma")
@@ -546,17 +548,23 @@ def add_calls(cohort: Cohort, block: Block, kept: Sequence[int], parts: Iterable
     odd_calls: list[dict[int, tuple[Array, Array]]] = []
     odd = np.zeros(len(kept), bool)
     for genotypes, phased in parts:
-        if not whole:
-            genotypes, phased = genotypes[rows], phased[rows]
-        first = sum(widths) // 2
-        pairs = _pairs(cohort, block, genotypes, first)
-        clean = phased.all(axis=1) & ((pairs == 0) | (pairs == 1)).all(axis=(1, 2))
-        odd |= ~clean
-        odd_calls.append({j: (pairs[j].astype(np.int16), phased[j]) for j in np.flatnonzero(~clean).tolist()})
-        if not clean.all():
-            pairs = np.where(clean[:, None, None], pairs, 0)
-        widths.append(2 * pairs.shape[1])
-        words.append(_backend.pack(np.ascontiguousarray(pairs, np.int8).view(np.uint8).reshape(len(pairs), widths[-1])))
+        first, width = sum(widths) // 2, 2 * genotypes.shape[1]
+        widths.append(width)
+        words.append(np.empty((len(rows), words_per_row(width)), np.uint64))
+        odd_calls.append({})
+        step = max(1, _AT_ONCE // width)  # rows, so that what is made on the way is small beside the chunk
+        for start in range(0, len(rows), step):
+            mine = slice(rows[start], rows[start] + step) if whole else rows[start : start + step]
+            pairs, bars = _pairs(cohort, block, genotypes[mine], first, start), phased[mine]
+            clean = bars.all(axis=1) & ((pairs == 0) | (pairs == 1)).all(axis=(1, 2))
+            for j in np.flatnonzero(~clean).tolist():
+                odd_calls[-1][start + j] = pairs[j].astype(np.int16), bars[j].copy()
+            odd[start : start + step] |= ~clean
+            if not clean.all():
+                pairs = np.where(clean[:, None, None], pairs, 0)
+            dense = np.ascontiguousarray(pairs, np.int8).view(np.uint8).reshape(len(pairs), width)
+            words[-1][start : start + step] = _backend.pack(dense)
+        del genotypes, phased  # so that the next chunk is not beside this one
     block.words = words[0] if len(words) == 1 else _backend.concat_sites(words, widths)
     block.odd = np.flatnonzero(odd)
     persons = sum(widths) // 2
@@ -574,8 +582,8 @@ def add_calls(cohort: Cohort, block: Block, kept: Sequence[int], parts: Iterable
     cohort.add(block)
 
 
-def _pairs(cohort: Cohort, block: Block, genotypes: Array, first: int) -> Array:
-    """Genotypes of two alleles a person; those of `first` are of the first person here."""
+def _pairs(cohort: Cohort, block: Block, genotypes: Array, first: int, start: int) -> Array:
+    """Genotypes of two alleles a person; they start at person `first` and record `start`."""
     ploidy = genotypes.shape[2]
     wrong = (genotypes < ABSENT) | (genotypes > np.iinfo(np.int16).max)
     wrong[:, :, 0] |= genotypes[:, :, 0] == ABSENT
@@ -585,7 +593,7 @@ def _pairs(cohort: Cohort, block: Block, genotypes: Array, first: int) -> Array:
         j, person = (int(k) for k in np.argwhere(wrong.any(axis=2))[0])
         text = "|".join("." if allele == MISSING else str(allele) for allele in genotypes[j, person].tolist())
         found = f"{text[:20]!r} for sample {cohort.names[first + person]!r}"
-        raise FormatError(cohort.path, CALLS, found, block.where(j))
+        raise FormatError(cohort.path, CALLS, found, block.where(start + j))
     if ploidy == 1:
         return np.concatenate([genotypes, np.full_like(genotypes, ABSENT)], axis=2)
     return genotypes[:, :, :2]
@@ -691,19 +699,21 @@ class _Target:
 
     def chunk(self, name: str, index: Sequence[int], values: Array, chunks: Sequence[int]) -> None:
         """Write a chunk, filled up to its whole shape."""
-        from numcodecs import blosc
-
         if values.shape != tuple(chunks):
             whole = np.zeros(chunks, values.dtype)
             whole[tuple(slice(0, length) for length in values.shape)] = values
             values = whole
-        if values.dtype.kind == "T":
-            data: Any = text_bytes(values.reshape(-1).tolist())
-            shuffle = 1
-        else:
-            data = np.ascontiguousarray(values)
-            shuffle = _shuffle(values.dtype.str)
-        self.put(f"{name}/{'.'.join(map(str, index))}", blosc.compress(data, b"zstd", 7, shuffle))
+        self.put(f"{name}/{'.'.join(map(str, index))}", self.packed(values))
+
+    @staticmethod
+    def packed(values: Array) -> bytes:
+        """The bytes of a chunk."""
+        from numcodecs import blosc
+
+        text = values.dtype.kind == "T"
+        data: Any = text_bytes(values.reshape(-1).tolist()) if text else np.ascontiguousarray(values)
+        compressed: bytes = blosc.compress(data, b"zstd", 7, 1 if text else _shuffle(values.dtype.str))
+        return compressed
 
     def array(self, name: str, values: Array, dimensions: str, rows: int = 0) -> None:
         """Write an array in chunks of `rows`, or as one."""
@@ -805,6 +815,7 @@ def _put_calls(target: _Target, matrix: HaplotypeMatrix, advance: Advance) -> No
     target.describe("call_genotype", shape, (high, wide, 2), "|i1", "variants samples ploidy")
     target.describe("call_genotype_mask", shape, (high, wide, 2), "|b1", "variants samples ploidy")
     target.describe("call_genotype_phased", shape[:2], (high, wide), "|b1", "variants samples")
+    no_mask = target.packed(np.zeros((high, wide, 2), bool))
     for k, start in enumerate(range(0, matrix.words.shape[1], _SITES // 64)):
         count = min(_SITES, num_sites - 64 * start)
         for c, first in enumerate(range(0, num_persons, wide)):
@@ -813,7 +824,7 @@ def _put_calls(target: _Target, matrix: HaplotypeMatrix, advance: Advance) -> No
             dense = _backend.unpack(_backend.transpose(words, count), len(words))
             genotypes = dense.view(np.int8).reshape(count, -1, 2)
             target.chunk("call_genotype", (k, c, 0), genotypes, (high, wide, 2))
-            target.chunk("call_genotype_mask", (k, c, 0), np.zeros((high, wide, 2), bool), (high, wide, 2))
+            target.put(f"call_genotype_mask/{k}.{c}.0", no_mask)
             phased = np.broadcast_to(matrix.samples.phased[first : first + wide], genotypes.shape[:2])
             target.chunk("call_genotype_phased", (k, c), phased, (high, wide))
         advance(count)
