@@ -123,6 +123,20 @@ def test_odd_sites(tmp_path: Path) -> None:
         assert hf.read(path, policy={"missing": "skip"}).num_sites == 1
 
 
+def test_an_allele_that_is_no_text(tmp_path: Path) -> None:
+    tables = by_hand([(10.0, "A", [(0, "C")])]).dump_tables()
+    rows = tables.mutations
+    rows.set_columns(
+        site=rows.site,
+        node=rows.node,
+        parent=rows.parent,
+        derived_state=np.array([-5], np.int8),
+        derived_state_offset=rows.derived_state_offset,
+    )
+    with pytest.raises(FormatError, match=r"tskit's site 0: .*, found a damaged one \('utf-8'"):
+        hf.read(dumped(tables.tree_sequence(), tmp_path))
+
+
 def test_writing_is_refused(tmp_path: Path, small_cohort: hf.HaplotypeMatrix) -> None:
     with pytest.raises(ValueError, match=r"which haplotypes do not tell, found \.trees, which is only read"):
         hf.write(small_cohort, tmp_path / "x.trees")
@@ -138,11 +152,12 @@ def test_pieces_make_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert sum(told) == path.stat().st_size
 
 
-def test_damage(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", [7, *(pytest.param(100 + k, marks=pytest.mark.slow) for k in range(15))])
+def test_damage(tmp_path: Path, seed: int) -> None:
     """300 cuts and mutations, read in a forked child: a matrix or one line, no crash, no hang; cuts are refused."""
     path = dumped(simulated(rate=5e-6), tmp_path)
     data = path.read_bytes()
-    rng = np.random.default_rng(7)
+    rng = np.random.default_rng(seed)
 
     def work() -> list[str]:
         said = []

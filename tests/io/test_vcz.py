@@ -301,9 +301,10 @@ def test_every_changed_byte_is_noticed(tmp_path: Path, small_cohort: hf.Haplotyp
     assert not any("\n" in line for line in said)
 
 
-def test_damage_without_checksums(odd: dict[str, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", [6, *(pytest.param(100 + k, marks=pytest.mark.slow) for k in range(12))])
+def test_damage_without_checksums(odd: dict[str, Path], tmp_path: Path, seed: int) -> None:
     """400 mutations of a store of bio2zarr, read in forked children: a matrix or one line, no crash, no hang."""
-    rng = np.random.default_rng(6)
+    rng = np.random.default_rng(seed)
     for form in ("2", "3"):
         path = tmp_path / f"{form}.vcz"
         shutil.copytree(odd[form], path)

@@ -121,10 +121,12 @@ def from_tree_sequence(
         for j, number in enumerate(numbers):
             try:
                 variant.decode(number)
-            except tskit.LibraryError as error:
-                raise FormatError(path, "a whole tree sequence", f"a damaged one ({error})", f"site {number}") from None
+                alleles = [allele for allele in variant.alleles if allele is not None]
+            except (tskit.LibraryError, UnicodeDecodeError) as error:
+                where = f"tskit's site {number}"
+                raise FormatError(path, "a whole tree sequence", f"a damaged one ({error})", where) from None
             genotypes[j] = variant.genotypes
-            ref, alt = _alleles(path, number, [allele for allele in variant.alleles if allele is not None])
+            ref, alt = _alleles(path, number, alleles)
             block.ref.append(ref)
             block.alt.append(alt)
         block.id = [UNKNOWN_ALLELE] * len(numbers)
