@@ -6,6 +6,7 @@ A process that is killed without notice (SIGKILL, power) can leave hidden ``.NAM
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import os
@@ -14,6 +15,8 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD, RENAME_EXCHANGE of renameat2(2)
 
 
 @contextmanager
@@ -41,7 +44,11 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary folder beside `path` to fill; on success it takes `path`'s place (the old one is removed after)."""
+    """A temporary folder beside `path` to fill; on success it takes `path`'s place (the old one is removed after).
+
+    Where names can be exchanged at once, on Linux and its usual file systems, one of the two is there at any moment;
+    elsewhere there is none for an instant between two renames.
+    """
     target = Path(path)
     temporary = _beside(target, "part")
     temporary.mkdir()
@@ -53,14 +60,18 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
             _fsync(Path(folder))
         old = None
         if target.exists():
-            old = _beside(target, "old")
-            os.rename(target, old)
-        try:
-            os.rename(temporary, target)
-        except BaseException:
-            if old is not None:
-                os.rename(old, target)
-            raise
+            if _exchanged(temporary, target):
+                old = temporary
+            else:
+                old = _beside(target, "old")
+                os.rename(target, old)
+        if old != temporary:
+            try:
+                os.rename(temporary, target)
+            except BaseException:
+                if old is not None:
+                    os.rename(old, target)
+                raise
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -118,6 +129,19 @@ def try_beside(target: str | os.PathLike[str]) -> None:
     temporary = _beside(Path(target), "part")
     temporary.mkdir()
     temporary.rmdir()
+
+
+def _exchanged(first: Path, second: Path) -> bool:
+    """Exchange two names at once; False where the system or file system cannot."""
+    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if call is None:
+        return False
+    if call(_HERE, os.fsencode(first), _HERE, os.fsencode(second), _EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):
+        return False
+    raise OSError(number, os.strerror(number), str(second))
 
 
 def _no_folder(*places: Path) -> None:
