@@ -14,11 +14,9 @@ import pytest
 import hapforge as hf
 
 
-def hapforge(*arguments: object) -> subprocess.CompletedProcess[str]:
-    code = "from hapforge.cli import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=120
-    )
+def hapforge(*arguments: object, input: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from hapforge.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, input=input)
 
 
 @pytest.fixture
@@ -220,3 +218,20 @@ def test_policies_for_odd_input(tmp_path: Path) -> None:
         r"hapforge: policy: expected a kind out of multiallelic, .* found 'mising' \(did you mean 'missing'\?\)\n",
         wrong.stderr,
     )
+
+
+def test_pipes(store: Path, tmp_path: Path, small_cohort: hf.HaplotypeMatrix) -> None:
+    """In and out through `-`; the remarks go to the other stream; of a cut input nothing is passed on."""
+    first = hapforge("convert", store, "-")
+    assert first.stdout.startswith("##fileformat=VCFv4")
+    assert first.stderr.splitlines()[-1].startswith(f"{store} -> -: 20 haplotypes of 10 persons x 130 sites; ")
+    second = hapforge("convert", "-", tmp_path / "out.npz", input=first.stdout)
+    assert second.returncode == 0, second.stderr
+    assert np.array_equal(hf.read(tmp_path / "out.npz").words, small_cohort.words)
+    third = hapforge("convert", "-q", "-", "-", input=first.stdout)
+    assert (third.stdout, third.stderr) == (first.stdout, "")
+    cut = hapforge("convert", "-", "-", input=first.stdout[:-5])
+    assert (cut.returncode, cut.stdout) == (2, "")
+    assert "standard-input" in cut.stderr
+    assert "the file is cut" in cut.stderr
+    assert hapforge("convert", "-", "-", input="").returncode == 2

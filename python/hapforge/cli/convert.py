@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -16,14 +20,16 @@ def command(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="IN", help="VCF, BCF, HAPT, HAP, HAPS, PGEN, BED, VCF Zarr, .trees, FASTA, .npz or .hapz."
+            metavar="IN",
+            help="VCF, BCF, HAPT, HAP, HAPS, PGEN, BED, VCF Zarr, .trees, FASTA, .npz or .hapz; - is standard input.",
         ),
     ],
     target: Annotated[
         Path,
         typer.Argument(
             metavar="OUT",
-            help=".vcf[.gz], .bcf, .hapt[.gz|.zip], .hap[.gz], .haps[.gz], .pgen, .vcz, .npz, .hapz, .fasta[.gz].",
+            help=".vcf[.gz], .bcf, .hapt[.gz|.zip], .hap[.gz], .haps[.gz], .pgen, .vcz, .npz, .hapz, .fasta[.gz]; "
+            "- is VCF on standard output.",
         ),
     ],
     region: Annotated[
@@ -56,11 +62,13 @@ def command(
 ) -> None:
     """Convert between formats, or cut out a region, some persons, or the common sites.
 
-    The format of IN is found from its content, that of OUT from its name.
+    The format of IN is found from its content, that of OUT from its name. What comes or goes through a pipe lies in the
+    system's folder of temporary files meanwhile, so that nothing is passed on of what turns out to be cut.
     """
     from hapforge import io
 
-    kind = _common.check_cohort_output(target, force)
+    to_pipe = str(target) == "-"
+    kind = "vcf" if to_pipe else _common.check_cohort_output(target, force)
     if mappable and kind != "hapz":
         raise ValueError(f"--mappable: expected a .hapz file for it, found {target}")
     if genetic_map is not None and not io.FORMATS[kind].genetic:
@@ -71,10 +79,14 @@ def command(
     _common.set_threads(threads)
     if quiet:
         warnings.simplefilter("ignore")
-    size = io.size_of(source)
-    with _common.progress(quiet) as start:
+    with ExitStack() as stack:
+        start = stack.enter_context(_common.progress(quiet))
+        folder = Path(stack.enter_context(TemporaryDirectory())) if "-" in (str(source), str(target)) else Path()
+        given = _from_pipe(folder) if str(source) == "-" else source
+        made = folder / "standard-output.vcf" if to_pipe else target
+        size = io.size_of(given)
         matrix = _common.read_cohort(
-            source,
+            given,
             policy,
             quiet,
             region=region,
@@ -87,11 +99,26 @@ def command(
         if genetic_map is not None:
             matrix = io.read_genetic_map(genetic_map).attach(matrix)
         total = matrix.num_sites if io.FORMATS[kind].by_site else matrix.num_haplotypes
-        io.write(matrix, target, mappable=mappable, progress=start(f"writing {target.name}", total))
+        io.write(matrix, made, mappable=mappable, progress=start(f"writing {target.name}", total))
+        written = io.size_of(made)
+        if to_pipe:
+            with open(made, "rb") as handle:
+                shutil.copyfileobj(handle, sys.stdout.buffer)
     if not quiet:
         n, num_sites = matrix.shape
         names = f"{_common.printable(source)} -> {_common.printable(target)}"
         print(
             f"{names}: {n} haplotypes of {matrix.samples.num_persons} persons x {num_sites} sites; "
-            f"{in_units(size)} read, {in_units(io.size_of(target))} written"
+            f"{in_units(size)} read, {in_units(written)} written",
+            file=sys.stderr if to_pipe else sys.stdout,
         )
+
+
+def _from_pipe(folder: Path) -> Path:
+    """Standard input as a file."""
+    if sys.stdin.isatty():
+        raise ValueError("-: expected a file on standard input, found a terminal")
+    path = folder / "standard-input"
+    with open(path, "wb") as handle:
+        shutil.copyfileobj(sys.stdin.buffer, handle)
+    return path
