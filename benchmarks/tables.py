@@ -104,6 +104,17 @@ def evaluation() -> str:
     return "\n".join(lines)
 
 
+def conversion() -> str:
+    """Whole commands that bring a VCF or BCF into a store of their own."""
+    result = _load("convert")
+    lines = ["| whole command | tool | wall, s | CPU s | peak memory, MiB |", "|---" * 5 + "|"]
+    for entry in result["results"]:
+        for tool, found in entry["tools"].items():
+            numbers = f"{found['wall_seconds']:.3g} | {found['cpu_seconds']:.3g} | {found['peak_memory_mib']:.0f}"
+            lines.append(f"| {entry['workload']}, {entry['packed_mib']:g} MiB packed | {tool} | {numbers} |")
+    return "\n".join(lines)
+
+
 def demo() -> str:
     """The demo's scores at equal n, beside its controls."""
     result = _load("demo")
@@ -394,6 +405,10 @@ compared before anything is timed. Ratios are of CPU time; wall time, memory, th
 {growth()}
 
 {evaluation()}
+
+`python benchmarks/bench_convert.py`: into .hapz, .pgen, VCF Zarr, and BCF again.
+
+{conversion()}
 
 ## What an RBM reaches by its own choice
 

@@ -50,6 +50,10 @@ LONG_CALLS = {
     "transpose": lambda: (words_of(2000, 20_000), 20_000, "scalar", 1),
     "select_sites": lambda: (words_of(500, 20_000), 20_000, np.arange(20_000)[::-1].copy(), "scalar", 1),
     "find_bcf_records": lambda: (bcf_records(1_000_000),),
+    "first_damaged_pgen_record": lambda: (
+        *(np.zeros(40_000_000, np.uint8), np.full(10_000, 4000, np.int64), np.zeros(10_000, np.uint8)),
+        *(np.ones(10_000, np.int64), np.zeros(16_000, np.uint8)),
+    ),
     "pack_bcf_calls": lambda: (np.full(40_000_000, 3, np.uint8), np.zeros(10, np.int64), 20_000_000, "scalar"),
     "pairwise_hamming": lambda: (words_of(1000, 2000), words_of(1000, 2000), 2000, "scalar", 1),
     "hamming_histogram": lambda: (words_of(1500, 2000), None, 2000, "scalar", 1),
