@@ -84,7 +84,9 @@ def test_an_interrupted_experiment_goes_on(data: Path, tmp_path: Path, monkeypat
     assert hf.read(broken / "rbm.hapz").sha256() == hf.read(whole / "rbm.hapz").sha256()
 
 
-def test_a_counted_model_and_bad_input(data: Path, tmp_path: Path) -> None:
+def test_a_counted_model_and_bad_input(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(half_data.evaluate, "command", lambda *_given, **_more: None)
+    monkeypatch.setattr(half_data, "_summary", lambda *_given: "")
     half_data.command("markov", data, tmp_path / "half", quiet=True)
     assert (tmp_path / "half" / "markov.hapz").exists()
     with pytest.raises(ValueError, match="expected a file to read, found none"):

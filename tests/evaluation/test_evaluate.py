@@ -408,6 +408,7 @@ def test_model_controls(real: hf.HaplotypeMatrix, good: hf.HaplotypeMatrix) -> N
     assert scores["synthetic"]["pairwise_within"].value < scores["Bernoulli"]["pairwise_within"].value
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_pairs() -> None:
     """15,000 x 15,000 bytes would be 215 MiB; an evaluation of all metrics needs less than 190 beside the libraries."""
     code = """

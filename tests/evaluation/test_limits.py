@@ -29,7 +29,7 @@ def cohort(seed: int, n: int = 60, num_sites: int = 90, **labels: list[str]) -> 
     )
 
 
-@pytest.mark.parametrize("column", ["synthetic", "real half"])
+@pytest.mark.parametrize("column", ["synthetic", pytest.param("real half", marks=pytest.mark.slow)])
 def test_every_statistic_may_fail_on_one_cohort(monkeypatch: pytest.MonkeyPatch, column: str) -> None:
     for statistic in STATISTICS.values():
 

@@ -211,7 +211,7 @@ def test_variables_of_another_launcher(monkeypatch: pytest.MonkeyPatch, count: s
     assert _ranks.may_speak()
 
 
-@pytest.mark.parametrize("command", ["demo", "half-data", "evaluate"])
+@pytest.mark.parametrize("command", ["demo", "half-data"])
 def test_only_training_is_for_several_processes(command: str, tmp_path: Path) -> None:
     several = {**os.environ, "RANK": "0", "WORLD_SIZE": "2"}
     called = [sys.executable, "-m", "hapforge", command, *(["rbm", "x.hapz"] if command == "half-data" else [])]

@@ -58,6 +58,7 @@ def test_every_figure_is_drawn_without_a_word_on_the_console(browser, report):
     assert browser.count(".modebar-btn") == 0
 
 
+@pytest.mark.slow
 def test_figures_follow_the_scheme_also_when_it_changes(browser, report):
     browser.emulate(scheme="dark", height=TALL)
     browser.open(report)
@@ -74,7 +75,9 @@ def test_figures_follow_the_scheme_also_when_it_changes(browser, report):
     assert browser.problems() == []
 
 
-@pytest.mark.parametrize("width", [375, 1280, 1600])
+@pytest.mark.parametrize(
+    "width", [375, pytest.param(1280, marks=pytest.mark.slow), pytest.param(1600, marks=pytest.mark.slow)]
+)
 def test_no_sideways_scrolling(browser, report, width):
     browser.emulate(width=width, height=800)
     browser.open(report)
@@ -89,6 +92,7 @@ def test_no_sideways_scrolling(browser, report, width):
     assert browser.evaluate(wide) == (width < 1600)
 
 
+@pytest.mark.slow
 def test_a_curve_is_hidden_and_shown_from_the_keyboard(browser, report):
     browser.emulate(height=TALL)
     browser.open(report)
@@ -103,6 +107,7 @@ def test_a_curve_is_hidden_and_shown_from_the_keyboard(browser, report):
     assert browser.problems() == []
 
 
+@pytest.mark.slow
 def test_static_pictures_without_scripts_on_paper_and_after_a_failure(browser, report, tmp_path):
     static = f"[...document.querySelectorAll('img.static')].filter(e => {VISIBLE}(e) && e.naturalWidth > 500).length"
     live = f"[...document.querySelectorAll('.live, .legend')].some({VISIBLE})"
@@ -179,6 +184,7 @@ def test_names_run_nothing_and_are_shown_as_they_are(browser, monkeypatch, tmp_p
     assert [" ".join(text.split()) for text in drawn] == [" ".join(text.split()) for text in expected]
 
 
+@pytest.mark.slow
 def test_figures_far_from_the_window_are_taken_down_and_come_back(browser, report):
     browser.emulate(height=600)
     browser.open(report)
