@@ -202,7 +202,10 @@ def test_interrupted_and_resumed(data: Path, tmp_path: Path) -> None:
     # long chains, so that an epoch takes long enough to be interrupted
     more = ("epochs=20", "gibbs_steps=500", "num_chains=300", "batch_size=100", "checkpoint_every=1", "validation=0.2")
     pairs = [f"--set={s}" for s in (*SMALL, *more)]
-    arguments = ["train", "rbm", data, "--seed", "5", "-o", run, *pairs, "--policy=missing=skip"]
+    labels = tmp_path / "labels.tsv"
+    persons = dict.fromkeys(hf.read(data).samples.sample_id.tolist())
+    labels.write_text("id\tgroup\n" + "".join(f"{person}\tx\n" for person in persons))
+    arguments = ["train", "rbm", data, "--seed", "5", "-o", run, *pairs, "--policy=missing=skip", "--labels", labels]
     process = subprocess.Popen(
         [sys.executable, "-c", "from hapforge.cli import main; main()", *map(str, arguments)],
         stderr=subprocess.PIPE,
@@ -216,7 +219,7 @@ def test_interrupted_and_resumed(data: Path, tmp_path: Path) -> None:
     os.kill(process.pid, signal.SIGINT)
     _, message = process.communicate(timeout=60)
     assert process.returncode == 130, message
-    command = r"hapforge train rbm \S+ --policy=missing=skip -o \S+ --resume --seed 5"
+    command = rf"hapforge train rbm \S+ --policy=missing=skip --labels {re.escape(str(labels))} -o \S+ --resume --seed 5"
     assert re.search(rf"to go on: {command}\nhapforge: interrupted\n$", message)
     assert json.loads((run / "run.json").read_text())["notes"]["policy"] == ["missing=skip"]
     assert not (run / "model.json").exists()
@@ -224,7 +227,7 @@ def test_interrupted_and_resumed(data: Path, tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="expected to resume with the same num_hidden, 8, found 9"):
         train.command("rbm", data, run, settings=["num_hidden=9"], resume=True, seed=5, quiet=True)
-    train.command("rbm", data, run, resume=True, seed=5, quiet=True)
+    train.command("rbm", data, run, resume=True, seed=5, quiet=True, labels=labels)
     train.command("rbm", data, whole, settings=[*SMALL, *more], seed=5, quiet=True)
     assert (run / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
     with pytest.raises(ValueError, match="found one that has ended"):

@@ -113,7 +113,11 @@ def command(
     if run_settings.get("monitor_leak") and not run_settings["monitor_every"]:
         raise ValueError("monitor_leak: expected monitor_every=EPOCHS beside it, found none")
     if is_trained(kind):
-        _train(made, cohort, validation, output, resume, force, run_settings, device, seed, quiet, data, policy or [])
+        again = ["hapforge", "train", kind.name, str(data), *(f"--policy={text}" for text in policy or [])]
+        again += [] if labels is None else ["--labels", str(labels)]
+        again += ["-o", str(output), "--resume", "--seed", str(seed)]
+        notes = {"data": str(data), **({"policy": policy} if policy else {}), **run_settings}
+        _train(made, cohort, validation, output, resume, force, run_settings, device, seed, quiet, notes, again)
         if isinstance(made, models.CRBM) and len(made.borders):
             _report_seams(made, validation or cohort, output, seed, quiet)
     else:
@@ -136,9 +140,10 @@ def _train(
     device: str,
     seed: int,
     quiet: bool,
-    data: Path,
-    policy: list[str],
+    notes: dict[str, Any],
+    again: list[str],
 ) -> None:
+    """Train and, where that is interrupted, say the command `again` that goes on."""
     from hapforge.evaluation.monitor import BEST, Monitor
     from hapforge.evaluation.snapshots import Snapshots
     from hapforge.models import _ranks
@@ -196,13 +201,11 @@ def _train(
                 resume=resume,
                 overwrite=force,
                 checkpoint_every=run_settings["checkpoint_every"],
-                notes={"data": str(data), **({"policy": policy} if policy else {}), **run_settings},
+                notes=notes,
                 **{key: run_settings[key] for key in made.FITTING},
             )
         except KeyboardInterrupt:
             if (output / "run.json").is_file():
-                again = ["hapforge", "train", made.name, str(data), *(f"--policy={text}" for text in policy)]
-                again += ["-o", str(output), "--resume", "--seed", str(seed)]
                 stderr.print(f"{output}: to go on: {shlex.join(again)}", markup=False)
             raise
         finally:
