@@ -219,7 +219,8 @@ def test_interrupted_and_resumed(data: Path, tmp_path: Path) -> None:
     os.kill(process.pid, signal.SIGINT)
     _, message = process.communicate(timeout=60)
     assert process.returncode == 130, message
-    command = rf"hapforge train rbm \S+ --policy=missing=skip --labels {re.escape(str(labels))} -o \S+ --resume --seed 5"
+    said = rf"--policy=missing=skip --labels {re.escape(str(labels))} -o \S+ --resume --seed 5"
+    command = rf"hapforge train rbm \S+ {said}"
     assert re.search(rf"to go on: {command}\nhapforge: interrupted\n$", message)
     assert json.loads((run / "run.json").read_text())["notes"]["policy"] == ["missing=skip"]
     assert not (run / "model.json").exists()

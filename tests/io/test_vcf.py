@@ -561,10 +561,12 @@ WRONG = [
     ({"array01": [[0]] * 4, "sample_ids": ["a", "a", "a", "b"]}, "to be one person .* found 'a' in row 2"),
     ({"array01": np.zeros((0, 3), int)}, "at least one haplotype and one site"),
     ({"array01": np.zeros((2, 0), int)}, "at least one haplotype and one site"),
-    ({"array01": [[0], [1]], "ref": ["A"]}, r"site 1:1: expected REF and one ALT allele of bases.* found 'A' and '\.'"),
+    ({"array01": [[0], [1]], "ref": ["A"]}, r"site 1:1: expected no haplotype with ALT where it is missing \('\.'\)"),
     ({"array01": [[0], [1]], "ref": ["A"], "alt": ["G,T"]}, "found 'A' and 'G,T'"),
-    ({"array01": [[0], [1]], "ref": ["A"], "alt": ["<DEL>"]}, "found 'A' and '<DEL>'"),
-    ({"array01": [[0], [1]], "ref": ["A"], "alt": ["*"]}, r"found 'A' and '\*'"),
+    ({"array01": [[0], [1]], "alt": ["A"]}, r"expected REF of bases and one ALT, or both .* found '\.' and 'A'"),
+    ({"array01": [[0], [1]], "ref": ["A"], "alt": ["<DEL"]}, "found 'A' and '<DEL'"),
+    ({"array01": [[0], [1]], "ref": ["N"], "alt": ["<ALT>"]}, "found 'N' and '<ALT>', which stands for that"),
+    ({"array01": [[0, 0, 0], [0, 0, 1]], "ref": ["A"] * 3}, "site 1:3: expected no haplotype with ALT"),
     ({"array01": [[0], [1]], "ref": ["0"], "alt": ["1"]}, "found '0' and '1'"),
     ({"array01": [[0], [1]], "ids": ["a b"]}, "an id without spaces .* found 'a b'"),
     ({"array01": [[0], [1]], "contig": ["a,b"]}, "contig names without .* found 'a,b'"),
@@ -580,6 +582,40 @@ def test_cohorts_that_are_refused(tmp_path: Path, arguments: dict, message: str)
         with pytest.raises(ValueError, match=message):
             hf.write(matrix, tmp_path / f"x{ending}")
     assert list(tmp_path.iterdir()) == []
+
+
+SYMBOLIC = ["<DEL>", "*", "G]2:5]", "]2:5]G", ".G", "G.", "<INS:ME:ALU>", "<ALT>", ".", "C", "<*>"]
+
+
+@pytest.mark.parametrize("ending", [*ENDINGS, ".vcz", ".hap", ".haps.gz", ".pgen"])
+def test_symbolic_alleles(tmp_path: Path, ending: str) -> None:
+    """They are written as they are spelled, and come back where they are kept; cyvcf2 and bcftools read them."""
+    rng = np.random.default_rng(4)
+    dense = rng.integers(0, 2, (8, len(SYMBOLIC)))
+    dense[:, SYMBOLIC.index(".")] = 0
+    matrix = hf.HaplotypeMatrix.from_dense(
+        dense, positions=np.arange(1, len(SYMBOLIC) + 1) * 10, ref="A", alt=SYMBOLIC, sample_ids=list("abcd")
+    )
+    path = tmp_path / f"x{ending}"
+    hf.write(matrix, path)
+    policy = hf.io.Policy({"symbolic": "keep"})
+    cohorts.assert_same(hf.read(path, policy=policy), matrix)
+    assert policy.changes == {"symbolic": {"sites": len(SYMBOLIC) - 1}}
+    with pytest.raises(FormatError, match="expected an ALT allele of bases, found '<DEL>'"):
+        hf.read(path)
+    if ending not in ENDINGS:
+        return
+    cyvcf2 = pytest.importorskip("cyvcf2")
+    records = list(cyvcf2.VCF(str(path)))
+    assert [",".join(record.ALT) or "." for record in records] == SYMBOLIC
+    assert [np.array(r.genotypes)[:, :2].reshape(-1).tolist() for r in records] == dense.T.tolist()
+    if shutil.which("bcftools"):
+        command = ["bcftools", "query", "-f", "%REF %ALT[ %GT]\n", str(path)]
+        said = subprocess.run(command, check=True, capture_output=True, text=True)
+        calls = [f"{a}|{b}" for row in dense.T for a, b in zip(row[::2], row[1::2], strict=True)]
+        expected = [f"A {alt} {' '.join(calls[4 * j : 4 * j + 4])}" for j, alt in enumerate(SYMBOLIC)]
+        assert said.stdout.splitlines() == expected
+        assert said.stderr == ""
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hapforge import _backend
 from hapforge.alignment import alphabet_of
 from hapforge.haplotypes import UNKNOWN_ALLELE, HaplotypeMatrix, Samples, Sites
-from hapforge.io.records import LAST_POSITION, UNKNOWN
+from hapforge.io.records import LAST_POSITION, UNKNOWN, is_allele
 
 _WORD = re.compile(r"[^\s\x00-\x1f]+")
 _AT_ONCE = 8 << 20  # bytes of calls, one each
@@ -26,7 +26,8 @@ def person_ids(matrix: HaplotypeMatrix, path: str | os.PathLike[str], name: str)
     Raises
     ------
     ValueError
-        No haplotypes or no sites; not two rows for each person, side by side; ids with spaces.
+        No haplotypes or no sites; not two rows for each person, side by side; ids with spaces; what `check_alleles`
+        refuses.
     """
     samples = matrix.samples
     n, num_sites = matrix.shape
@@ -46,6 +47,7 @@ def person_ids(matrix: HaplotypeMatrix, path: str | os.PathLike[str], name: str)
             f"{where}: expected rows 2i and 2i + 1 to be one person to write as {name}, found {found!r} in row "
             f"{wrong[0]}"
         )
+    check_alleles(matrix, path, name)
     ids = [str(value) for value in samples.sample_id[::2].tolist()]
     check_words(ids, path, name, "sample ids")
     return ids
@@ -55,6 +57,37 @@ def check_haplotypes(sites: Sites, path: str | os.PathLike[str], name: str) -> N
     """ValueError for aligned sequences."""
     if alphabet_of(sites):
         raise ValueError(f"{os.fspath(path)}: expected haplotypes to write as {name}, found aligned sequences (.fasta)")
+
+
+def check_alleles(matrix: HaplotypeMatrix, path: str | os.PathLike[str], name: str) -> None:
+    """ValueError for alleles that would not be read back as they are.
+
+    REF is of bases and ALT one allele of VCF, symbolic ones among them, or neither is known. Where only ALT is missing,
+    no haplotype has it. REF N beside ALT <ALT> stands for alleles that are not known.
+    """
+    sites = matrix.sites
+    without: list[int] = []
+    for j, (ref, alt) in enumerate(zip(sites.ref.tolist(), sites.alt.tolist(), strict=True)):
+        if (ref, alt) == (UNKNOWN_ALLELE, UNKNOWN_ALLELE):
+            continue
+        found = f"{ref[:20]!r} and {alt[:20]!r}"
+        if (ref, alt) == UNKNOWN:
+            found += ", which stands for that"
+        elif ref.isalpha() and ref.isascii() and "," not in alt and is_allele(alt):
+            if alt == UNKNOWN_ALLELE:
+                without.append(j)
+            continue
+        where = f"{os.fspath(path)}, site {sites.contig[j]}:{sites.position[j]}"
+        raise ValueError(
+            f"{where}: expected REF of bases and one ALT, or both unknown ('.'), to write as {name}, found {found}"
+        )
+    carried = matrix.select_sites(without).to_dense().any(axis=0) if without else np.zeros(0, bool)
+    if carried.any():
+        j = without[int(np.argmax(carried))]
+        where = f"{os.fspath(path)}, site {sites.contig[j]}:{sites.position[j]}"
+        raise ValueError(
+            f"{where}: expected no haplotype with ALT where it is missing ('.') to write as {name}, found some"
+        )
 
 
 def check_words(texts: Sequence[str], path: str | os.PathLike[str], name: str, what: str) -> None:
@@ -69,7 +102,7 @@ def site_columns(sites: Sites, path: str | os.PathLike[str], name: str) -> Itera
     Raises
     ------
     ValueError
-        Spaces in names or alleles, REF that is not of bases, an ALT with a comma, a position of 2^31 or more.
+        Spaces in names or alleles, a position of 2^31 or more.
     """
     for what, values in (("contigs", sites.contig), ("site ids", sites.id), ("REF", sites.ref), ("ALT", sites.alt)):
         check_words(values.tolist(), path, name, what)
@@ -79,12 +112,6 @@ def site_columns(sites: Sites, path: str | os.PathLike[str], name: str) -> Itera
     for contig, at, site, ref, alt in zip(*(column.tolist() for column in columns), strict=True):
         if (ref, alt) == (UNKNOWN_ALLELE, UNKNOWN_ALLELE):
             ref, alt = UNKNOWN
-        elif not (ref.isalpha() and ref.isascii()) or "," in alt:
-            found = f"{ref[:20]!r} and {alt[:20]!r}"
-            raise ValueError(
-                f"{os.fspath(path)}, site {contig}:{at}: expected REF of bases and one ALT, or both unknown ('.'), to "
-                f"write as {name}, found {found}"
-            )
         yield contig, str(at), site, ref, alt
 
 

@@ -43,6 +43,7 @@ __all__ = [
     "Order",
     "Policy",
     "accepted_by",
+    "is_allele",
 ]
 
 _STR = np.dtypes.StringDType()
@@ -194,6 +195,11 @@ def _near(name: object, known: Iterable[str]) -> str:
 def accepted_by(kind: str) -> str:
     """How to accept input of this kind, as the end of a message."""
     return f"; --policy {kind}={'|'.join(KINDS[kind][1:])} accepts it"
+
+
+def is_allele(alt: str) -> bool:
+    """Whether it is an ALT allele of VCF: bases, one in <>, ``*``, a breakend, or the ``.`` of a record without one."""
+    return bool(_BASES.fullmatch(alt) or _SYMBOLIC.fullmatch(alt))
 
 
 @dataclass

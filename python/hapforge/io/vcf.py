@@ -13,7 +13,9 @@ A cut in plain text is seen unless it falls right behind a line; in BGZF and gzi
 or CR LF where the policy accepts them. A second header, NUL bytes and empty lines between records are always refused.
 
 Sites whose alleles are not known (``.`` in `Sites`) are written as ``N`` and ``<ALT>``, declared in the header, and
-that pair is read back as ``.``. Positions that are only a count are declared by ``##hapforge_positions=unknown``.
+that pair is read back as ``.``. Symbolic ALT alleles are written as they are spelled, and declared, without the INFO
+(END, SVLEN) that they may have had: `Sites` holds none. Positions that are only a count are declared by
+``##hapforge_positions=unknown``.
 
 References
 ----------
@@ -40,7 +42,7 @@ from hapforge import _backend
 from hapforge.alignment import alphabet_of
 from hapforge.errors import FormatError, MissingDependencyError
 from hapforge.haplotypes import UNKNOWN_ALLELE, HaplotypeMatrix, Samples, Sites, words_per_row
-from hapforge.io import bgzf
+from hapforge.io import bgzf, diploid
 from hapforge.io.atomic import atomic_file, atomic_files
 from hapforge.io.records import ABSENT, CALLS, MISSING, UNKNOWN, Block, Cohort, Policy, accepted_by
 from hapforge.io.selection import Region
@@ -679,8 +681,8 @@ def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Ad
     Raises
     ------
     ValueError
-        Not two rows for each person, side by side; no sites or no haplotypes; one of two alleles known only; names or
-        alleles that VCF has no place for or that `read` refuses, such as symbolic ones.
+        Not two rows for each person, side by side; no sites or no haplotypes; names or alleles that VCF has no place
+        for, such as several ALT alleles of a site, or only ALT known.
     """
     target = Path(path)
     binary = target.name.endswith(".bcf")
@@ -744,17 +746,11 @@ def _check_writable(matrix: HaplotypeMatrix, path: Path) -> list[str]:
     for contig, _, _ in sites.contig_blocks():
         if not re.fullmatch(r"[^\s,<>=*][^\s,<>]*", contig):
             raise ValueError(f"{path}: expected contig names without spaces, commas and <> for VCF, found {contig!r}")
-    for j, (name, ref, alt) in enumerate(zip(sites.id.tolist(), sites.ref.tolist(), sites.alt.tolist(), strict=True)):
+    for j, name in enumerate(sites.id.tolist()):
         where = f"{path}, site {sites.contig[j]}:{sites.position[j]}"
         if not name or re.search(r"\s", name):
             raise ValueError(f"{where}: expected an id without spaces to write as VCF, found {name!r}")
-        if _BASES.fullmatch(ref) and _BASES.fullmatch(alt):
-            continue
-        if (ref, alt) != (UNKNOWN_ALLELE, UNKNOWN_ALLELE):
-            raise ValueError(
-                f"{where}: expected REF and one ALT allele of bases, or both unknown ('.'), to write as VCF, "
-                f"found {ref[:20]!r} and {alt[:20]!r}"
-            )
+    diploid.check_alleles(matrix, path, "VCF")
     return names
 
 
@@ -780,8 +776,10 @@ def _header(matrix: HaplotypeMatrix, persons: list[str], binary: bool) -> bytes:
     if not matrix.sites.position_known:
         lines.append("##hapforge_positions=unknown")
     lines += [f"##contig=<ID={name}{numbered(k)}>" for k, (name, _, _) in enumerate(matrix.sites.contig_blocks())]
+    alts = {alt[1:-1]: "symbolic allele" for alt in matrix.sites.alt.tolist() if alt[0] == "<"}
     if (matrix.sites.ref == UNKNOWN_ALLELE).any():
-        lines.append('##ALT=<ID=ALT,Description="alternative allele, not known">')
+        alts["ALT"] = "alternative allele, not known"
+    lines += [f'##ALT=<ID={name},Description="{text}">' for name, text in alts.items()]
     lines.append(f'##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype"{numbered(1)}>')
     lines.append("\t".join([_COLUMNS.decode(), *persons]))
     return ("\n".join(lines) + "\n").encode()
@@ -836,9 +834,10 @@ def _write_bcf(matrix: HaplotypeMatrix, sink: _Sink, header: bytes, advance: Adv
     for start, dense in _dense_blocks(matrix):
         calls = base.reshape(-1) + 2 * dense
         for (contig, position, name, ref, alt), row in zip(_records(matrix, start, len(dense)), calls, strict=True):
-            names = b"".join(_typed_text(value) for value in (name, ref, alt)) + b"\0"  # no FILTER
+            alleles = (ref,) if alt == UNKNOWN_ALLELE else (ref, alt)
+            names = b"".join(map(_typed_text, (name, *alleles))) + b"\0"  # no FILTER
             fixed = struct.pack(
-                "<iiiIHHI", numbers[contig], position - 1, len(ref), 0x7F800001, 0, 2, 1 << 24 | num_persons
+                "<iiiIHHI", numbers[contig], position - 1, len(ref), 0x7F800001, 0, len(alleles), 1 << 24 | num_persons
             )
             lengths = struct.pack("<II", len(fixed) + len(names), len(single) + 2 * num_persons)
             sink.write(lengths + fixed + names + single)
