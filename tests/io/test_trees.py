@@ -100,6 +100,17 @@ def test_persons(tmp_path: Path) -> None:
         hf.read(dumped(by_hand(sites, n0=0, n1=0, n2=1), tmp_path))
 
 
+def test_sites_outside_a_region_are_not_decoded(tmp_path: Path) -> None:
+    sites = [(10.0, "A", [(0, "C")]), (20.0, "", [(4, "T")]), (30.0, "A", [(2, "T"), (3, "T")])]
+    path = dumped(by_hand(sites), tmp_path)
+    for region, position, column in (("1:1-20", [11], [1, 0, 0, 0]), ("1:22-40", [31], [0, 0, 1, 1])):
+        matrix = hf.read(path, region)
+        assert matrix.sites.position.tolist() == position
+        assert matrix.to_dense()[:, 0].tolist() == column
+    with pytest.raises(FormatError, match="alleles of bases, or 0 and 1, found ''"):
+        hf.read(path)
+
+
 def test_odd_sites(tmp_path: Path) -> None:
     for site, message in (
         ((10.5, "A", [(0, "C")]), r"tskit's site 0: expected positions that are integers, found 10\.5"),

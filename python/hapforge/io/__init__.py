@@ -18,6 +18,12 @@ ending                             what                                         
 ``.fasta`` ``.fa`` ``.faa`` ``.fna``  aligned sequences; each also with ``.gz``        `hapforge.io.fasta`
 =================================  ==================================================  ==============
 
+A region (``region=``) of a block-gzipped VCF or of BCF reads only its part of the file where a .tbi or .csi beside fits
+(`hapforge.io.index`). Of .pgen, .bed and .trees only the sites in it are decoded, of VCF Zarr and .hapz only chunks of
+genotypes with something of it; their tables of sites are read as a whole, and the form of all records of a .pgen is
+checked, since Pgenlib takes it for granted. HAP, HAPS, and VCF without an index are gone through to their end, as
+nothing says where a region lies; HAPT, FASTA and .npz are read, and then cut.
+
 A format is one line of `FORMATS` and a module of its name, which is imported when a file of it is met. The module has
 ``read(path, *, progress)`` (with ``region, samples, maf`` too where it `Format.selects`, and with ``policy`` where it
 reads `Format.records`) and, if its endings can be written, ``write(matrix, path, *, progress)``; where they are needed
@@ -267,7 +273,8 @@ def read(
     ----------
     path : VCF, VCF.gz, BCF, HAPT, HAP, HAPS, PGEN, BED, VCF Zarr, .trees, .npz, .hapz, or FASTA of aligned
         sequences (see `hapforge.alignment`)
-    region : "chr" or "chr:first-last", 1-based, both included
+    region : "chr" or "chr:first-last", 1-based, both included: records with their position in it, as they are spelled
+        in the file; which formats then read less is said in `hapforge.io`
     samples : sample ids, or a file with one a line; their haplotypes are taken in the order of the file `path`
     labels : dict name -> values, or a TSV whose first column is a haplotype or sample id (see
         `HaplotypeMatrix.with_labels`)

@@ -31,7 +31,7 @@ _LEVEL = 4  # of calls as text, four times as fast as 6, which makes them a seve
 _MAX_BLOCK = 65280  # uncompressed bytes of a block, as htslib writes them
 _MOST = 65536  # uncompressed bytes that a block may hold
 _BATCH = 16  # blocks inflated by one task: 1 MiB
-_READ = 1 << 20  # bytes read at once
+_READ = 1 << 20  # bytes of a file without blocks read at once
 _HEADER = struct.Struct("<4sIBBH2sHH")  # magic and flags, time, extra flags, system, extra length, "BC", 2, size - 1
 _MAGIC = b"\x1f\x8b\x08\x04"
 
@@ -54,12 +54,14 @@ def is_bgzf(head: bytes) -> bool:
     return head[:4] == _MAGIC and head[12:16] == b"BC\x02\x00"
 
 
-def read_chunks(path: str | os.PathLike[str], advance: Advance | None = None) -> Generator[bytes]:
+def read_chunks(path: str | os.PathLike[str], advance: Advance | None = None, place: int = 0) -> Generator[bytes]:
     """The uncompressed bytes of a file, in pieces of about 1 MiB; to be closed by who does not take them all.
 
     Parameters
     ----------
     advance : called with numbers of bytes of the file that were taken in; they add up to its size
+    place : where to start in block gzip, a virtual offset: the byte at which a block starts << 16 | a byte of what it
+        holds
 
     Raises
     ------
@@ -71,7 +73,7 @@ def read_chunks(path: str | os.PathLike[str], advance: Advance | None = None) ->
         head = handle.read(18)
         handle.seek(0)
         if is_bgzf(head):
-            yield from _inflated(path, handle, advance)
+            yield from _inflated(path, handle, advance, place)
         elif head[:2] == b"\x1f\x8b":
             yield from _gunzipped(path, handle, advance)
         else:
@@ -93,41 +95,64 @@ def _gunzipped(path: str | os.PathLike[str], handle: BinaryIO, advance: Advance)
         raise FormatError(path, "a whole gzip file", f"a cut or damaged one ({error})") from None
 
 
-def _inflated(path: str | os.PathLike[str], handle: BinaryIO, advance: Advance) -> Iterator[bytes]:
+def read_from(path: str | os.PathLike[str], handle: BinaryIO, place: int) -> Iterator[bytes]:
+    """What a file of block gzip holds from a place on (see `read_chunks`), a block at a time.
+
+    Raises
+    ------
+    FormatError
+        No such place; a cut or damaged block.
+    """
+    skip = place & 0xFFFF
+    for start, blocks, _ in _batches(path, handle, place >> 16, 1):
+        data = _inflate(path, start, blocks)
+        if skip > len(data):
+            raise FormatError(path, f"a block of {skip} bytes or more", f"{len(data)}", f"byte {start}")
+        yield data[skip:]
+        skip = 0
+
+
+def _inflated(path: str | os.PathLike[str], handle: BinaryIO, advance: Advance, place: int) -> Iterator[bytes]:
     size = handle.seek(0, os.SEEK_END)
     handle.seek(max(0, size - len(EOF_BLOCK)))
     if handle.read() != EOF_BLOCK:
         raise FormatError(path, "the empty block that ends a BGZF file", "none: the file is cut or still being written")
-    handle.seek(0)
+    skip = place & 0xFFFF
     workers = min(_backend.get_threads() - 1, 4)  # this thread is the one that takes the bytes apart
     if not workers:
-        for start, blocks, length in _batches(path, handle):
+        for start, blocks, length in _batches(path, handle, place >> 16):
             advance(length)
-            yield _inflate(path, start, blocks)
+            yield _inflate(path, start, blocks)[skip:]
+            skip = 0
         return
     with ThreadPoolExecutor(workers) as pool:
         pending: deque[tuple[int, Future[bytes]]] = deque()
         try:
-            for start, blocks, length in _batches(path, handle):
+            for start, blocks, length in _batches(path, handle, place >> 16):
                 pending.append((length, pool.submit(_inflate, path, start, blocks)))
                 if len(pending) > workers:
                     length, task = pending.popleft()
                     advance(length)
-                    yield task.result()
+                    yield task.result()[skip:]
+                    skip = 0
             for length, task in pending:
                 advance(length)
-                yield task.result()
+                yield task.result()[skip:]
+                skip = 0
         finally:
             for _, task in pending:
                 task.cancel()
 
 
-def _batches(path: str | os.PathLike[str], handle: BinaryIO) -> Iterator[tuple[int, list[bytes], int]]:
-    """(byte in the file, compressed blocks, their length) of `_BATCH` blocks each."""
-    offset, blocks, length, data, at = 0, [], 0, b"", 0
+def _batches(
+    path: str | os.PathLike[str], handle: BinaryIO, offset: int = 0, num_blocks: int = _BATCH
+) -> Iterator[tuple[int, list[bytes], int]]:
+    """(byte in the file, compressed blocks, their length) of `num_blocks` blocks each, from a byte of the file on."""
+    blocks, length, data, at = [], 0, b"", 0
+    handle.seek(offset)
     while True:
         if at + 18 > len(data) or at + (size := int.from_bytes(data[at + 16 : at + 18], "little") + 1) > len(data):
-            more = handle.read(_READ)
+            more = handle.read(num_blocks * _MOST)
             data, at = data[at:] + more, 0
             if not data:
                 break
@@ -139,7 +164,7 @@ def _batches(path: str | os.PathLike[str], handle: BinaryIO) -> Iterator[tuple[i
         blocks.append(data[at : at + size])
         at += size
         length += size
-        if len(blocks) == _BATCH:
+        if len(blocks) == num_blocks:
             yield offset, blocks, length
             offset, blocks, length = offset + length, [], 0
     if blocks:

@@ -357,6 +357,13 @@ class Cohort:
             self.order.add(block if len(kept) == len(block.position) else block.select(kept))
         return kept
 
+    def is_behind(self) -> bool:
+        """Whether the last of the records so far lies behind the region, as do all that follow in a sorted file."""
+        region, order = self.region, self.order
+        if region is None or order.contig == region.contig:
+            return region is not None and order.position > region.end
+        return region.contig in order.seen
+
     def add(self, block: Block) -> None:
         """Take records that are `wanted`, with their calls."""
         if not block.position:

@@ -50,7 +50,7 @@ def read(
 
     Parameters
     ----------
-    region, samples, maf : what is taken, see `hapforge.read`
+    region, samples, maf : what is taken, see `hapforge.read`; sites outside the region are not decoded
     policy : what is done with odd input, and where that is counted; all is refused by default
     progress : called with numbers of bytes taken in; they add up to the file's size
 
@@ -116,9 +116,11 @@ def from_tree_sequence(
     told = 0
     for start in range(0, num_sites, step):
         numbers = range(start, min(start + step, num_sites))
-        block = Block([contig] * len(numbers), (position[numbers].astype(np.int64) + offset).tolist())
-        genotypes = np.empty((len(numbers), len(nodes)), np.int16)
-        for j, number in enumerate(numbers):
+        places = (position[numbers].astype(np.int64) + offset).tolist()
+        kept = cohort.wanted(Block([contig] * len(numbers), places))
+        block = Block([contig] * len(kept), [places[k] for k in kept])
+        genotypes = np.empty((len(kept), len(nodes)), np.int16)
+        for j, number in enumerate(start + k for k in kept):
             try:
                 variant.decode(number)
                 alleles = [allele for allele in variant.alleles if allele is not None]
@@ -129,10 +131,9 @@ def from_tree_sequence(
             ref, alt = _alleles(path, number, alleles)
             block.ref.append(ref)
             block.alt.append(alt)
-        block.id = [UNKNOWN_ALLELE] * len(numbers)
-        kept = cohort.wanted(block)
+        block.id = [UNKNOWN_ALLELE] * len(kept)
         if len(kept):
-            _take(block := block.select(kept), genotypes[np.array(kept)])
+            _take(block, genotypes)
             cohort.add(block)
         if progress:
             done = size * numbers.stop // num_sites

@@ -9,6 +9,11 @@ Text and BCF are taken apart here and not by htslib, which hands the calls of a 
 persons and reads a cut file without an error. Memory is that of the packed result twice, and a few MiB; more of them
 where calls are odd.
 
+Of a region, a .tbi or .csi beside a VCF.gz or BCF says where to start reading; see `hapforge.io.index` for what proves
+that nothing of the region is left out. What lies outside is then neither read nor checked, but for the header and the
+block that ends the file. An index that does not fit is not used: a warning says why, and the whole file is read, as it
+is without an index, for a contig that it does not name, and with the policies ``unsorted=sort`` and ``text=accept``.
+
 A cut in plain text is seen unless it falls right behind a line; in BGZF and gzip it is always seen. Line ends are LF,
 or CR LF where the policy accepts them. A second header, NUL bytes and empty lines between records are always refused.
 
@@ -30,8 +35,8 @@ import os
 import re
 import struct
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -42,7 +47,7 @@ from hapforge import _backend
 from hapforge.alignment import alphabet_of
 from hapforge.errors import FormatError, MissingDependencyError
 from hapforge.haplotypes import UNKNOWN_ALLELE, HaplotypeMatrix, Samples, Sites, words_per_row
-from hapforge.io import bgzf, diploid
+from hapforge.io import bgzf, diploid, index
 from hapforge.io.atomic import atomic_file, atomic_files
 from hapforge.io.records import ABSENT, CALLS, MISSING, UNKNOWN, Block, Cohort, Policy, accepted_by
 from hapforge.io.selection import Region
@@ -56,6 +61,8 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SECOND_HEADER = "a second header: two files one behind the other?"
 _CHUNKS = 2  # pieces of a file that are taken in at once
 _WRITTEN = 1024  # sites that are written at once
+_LONGEST = 1 << 28  # bytes of a record at which an index points
+_START = struct.Struct("<IIii12xI")  # of a BCF record: two lengths, contig, start, numbers of samples and FORMATs
 
 
 def read(
@@ -71,34 +78,67 @@ def read(
 
     Parameters
     ----------
-    region : sites to take; the whole file is gone through (and its order checked), an index is not used
+    region : sites to take; with an index beside only their part of the file is gone through (see the module)
     samples : sample ids to take, in the order of the file
     maf : drop sites whose minor allele frequency among the haplotypes taken is below
     policy : what is done with odd input, and where that is counted; all is refused by default
-    progress : called with numbers of bytes taken in; they add up to the file's size
+    progress : called with numbers of bytes taken in, or passed over; they add up to the file's size
 
     Raises
     ------
     FormatError
         A file that is cut, damaged or not VCF; a record or call of another kind than the module's docstring names;
         nothing left to take.
+
+    Warns
+    -----
+    UserWarning
+        An index that does not fit, and is not used.
     """
     policy = Policy() if policy is None else policy
-    # Closed here, also after an error: its threads must not be left to the garbage collector, which may run anywhere.
-    with contextlib.closing(bgzf.read_chunks(path, progress)) as chunks:
+    advance = _up_to(os.path.getsize(path), progress)
+    with contextlib.ExitStack() as stack:
+
+        def chunks_from(place: int) -> Generator[bytes]:
+            # Closed here, also after an error: threads are not left to the garbage collector, which may run anywhere.
+            return stack.enter_context(contextlib.closing(bgzf.read_chunks(path, advance, place)))
+
+        chunks = chunks_from(0)
         first = next(chunks, b"")
         stream = _Stream(path, first, chunks)
+        contigs: dict[int, str] | None = None
         if first.startswith(b"BCF"):
             names, contigs, gt_key, known = _bcf_header(path, stream)
         else:
             names, known = _text_header(path, stream, policy)
         cohort = Cohort(path, names, region=region, samples=samples, maf=maf, policy=policy, position_known=known)
-        blocks = (
-            _bcf_blocks(stream, cohort, contigs, gt_key) if first.startswith(b"BCF") else _text_blocks(stream, cohort)
-        )
+        place = None
+        if region is not None and policy["unsorted"] != "sort" and policy["text"] != "accept":
+            place = _indexed_place(path, region, contigs, len(names))
+        if place:
+            chunks.close()
+            stream = _Stream(path, b"", chunks_from(place))
+        blocks = _text_blocks(stream, cohort) if contigs is None else _bcf_blocks(stream, cohort, contigs, gt_key)
         for block in blocks:
             cohort.add(block)
+            if place is not None and cohort.is_behind():
+                break
+    advance(os.path.getsize(path))
     return cohort.matrix()
+
+
+def _up_to(most: int, advance: Advance | None) -> Advance:
+    """`advance`, with numbers that add up to `most` at most."""
+    told = 0
+
+    def counted(count: int) -> None:
+        nonlocal told
+        count = min(count, most - told)
+        told += count
+        if advance and count:
+            advance(count)
+
+    return counted
 
 
 class _Stream:
@@ -224,6 +264,73 @@ def _bcf_header(path: str | os.PathLike[str], stream: _Stream) -> tuple[list[str
     if "GT" not in keys:
         raise FormatError(path, "genotypes (FORMAT GT)", "none declared", "header")
     return names, contigs, keys["GT"], known
+
+
+# ----------------------------------------------------------------------------------------------------------- an index
+
+
+def _indexed_place(
+    path: str | os.PathLike[str], region: Region, contigs: dict[int, str] | None, num_persons: int
+) -> int | None:
+    """Where an index says to start reading, 0 for the first record; None where none does.
+
+    Parameters
+    ----------
+    contigs : of a BCF, by number; None of text
+    """
+    reasons = []
+    for file in index.candidates(path):
+        try:
+            if contigs is None:
+                return index.place_before(path, file, region, region.contig, partial(_text_record, num_persons))
+            numbers = [number for number, name in contigs.items() if name == region.contig]
+            if not numbers:
+                return None
+            if len(numbers) > 1:
+                raise index.Unfit(f"the header declares contig {region.contig!r} more than once")
+            return index.place_before(path, file, region, numbers[0], partial(_bcf_record, num_persons))
+        except index.Unfit as why:
+            reasons.append(f"{file}: not used, as {why}")
+    if reasons:
+        warnings.warn(f"{'; '.join(reasons)}: all of {os.fspath(path)} is read", stacklevel=4)
+    return None
+
+
+def _text_record(num_persons: int, data: Iterator[bytes]) -> tuple[str, int] | None:
+    """Contig and position of the record that `data` starts with; None where it starts with none."""
+    parts: list[bytes] = []
+    while not parts or b"\n" not in parts[-1]:
+        if len(parts) > _LONGEST >> 16 or not (more := next(data, b"")):
+            return None
+        parts.append(more)
+    columns = b"".join(parts).split(b"\n", 1)[0].split(b"\t")
+    if len(columns) != 9 + num_persons or not columns[1].isdigit() or len(columns[1]) > 10:
+        return None
+    return columns[0].decode(errors="replace"), int(columns[1])
+
+
+def _bcf_record(num_persons: int, data: Iterator[bytes]) -> tuple[int, int] | None:
+    """`_text_record` of BCF, the contig by its number; the record behind is looked at too, where there is one."""
+    taken = bytearray()
+    found: list[tuple[int, int]] = []
+    at = 0
+    for _ in range(2):
+        while len(taken) < at + _START.size and (more := next(data, b"")):
+            taken += more
+        if found and len(taken) == at:
+            break
+        if len(taken) < at + _START.size:
+            return None
+        shared, calls, contig, position, samples = _START.unpack_from(taken, at)
+        if shared < 24 or samples & 0xFFFFFF != num_persons or position < 0 or shared + calls > _LONGEST:
+            return None
+        found.append((contig, position + 1))
+        at += 8 + shared + calls
+        while len(taken) < at and (more := next(data, b"")):
+            taken += more
+        if len(taken) < at:
+            return None
+    return found[0]
 
 
 # ------------------------------------------------------------------------------------------------------------- text
