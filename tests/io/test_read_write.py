@@ -18,7 +18,7 @@ from hapforge.errors import FormatError
 from hapforge.io.atomic import atomic_files, sha256_file
 from hapforge.io.selection import Region, frequent
 
-NAMES = ["x.vcf", "x.vcf.gz", "x.bcf", "x.hapt", "x.hapt.gz", "x.hapt.zip", "x.npz", "x.hapz", "x.vcz"]
+NAMES = ["x.vcf", "x.vcf.gz", "x.bcf", "x.hapt", "x.hapt.gz", "x.hapt.zip", "x.npz", "x.hapz", "x.vcz", "x.vcz.zip"]
 WITH_FILES_BESIDE = ["x.hap", "x.haps.gz", "x.pgen"]  # found by name
 
 

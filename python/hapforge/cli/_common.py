@@ -90,10 +90,11 @@ def check_cohort_output(path: Path, force: bool, num_haplotypes: int | None = No
         raise MissingDependencyError("pysam", "io")
     if kind == "pgen" and importlib.util.find_spec("pgenlib") is None:
         raise MissingDependencyError("Pgenlib", "io")
-    if kind in ("hapz", "vcz"):
+    folder = kind in ("hapz", "vcz") and path.suffix != ".zip"
+    if folder:
         getattr(io, kind).check_replaceable(path)
     for place in (path, *io.companions(path)):
-        check_output(place, force, file=kind not in ("hapz", "vcz"))
+        check_output(place, force, file=not folder)
     return kind
 
 

@@ -28,8 +28,8 @@ def command(
         Path,
         typer.Argument(
             metavar="OUT",
-            help=".vcf[.gz], .bcf, .hapt[.gz|.zip], .hap[.gz], .haps[.gz], .pgen, .vcz, .npz, .hapz, .fasta[.gz]; "
-            "- is VCF on standard output.",
+            help=".vcf[.gz], .bcf, .hapt[.gz|.zip], .hap[.gz], .haps[.gz], .pgen, .vcz[.zip], .npz, .hapz, "
+            ".fasta[.gz]; - is VCF on standard output.",
         ),
     ],
     region: Annotated[
@@ -56,6 +56,9 @@ def command(
     mappable: Annotated[
         bool, typer.Option("--mappable", help="Leave the genotypes of .hapz uncompressed, for mapping into memory.")
     ] = False,
+    zarr_format: Annotated[
+        int | None, typer.Option("--zarr-format", help="Of .vcz: 2, which sgkit needs and is the default, or 3.")
+    ] = None,
     threads: _common.Threads = None,
     force: _common.Force = False,
     quiet: _common.Quiet = False,
@@ -71,6 +74,9 @@ def command(
     kind = "vcf" if to_pipe else _common.check_cohort_output(target, force)
     if mappable and kind != "hapz":
         raise ValueError(f"--mappable: expected a .hapz file for it, found {target}")
+    if zarr_format is not None and (kind != "vcz" or zarr_format not in (2, 3)):
+        found = f"{zarr_format} for {target}"
+        raise ValueError(f"--zarr-format: expected 2 or 3, for VCF Zarr (.vcz), found {found}")
     if genetic_map is not None and not io.FORMATS[kind].genetic:
         raise ValueError(f"--genetic-map: expected .npz or .hapz, which have a place for it, found {target}")
     for path in (samples, labels, legend, genetic_map):
@@ -99,7 +105,8 @@ def command(
         if genetic_map is not None:
             matrix = io.read_genetic_map(genetic_map).attach(matrix)
         total = matrix.num_sites if io.FORMATS[kind].by_site else matrix.num_haplotypes
-        io.write(matrix, made, mappable=mappable, progress=start(f"writing {target.name}", total))
+        advance = start(f"writing {target.name}", total)
+        io.write(matrix, made, mappable=mappable, zarr_format=zarr_format, progress=advance)
         written = io.size_of(made)
         if to_pipe:
             with open(made, "rb") as handle:

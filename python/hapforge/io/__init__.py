@@ -11,7 +11,7 @@ ending                             what                                         
 ``.haps`` ``.haps.gz``             SHAPEIT's HAPS, with .sample                        `hapforge.io.impute`
 ``.pgen``                          PLINK 2, with .pvar and .psam                       `hapforge.io.pgen`
 ``.bed`` (read only)               PLINK 1, with .bim and .fam; not phased             `hapforge.io.bed`
-``.vcz`` ``.zarr``                 VCF Zarr, a folder; Zarr v2 is written, v3 read too `hapforge.io.vcz`
+``.vcz`` ``.zarr`` ``.vcz.zip``    VCF Zarr (v2 or v3), a folder or zipped             `hapforge.io.vcz`
 ``.trees`` (read only)             tree sequence of tskit                              `hapforge.io.trees`
 ``.npz``                           NumPy archive of packed bits                        `hapforge.io.npz`
 ``.hapz``                          native store, chunked and checksummed (Zarr v3)     `hapforge.io.hapz`
@@ -109,7 +109,7 @@ FORMATS = {
     ),
     "pgen": Format("PGEN", (".pgen",), selects=True, by_site=True, records=True, diploid=True),
     "bed": Format("PLINK 1 BED, not phased", (), selects=True, records=True),
-    "vcz": Format("VCF Zarr", (".vcz", ".zarr"), selects=True, by_site=True, records=True, diploid=True),
+    "vcz": Format("VCF Zarr", (".vcz", ".zarr", ".vcz.zip"), selects=True, by_site=True, records=True, diploid=True),
     "trees": Format("tree sequence", (), selects=True, records=True),
     "npz": Format("NumPy archive", (".npz",), genetic=True),
     "hapz": Format("hapz store", (".hapz",), selects=True, genetic=True),
@@ -203,7 +203,9 @@ def format_of_content(path: str | os.PathLike[str]) -> str:
                     names = hapt.members(archive)
             except hapt.ZIP_ERRORS as error:
                 raise FormatError(path, "a whole zip file", f"a cut or damaged one ({str(error)[:80]})") from None
-            return "npz" if any(name.endswith(".npy") for name in names) else "hapt"
+            if any(name.endswith(".npy") for name in names):
+                return "npz"
+            return "vcz" if _module("vcz").in_zip(names) else "hapt"
     if head.startswith(b"\x89KAS\r\n\x1a\n"):
         return "trees"
     if head.startswith(b"\x93NUMPY"):
@@ -325,6 +327,7 @@ def write(
     path: str | os.PathLike[str],
     *,
     mappable: bool = False,
+    zarr_format: int | None = None,
     progress: Advance | None = None,
 ) -> None:
     """Write haplotypes; the format is that of the name's ending (see the module). What is there is replaced, at once.
@@ -332,6 +335,7 @@ def write(
     Parameters
     ----------
     mappable : for .hapz: leave the genotypes uncompressed, so that reading maps them into memory
+    zarr_format : for VCF Zarr: 2, which is the default as sgkit reads nothing else, or 3
     progress : called with numbers of sites or haplotypes written (`Format.by_site`)
 
     Raises
@@ -349,6 +353,11 @@ def write(
     check_form(H.sites, path)
     if mappable and kind != "hapz":
         raise ValueError(f"mappable: expected a .hapz file for it, found {os.fspath(path)}")
+    if zarr_format is not None and kind != "vcz":
+        raise ValueError(f"zarr_format: expected VCF Zarr (.vcz) for it, found {os.fspath(path)}")
+    extra: dict[str, Any] = {"mappable": True} if mappable else {}
+    if zarr_format is not None:
+        extra["zarr_format"] = zarr_format
     if not FORMATS[kind].genetic and not np.isnan(H.sites.genetic_position_cm).all():
         warnings.warn(f"{os.fspath(path)}: {FORMATS[kind].title} has no place for genetic positions", stacklevel=2)
-    _module(kind).write(H, path, progress=progress, **({"mappable": True} if mappable else {}))
+    _module(kind).write(H, path, progress=progress, **extra)

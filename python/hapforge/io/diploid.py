@@ -96,23 +96,36 @@ def check_words(texts: Sequence[str], path: str | os.PathLike[str], name: str, w
         raise ValueError(f"{os.fspath(path)}: expected {what} without spaces to write as {name}, found {bad!r}")
 
 
+def check_sites(sites: Sites, path: str | os.PathLike[str], name: str) -> None:
+    """ValueError for spaces in names or alleles, or a position of 2^31 or more."""
+    for what, values in (("contigs", sites.contig), ("site ids", sites.id), ("REF", sites.ref), ("ALT", sites.alt)):
+        check_words(values.tolist(), path, name, what)
+    if (last := int(sites.position.max())) > LAST_POSITION:
+        raise ValueError(f"{os.fspath(path)}: expected positions below 2^31 to write as {name}, found {last}")
+
+
 def site_columns(sites: Sites, path: str | os.PathLike[str], name: str) -> Iterator[tuple[str, str, str, str, str]]:
     """(contig, position, id, REF, ALT) of every site as they are written: N and <ALT> where both are not known.
 
     Raises
     ------
     ValueError
-        Spaces in names or alleles, a position of 2^31 or more.
+        As `check_sites`.
     """
-    for what, values in (("contigs", sites.contig), ("site ids", sites.id), ("REF", sites.ref), ("ALT", sites.alt)):
-        check_words(values.tolist(), path, name, what)
-    if (last := int(sites.position.max())) > LAST_POSITION:
-        raise ValueError(f"{os.fspath(path)}: expected positions below 2^31 to write as {name}, found {last}")
+    check_sites(sites, path, name)
     columns = (sites.contig, sites.position, sites.id, sites.ref, sites.alt)
     for contig, at, site, ref, alt in zip(*(column.tolist() for column in columns), strict=True):
         if (ref, alt) == (UNKNOWN_ALLELE, UNKNOWN_ALLELE):
             ref, alt = UNKNOWN
         yield contig, str(at), site, ref, alt
+
+
+def alt_lines(sites: Sites) -> list[str]:
+    """What the header of a VCF says of alleles in <>: ``<ID=DEL,Description="...">``."""
+    alts = {alt[1:-1]: "symbolic allele" for alt in sites.alt.tolist() if alt[0] == "<"}
+    if (sites.ref == UNKNOWN_ALLELE).any():
+        alts["ALT"] = "alternative allele, not known"
+    return [f'<ID={name},Description="{text}">' for name, text in alts.items()]
 
 
 def person_labels(samples: Samples) -> tuple[dict[str, NDArray[Any]], list[str]]:

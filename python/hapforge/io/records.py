@@ -556,9 +556,13 @@ class Cohort:
         return stay, _backend.pack(values.reshape(len(of), len(self.sample_id)).astype(np.uint8))
 
     def _turn(self, count: int) -> None:
+        if not count:
+            return
         words = np.concatenate(self.waiting) if len(self.waiting) != 1 else self.waiting[0]
+        self.waiting, self.num_waiting = [], len(words) - count
+        if self.num_waiting:
+            self.waiting.append(words[count:].copy())  # a view would hold all of them
         self.pieces.append(_backend.transpose(np.ascontiguousarray(words[:count]), len(self.sample_id)))
-        self.waiting, self.num_waiting = [words[count:]], len(words) - count
 
     def matrix(self) -> HaplotypeMatrix:
         """All that was taken."""

@@ -883,10 +883,7 @@ def _header(matrix: HaplotypeMatrix, persons: list[str], binary: bool) -> bytes:
     if not matrix.sites.position_known:
         lines.append("##hapforge_positions=unknown")
     lines += [f"##contig=<ID={name}{numbered(k)}>" for k, (name, _, _) in enumerate(matrix.sites.contig_blocks())]
-    alts = {alt[1:-1]: "symbolic allele" for alt in matrix.sites.alt.tolist() if alt[0] == "<"}
-    if (matrix.sites.ref == UNKNOWN_ALLELE).any():
-        alts["ALT"] = "alternative allele, not known"
-    lines += [f'##ALT=<ID={name},Description="{text}">' for name, text in alts.items()]
+    lines += [f"##ALT={text}" for text in diploid.alt_lines(matrix.sites)]
     lines.append(f'##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype"{numbered(1)}>')
     lines.append("\t".join([_COLUMNS.decode(), *persons]))
     return ("\n".join(lines) + "\n").encode()

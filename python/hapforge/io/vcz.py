@@ -1,16 +1,20 @@
-"""VCF Zarr (.vcz): reading as bio2zarr and sgkit write it, in Zarr v2 and v3; writing in Zarr v2, which all tools read.
+"""VCF Zarr (.vcz): reading as bio2zarr and sgkit write it, in Zarr v2 and v3, as a folder or zipped; writing of both.
+
+Zarr v2 is written unless v3 is asked for (``hapforge.write(..., zarr_format=3)``), since sgkit reads only that; a name
+that ends in ``.vcz.zip`` is written as one zip file, with members that are stored as they are.
 
 Read are ``call_genotype``, ``call_genotype_phased`` (without it nothing is phased), ``variant_position``,
 ``variant_contig``, ``contig_id``, ``variant_allele``, ``variant_id`` with its mask, and ``sample_id``, a chunk of
 genotypes at a time. What is odd goes by the rules of `hapforge.io.records`. A region reads only chunks with something
 of it, though all records' positions, to check their order. Memory is that of the packed result twice, and of a chunk of
-genotypes and one of phase; of writing, that of four chunks.
+genotypes; of writing, that of a chunk of genotypes and of its compressed form.
 
 A missing chunk is an error and never a fill value, with two exceptions, as bio2zarr leaves out chunks of zeros: those
 of ``variant_contig``, where ``region_index`` says that their records are of contig 0 or there is no other; and those of
 calls where the policy is ``chunks=fill``. Damage inside a chunk is noticed only as far as its compression notices it:
-the format has no checksums. Stores that are written here carry ``call_genotype/hapforge.sha256``, the SHA-256 of every
-file that is read, as ``sha256sum -c`` takes it; no Zarr reader looks for it. It is checked where it is there.
+Zarr has no checksums. In a zip, the CRC of every member that is read is checked. Stores that are written here carry
+``call_genotype/hapforge.sha256``, the SHA-256 of every file that is read, as ``sha256sum -c`` takes it; no Zarr reader
+looks for it. It is checked where it is there.
 
 Written are the arrays above, ``call_genotype_mask``, ``variant_length`` and ``region_index``, with consolidated
 metadata, in chunks of 1024 sites and 10,000 persons, all chunks. Sites whose alleles are not known are written as ``N``
@@ -27,16 +31,18 @@ VCF Zarr specification 0.5; Zarr storage specification v2, Zarr core specificati
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
 import math
 import os
 import struct
-from collections.abc import Callable, Iterable, Sequence
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,9 +51,10 @@ from hapforge import _backend
 from hapforge.errors import ChecksumError, FormatError
 from hapforge.haplotypes import UNKNOWN_ALLELE, HaplotypeMatrix, Sites, words_per_row
 from hapforge.io import diploid
-from hapforge.io.atomic import atomic_folder
+from hapforge.io.atomic import atomic_file, atomic_folder
+from hapforge.io.hapt import ZIP_ERRORS
 from hapforge.io.hapz import text_bytes, texts
-from hapforge.io.records import ABSENT, CALLS, MISSING, Block, Cohort, Policy, accepted_by
+from hapforge.io.records import ABSENT, CALLS, MISSING, UNKNOWN, Block, Cohort, Policy, accepted_by
 from hapforge.io.selection import Region
 
 Advance = Callable[[int], object]
@@ -55,13 +62,134 @@ Array = NDArray[Any]
 _STR = np.dtypes.StringDType()
 _SITES = 1024  # of a chunk that is written; a multiple of 64
 _PERSONS = 10_000
-_AT_ONCE = 1 << 20  # calls that are turned to bits at once
+_AT_ONCE = 1 << 18  # calls that are turned to bits at once
+_COMPRESSED = 1 << 18  # bytes that are compressed at once: Blosc takes a multiple of it as memory
 _LARGEST = 1 << 31  # bytes of a chunk: no compressor of Zarr takes more
 _SUMS = "call_genotype/hapforge.sha256"
+_TOPS = ("call_genotype/.zarray", "call_genotype/zarr.json")
 _COMPRESSORS = ("blosc", "zstd", "zlib", "gzip", "lz4", "bz2", "lzma")
 _V2_FILTERS = ("vlen-utf8", "packbits", "delta", "crc32", "crc32c")
 _V3_CODECS = ("bytes", "vlen-utf8", "blosc", "zstd", "gzip", "crc32c")
 _CODEC_ERRORS = (RuntimeError, ValueError, TypeError, OSError, EOFError, MemoryError, ArithmeticError, LookupError)
+
+
+# ------------------------------------------------------------------------------------------------- a folder or a zip
+
+
+class _Source(Protocol):
+    """The files of a Zarr group by their names in it."""
+
+    def has(self, name: str) -> bool: ...
+
+    def size(self, name: str) -> int: ...
+
+    def read(self, name: str) -> bytes: ...
+
+    def under(self, folder: str) -> list[str]: ...
+
+    def close(self) -> None: ...
+
+
+class _Folder:
+    """Files on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def has(self, name: str) -> bool:
+        return (self.path / name).is_file()
+
+    def size(self, name: str) -> int:
+        """Bytes that reading takes in."""
+        return (self.path / name).stat().st_size
+
+    def read(self, name: str) -> bytes:
+        """All of a file; FileNotFoundError where there is none."""
+        return (self.path / name).read_bytes()
+
+    def under(self, folder: str) -> list[str]:
+        """Names of all files in a folder, relative to it."""
+        top = self.path / folder
+        return [Path(at, name).relative_to(top).as_posix() for at, _, names in os.walk(top) for name in names]
+
+    def close(self) -> None: ...
+
+
+class _Zip:
+    """Members of a zip, at its top or in a folder there; the CRC of each is checked as it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.archive = zipfile.ZipFile(path)
+        except FileNotFoundError:
+            raise
+        except ZIP_ERRORS as error:
+            found = f"a cut or damaged one ({str(error)[:80] or type(error).__name__})"
+            raise FormatError(path, "a whole zip file", found) from None
+        try:
+            self.members = self._checked()
+        except FormatError:
+            self.archive.close()
+            raise
+
+    def _checked(self) -> dict[str, zipfile.ZipInfo]:
+        infos = [info for info in self.archive.infolist() if not info.is_dir()]
+        end = 22 + len(self.archive.comment)
+        with open(self.path, "rb") as handle:
+            handle.seek(-end, os.SEEK_END)
+            first = min((info.header_offset for info in self.archive.infolist()), default=0)
+            whole = handle.read(4) == b"PK\5\6" and first == 0
+        if not whole:
+            raise FormatError(self.path, "one zip file", "other bytes before or behind it")
+        for info in infos:
+            where = self.path / info.filename
+            if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise FormatError(where, "a member that is stored or deflated", "one that is compressed otherwise")
+            if info.file_size > _LARGEST:
+                raise FormatError(where, "a member of less than 2 GiB", f"{info.file_size} bytes")
+        tops = {name[: -len(top)] for name in self.archive.namelist() for top in _TOPS if name.endswith(f"/{top}")}
+        tops |= {"" for top in _TOPS if top in self.archive.namelist()}
+        if len(tops) != 1:
+            raise FormatError(self.path, "one VCF Zarr store in the zip", f"{len(tops)}")
+        top = tops.pop()
+        members: dict[str, zipfile.ZipInfo] = {}
+        for info in infos:
+            if info.filename.startswith(top):
+                name = info.filename.removeprefix(top)
+                if name in members:
+                    raise FormatError(self.path / info.filename, "each member once", "another of this name")
+                members[name] = info
+        return members
+
+    def has(self, name: str) -> bool:
+        return name in self.members
+
+    def size(self, name: str) -> int:
+        """Bytes that reading takes in."""
+        return self.members[name].compress_size
+
+    def read(self, name: str) -> bytes:
+        """All of a member; FileNotFoundError where there is none."""
+        if name not in self.members:
+            raise FileNotFoundError(name)
+        try:
+            return self.archive.read(self.members[name])
+        except ZIP_ERRORS as error:
+            found = f"a cut or damaged one ({str(error)[:80] or type(error).__name__})"
+            raise FormatError(self.path / name, "a whole member", found) from None
+
+    def under(self, folder: str) -> list[str]:
+        """Names of all members in a folder, relative to it."""
+        return [name.removeprefix(f"{folder}/") for name in self.members if name.startswith(f"{folder}/")]
+
+    def close(self) -> None:
+        self.archive.close()
+
+
+def in_zip(names: Iterable[str]) -> bool:
+    """Whether members of a zip are those of a VCF Zarr store."""
+    return any(f"/{name}".endswith(f"/{top}") for name in names for top in _TOPS)
 
 
 # ----------------------------------------------------------------------------------------------- arrays of a Zarr group
@@ -101,7 +229,7 @@ class _Array:
             raise FormatError(self.file, "a shape, and chunks of less than 2 GiB", found[:200])
         self.grid = tuple(-(-length // chunk) for length, chunk in zip(self.shape, self.chunks, strict=True))
         self.filled: set[tuple[int, ...]] = set()  # chunks that stand for their fill value
-        self._last: tuple[tuple[int, ...], Array] | None = None
+        self.last: tuple[tuple[int, ...], Array] | None = None
         self._counted: set[tuple[int, ...]] = set()
 
     def _parse_v2(self, document: dict[str, Any]) -> None:
@@ -168,11 +296,7 @@ class _Array:
 
     def missing(self) -> list[tuple[int, ...]]:
         """Chunks that have no file; FormatError where there is a checksum of one."""
-        present = {
-            Path(folder, name).relative_to(self.folder).as_posix()
-            for folder, _, names in os.walk(self.folder)
-            for name in names
-        }
+        present = set(self.store.source.under(self.name))
         missing = [index for index in np.ndindex(self.grid) if self._key(index) not in present]
         if (lost := next((index for index in missing if self.store.names_file(self.path(index))), None)) is not None:
             raise FormatError(self.path(lost), "a chunk of this array", "none")
@@ -184,7 +308,10 @@ class _Array:
             raise FormatError(self.path(missing[0]), "a chunk of this array", "none")
 
     def get(self, *ranges: tuple[int, int]) -> Array:
-        """The part between the ends of the ranges; of further dimensions, all. A view of a chunk where it is in one."""
+        """The part between the ends of the ranges; of further dimensions, all.
+
+        It is a view of a chunk where it is in one: calls are overwritten by the next, of `call_genotype_phased` too.
+        """
         bounds = [*ranges, *((0, length) for length in self.shape[len(ranges) :])]
         spans = [range(a // c, -(-b // c)) for (a, b), c in zip(bounds, self.chunks, strict=True)]
         if all(len(span) == 1 for span in spans):
@@ -206,10 +333,10 @@ class _Array:
         return out
 
     def _chunk(self, index: tuple[int, ...]) -> Array:
-        if self._last is None or self._last[0] != index:
-            self._last = None  # so that two are not in memory
-            self._last = (index, self._decoded(index))
-        return self._last[1]
+        if self.last is None or self.last[0] != index:
+            self.last = None  # so that two are not in memory
+            self.last = (index, self._decoded(index))
+        return self.last[1]
 
     def _decoded(self, index: tuple[int, ...]) -> Array:
         if index in self.filled:
@@ -218,15 +345,17 @@ class _Array:
         data: Any = self.store.bytes(file)
         if index not in self._counted:
             self._counted.add(index)
-            self.store.advance(len(data))
+            self.store.advance(self.store.source.size(file.relative_to(self.store.path).as_posix()))
         count = math.prod(self.chunks)
         size = None if self._is_text else count * self.dtype.itemsize
         try:
             for codec in self._codecs:
+                last = codec is self._codecs[-1]
                 if codec.codec_id == "blosc":
-                    _check_blosc(data, size if codec is self._codecs[-1] else None)
-                data = codec.decode(data)
-            data = data if isinstance(data, bytes) else np.ascontiguousarray(data).tobytes()
+                    _check_blosc(data, size if last else None)
+                out = self.store.scratch(self, size) if codec.codec_id == "blosc" and last and size else None
+                data = codec.decode(data, out=out)
+            data = data if isinstance(data, bytes) else np.ascontiguousarray(data).view(np.uint8).reshape(-1).data
         except _CODEC_ERRORS as error:
             found = f"a cut or damaged one ({str(error)[:60] or type(error).__name__})"
             raise FormatError(file, "a chunk of a Zarr array", found) from None
@@ -234,8 +363,13 @@ class _Array:
             return np.array(texts(file, data, count), dtype=_STR).reshape(self.chunks)
         if len(data) != size:
             raise FormatError(file, f"a chunk of {size} bytes", f"{len(data)}: it is cut or damaged")
-        if self.dtype.kind == "b" and np.frombuffer(data, np.uint8).max(initial=0) > 1:
-            raise FormatError(file, "booleans", "other bytes: it is damaged")
+        if self.dtype.kind == "b":
+            values = np.frombuffer(data, np.uint8)
+            if values.max(initial=0) > 1:
+                raise FormatError(file, "booleans", "other bytes: it is damaged")
+            if values.all():
+                return np.broadcast_to(np.True_, self.chunks)  # phase, mostly: it takes no memory then
+            return values.astype(bool).reshape(self.chunks, order=self.order)
         return np.frombuffer(data, self.dtype).reshape(self.chunks, order=self.order)
 
     def booleans(self, *ranges: tuple[int, int]) -> Array:
@@ -291,7 +425,32 @@ class _Store:
 
     def __init__(self, path: str | os.PathLike[str], policy: Policy, advance: Advance) -> None:
         self.path, self.advance = Path(path), advance
-        self.version = 3 if (self.path / "zarr.json").is_file() else 2
+        self._scratch: Array = np.empty(0, np.uint8)
+        self.source: _Source = _Folder(self.path) if self.path.is_dir() else _Zip(self.path)
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.close)
+            self._open(policy)
+            stack.pop_all()
+
+    def close(self) -> None:
+        """Close a zip, and let go of chunks: arrays and store name each other, so that they stay for a while."""
+        self.source.close()
+        self._scratch = np.empty(0, np.uint8)
+        for array in vars(self).values():
+            if isinstance(array, _Array):
+                array.last = None
+
+    def scratch(self, array: _Array, size: int) -> Array | None:
+        """The one place where chunks of calls are unpacked, so that there is memory for one only; None for others."""
+        if array.name not in ("call_genotype", "call_genotype_phased") or array.dtype.itemsize != 1:
+            return None
+        self.genotype.last = None
+        if len(self._scratch) < size:
+            self._scratch = np.empty(size, np.uint8)
+        return self._scratch[:size]
+
+    def _open(self, policy: Policy) -> None:
+        self.version = 3 if self.source.has("call_genotype/zarr.json") else 2
         self._sums: dict[str, str] | None = None
         self._sums = self._read_sums()
         self.genotype = _Array(self, "call_genotype")
@@ -317,11 +476,10 @@ class _Store:
 
     def bytes(self, file: Path) -> bytes:
         """What a file holds, checked where its checksum is known."""
-        data = file.read_bytes()
-        if self._sums is not None:
-            name = file.relative_to(self.path).as_posix()
-            if self._sums.get(name) != hashlib.sha256(data).hexdigest():
-                raise ChecksumError(file, f"the SHA-256 of it in {_SUMS}", "another: the file is cut or damaged")
+        name = file.relative_to(self.path).as_posix()
+        data = self.source.read(name)
+        if self._sums is not None and self._sums.get(name) != hashlib.sha256(data).hexdigest():
+            raise ChecksumError(file, f"the SHA-256 of it in {_SUMS}", "another: the file is cut or damaged")
         return data
 
     def names_file(self, file: Path) -> bool:
@@ -344,10 +502,10 @@ class _Store:
 
     def _read_sums(self) -> dict[str, str] | None:
         file = self.path / _SUMS
-        if not file.is_file():
+        if not self.source.has(_SUMS):
             return None
         try:
-            lines = file.read_text(encoding="utf-8").split("\n")
+            lines = self.source.read(_SUMS).decode().split("\n")
         except UnicodeDecodeError:
             lines = [""]
         if lines[-1] or len(lines) < 2 or any(len(line) < 67 or line[64:66] != "  " for line in lines[:-1]):
@@ -355,7 +513,7 @@ class _Store:
         return {line[66:]: line[:64] for line in lines[:-1]}
 
     def _optional(self, name: str) -> _Array | None:
-        there = (self.path / name).is_dir() or any(key.startswith(f"{name}/") for key in self._sums or ())
+        there = self.source.under(name) or any(key.startswith(f"{name}/") for key in self._sums or ())
         return _Array(self, name) if there else None
 
     def _check_shapes(self, samples: _Array, contigs: _Array) -> None:
@@ -423,8 +581,8 @@ class _Store:
     def _position_known(self) -> bool:
         """False where a mark says that positions are only a count."""
         if self.version == 3:
-            of_array = self.json(self.position.file).get("attributes", {})
-            of_group = self.json(self.path / "zarr.json").get("attributes", {})
+            of_array = self._attributes(self.position.file).get("attributes", {})
+            of_group = self._attributes(self.path / "zarr.json").get("attributes", {})
         else:
             of_array = self._attributes(self.position.folder / ".zattrs")
             of_group = self._attributes(self.path / ".zattrs")
@@ -432,15 +590,22 @@ class _Store:
         counted = isinstance(of_array, dict) and of_array.get("hapforge_positions") == "unknown"
         return not (counted or (isinstance(header, list) and ["hapforge_positions", "unknown"] in header))
 
-    def _attributes(self, file: Path) -> Any:
-        if not file.is_file():
+    def _attributes(self, file: Path) -> dict[str, Any]:
+        """A file with attributes, which need not be there; those of the group, which others may add to, have no sum."""
+        name = file.relative_to(self.path).as_posix()
+        if not self.source.has(name):
             return {}
         if file.parent != self.path:
             return self.json(file)
         try:
-            return json.loads(file.read_bytes())
-        except (ValueError, RecursionError):
-            raise FormatError(file, "the attributes of Zarr", "other content: it is cut or damaged") from None
+            document = json.loads(self.source.read(name))
+        except (ValueError, RecursionError) as error:
+            if isinstance(error, FormatError):
+                raise
+            document = None
+        if not isinstance(document, dict):
+            raise FormatError(file, "the attributes of Zarr", "other content: it is cut or damaged")
+        return document
 
     def records(self, start: int, stop: int) -> Block:
         """Sites `start` to `stop`, without calls."""
@@ -453,9 +618,9 @@ class _Store:
 
     def calls(self, start: int, stop: int, first: int, last: int) -> tuple[Array, Array]:
         """(genotypes, phased) of some sites and persons."""
-        genotypes = self.genotype.get((start, stop), (first, last))
-        phased = None if self.phased is None else self.phased.booleans((start, stop), (first, last))
-        return genotypes, np.zeros(genotypes.shape[:2], bool) if phased is None else phased
+        none = np.broadcast_to(np.False_, (stop - start, last - first))
+        phased = none if self.phased is None else self.phased.booleans((start, stop), (first, last))
+        return self.genotype.get((start, stop), (first, last)), phased
 
 
 # ------------------------------------------------------------------------------------------- records from arrays
@@ -571,14 +736,15 @@ def add_calls(cohort: Cohort, block: Block, kept: Sequence[int], parts: Iterable
     block.alleles = np.empty((len(block.odd), persons, 2), np.int16)
     block.phased = np.ones((len(block.odd), persons), bool)
     at = 0
-    for part, width, calls in zip(words, widths, odd_calls, strict=True):
+    for number, (width, calls) in enumerate(zip(widths, odd_calls, strict=True)):
         span = slice(at, at + width // 2)
-        bits = _backend.unpack(np.ascontiguousarray(part[block.odd]), width)
+        bits = _backend.unpack(np.ascontiguousarray(words[number][block.odd]), width)
         block.alleles[:, span] = bits.reshape(len(block.odd), width // 2, 2)
         for k, j in enumerate(block.odd.tolist()):
             if j in calls:
                 block.alleles[k, span], block.phased[k, span] = calls[j]
         at += width // 2
+    words.clear()
     cohort.add(block)
 
 
@@ -625,17 +791,23 @@ def read(
         takes; nothing left to take.
     """
     policy = Policy() if policy is None else policy
-    store = _Store(path, policy, progress or (lambda count: None))
-    _set_threads()
-    cohort = Cohort(
-        path,
-        store.names,
-        region=region,
-        samples=samples,
-        maf=maf,
-        policy=policy,
-        position_known=store.position_known,
-    )
+    with contextlib.closing(_Store(path, policy, progress or (lambda count: None))) as store:
+        cohort = Cohort(
+            path,
+            store.names,
+            region=region,
+            samples=samples,
+            maf=maf,
+            policy=policy,
+            position_known=store.position_known,
+        )
+        _set_threads()
+        _take(store, cohort)
+    return cohort.matrix()
+
+
+def _take(store: _Store, cohort: Cohort) -> None:
+    """Give `cohort` all that it wants of a store."""
     num_sites, num_persons, _ = store.genotype.shape
     step, width, _ = store.genotype.chunks
     for start in range(0, num_sites, step):
@@ -647,7 +819,6 @@ def read(
                 for first in range(0, num_persons, width)
             )
             add_calls(cohort, block, kept, parts)
-    return cohort.matrix()
 
 
 def _set_threads() -> None:
@@ -661,17 +832,16 @@ def _set_threads() -> None:
 
 @dataclass
 class _Target:
-    """The folder of a group that is being written."""
+    """A group that is being written, of Zarr `version`, by `store` of a file's name and bytes."""
 
-    folder: Path
+    store: Callable[[str, bytes], object]
+    version: int
     metadata: dict[str, Any] = field(default_factory=dict)
     sums: dict[str, str] = field(default_factory=dict)
 
     def put(self, name: str, data: bytes) -> None:
         """Write a file and take down its checksum."""
-        file = self.folder / name
-        file.parent.mkdir(exist_ok=True)
-        file.write_bytes(data)
+        self.store(name, data)
         self.sums[name] = hashlib.sha256(data).hexdigest()
 
     def put_json(self, name: str, document: dict[str, Any]) -> None:
@@ -679,63 +849,112 @@ class _Target:
         self.metadata[name] = document
         self.put(name, json.dumps(document, indent=1).encode())
 
-    def describe(self, name: str, shape: Sequence[int], chunks: Sequence[int], dtype: str, dimensions: str) -> None:
-        """Write the metadata of an array."""
-        text = dtype == "|O"
-        compressor = {"id": "blosc", "cname": "zstd", "clevel": 7, "shuffle": _shuffle(dtype), "blocksize": 0}
-        document = {
-            "zarr_format": 2,
-            "shape": list(shape),
-            "chunks": list(chunks),
-            "dtype": dtype,
-            "fill_value": "" if text else None,
-            "order": "C",
-            "filters": [{"id": "vlen-utf8"}] if text else None,
-            "dimension_separator": ".",
-            "compressor": compressor,
-        }
-        self.put_json(f"{name}/.zarray", document)
-        self.put_json(f"{name}/.zattrs", {"_ARRAY_DIMENSIONS": dimensions.split()})
+    def describe(
+        self, name: str, shape: Sequence[int], chunks: Sequence[int], dtype: np.dtype[Any], dimensions: str, **more: str
+    ) -> None:
+        """Write the metadata of an array; `more` are attributes."""
+        text = dtype.kind == "T"
+        blosc = {"cname": "zstd", "clevel": 7, "blocksize": _COMPRESSED}
+        if self.version == 2:
+            self.put_json(
+                f"{name}/.zarray",
+                {
+                    "zarr_format": 2,
+                    "shape": list(shape),
+                    "chunks": list(chunks),
+                    "dtype": "|O" if text else dtype.newbyteorder("<").str,
+                    "fill_value": "" if text else None,
+                    "order": "C",
+                    "filters": [{"id": "vlen-utf8"}] if text else None,
+                    "dimension_separator": ".",
+                    "compressor": {"id": "blosc", **blosc, "shuffle": _shuffle(dtype)},
+                },
+            )
+            self.put_json(f"{name}/.zattrs", {"_ARRAY_DIMENSIONS": dimensions.split(), **more})
+            return
+        shuffle = ("noshuffle", "shuffle", "bitshuffle")[_shuffle(dtype)]
+        size = 1 if text else dtype.itemsize
+        endian = {"configuration": {"endian": "little"}} if size > 1 else {}
+        self.put_json(
+            f"{name}/zarr.json",
+            {
+                "zarr_format": 3,
+                "node_type": "array",
+                "shape": list(shape),
+                "data_type": "string" if text else dtype.name,
+                "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunks)}},
+                "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+                "fill_value": "" if text else False if dtype.kind == "b" else 0,
+                "codecs": [
+                    {"name": "vlen-utf8", "configuration": {}} if text else {"name": "bytes", **endian},
+                    {"name": "blosc", "configuration": {"typesize": size, "shuffle": shuffle, **blosc}},
+                ],
+                "attributes": more,
+                "dimension_names": dimensions.split(),
+                "storage_transformers": [],
+            },
+        )
 
-    def chunk(self, name: str, index: Sequence[int], values: Array, chunks: Sequence[int]) -> None:
-        """Write a chunk, filled up to its whole shape."""
-        if values.shape != tuple(chunks):
-            whole = np.zeros(chunks, values.dtype)
-            whole[tuple(slice(0, length) for length in values.shape)] = values
-            values = whole
-        self.put(f"{name}/{'.'.join(map(str, index))}", self.packed(values))
+    def key(self, name: str, index: Sequence[int]) -> str:
+        """The file of a chunk."""
+        return f"{name}/{'.'.join(map(str, index))}" if self.version == 2 else "/".join([name, "c", *map(str, index)])
 
-    @staticmethod
-    def packed(values: Array) -> bytes:
-        """The bytes of a chunk."""
-        from numcodecs import blosc
-
-        text = values.dtype.kind == "T"
-        data: Any = text_bytes(values.reshape(-1).tolist()) if text else np.ascontiguousarray(values)
-        compressed: bytes = blosc.compress(data, b"zstd", 7, 1 if text else _shuffle(values.dtype.str))
-        return compressed
-
-    def array(self, name: str, values: Array, dimensions: str, rows: int = 0) -> None:
+    def array(self, name: str, values: Array, dimensions: str, rows: int = 0, **more: str) -> None:
         """Write an array in chunks of `rows`, or as one."""
-        dtype = "|O" if values.dtype.kind == "T" else values.dtype.newbyteorder("<").str
         chunks = [max(1, length) for length in values.shape]
         chunks[0] = min(rows, chunks[0]) if rows else chunks[0]
-        self.describe(name, values.shape, chunks, dtype, dimensions)
+        self.describe(name, values.shape, chunks, values.dtype, dimensions, **more)
         for k in range(-(-len(values) // chunks[0])):
-            index = [k] + [0] * (values.ndim - 1)
-            self.chunk(name, index, values[k * chunks[0] : (k + 1) * chunks[0]], chunks)
+            part = values[k * chunks[0] : (k + 1) * chunks[0]]
+            if part.shape != tuple(chunks):
+                whole = np.zeros(chunks, values.dtype)
+                whole[: len(part)] = part
+                part = whole
+            self.put(self.key(name, [k] + [0] * (values.ndim - 1)), _packed(part))
+
+    def finish(self, attributes: dict[str, Any]) -> None:
+        """Write what is in the folder of the group, and the checksums of all else."""
+        self.store(_SUMS, "".join(f"{value}  {key}\n" for key, value in self.sums.items()).encode())
+        if self.version == 2:
+            known = {**self.metadata, ".zgroup": {"zarr_format": 2}, ".zattrs": attributes}
+            root = {name: known[name] for name in (".zgroup", ".zattrs")}
+            root[".zmetadata"] = {"zarr_consolidated_format": 1, "metadata": known}
+        else:
+            known = {name.removesuffix("/zarr.json"): document for name, document in self.metadata.items()}
+            inline = {"kind": "inline", "must_understand": False, "metadata": known}
+            group = {"zarr_format": 3, "node_type": "group", "attributes": attributes, "consolidated_metadata": inline}
+            root = {"zarr.json": group}
+        for name, document in root.items():
+            self.store(name, json.dumps(document, indent=1).encode())
 
 
-def _shuffle(dtype: str) -> int:
+def _packed(values: Array) -> bytes:
+    """The bytes of a chunk."""
+    from numcodecs import blosc
+
+    text = values.dtype.kind == "T"
+    data: Any = text_bytes(values.reshape(-1).tolist()) if text else np.ascontiguousarray(values)
+    compressed: bytes = blosc.compress(data, b"zstd", 7, _shuffle(values.dtype), _COMPRESSED)
+    return compressed
+
+
+def _shuffle(dtype: np.dtype[Any]) -> int:
     """Blosc's: of bits where a value has one byte, of bytes else."""
-    return 2 if dtype in ("|b1", "|i1") else 1
+    return 2 if dtype.kind in "bi" and dtype.itemsize == 1 else 1
 
 
-def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Advance | None = None) -> None:
-    """Write a VCF Zarr store (Zarr v2). What is lost, such as labels and haplotype ids, is named in a warning.
+def write(
+    matrix: HaplotypeMatrix,
+    path: str | os.PathLike[str],
+    *,
+    zarr_format: int = 2,
+    progress: Advance | None = None,
+) -> None:
+    """Write a VCF Zarr store, a folder or a zip. What is lost, such as labels and haplotype ids, is named in a warning.
 
     Parameters
     ----------
+    zarr_format : 2, which all tools read, or 3
     progress : called with numbers of sites written
 
     Raises
@@ -744,58 +963,78 @@ def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Ad
         Not two rows for each person, side by side; no sites or no haplotypes; names or alleles that VCF has no place
         for; a folder that is no VCF Zarr store, and not empty, is in the place.
     """
+    if zarr_format not in (2, 3):
+        raise ValueError(f"zarr_format: expected 2 or 3, found {zarr_format!r}")
     name = "VCF Zarr"
     persons = diploid.person_ids(matrix, path, name)
-    columns = list(diploid.site_columns(matrix.sites, path, name))
+    diploid.check_sites(matrix.sites, path, name)
     check_replaceable(path)
     diploid.warn_of_losses(matrix, path, name, list(matrix.samples.labels), counted=True)
     _set_threads()
-    with atomic_folder(path) as folder:
-        target = _Target(folder)
-        (folder / "call_genotype").mkdir()
-        _put_group(target, matrix)
-        _put_sites(target, matrix, columns)
+    with (_into_zip if _is_zip(path) else _into_folder)(path) as store:
+        target = _Target(store, zarr_format)
+        _put_sites(target, matrix)
         target.array(
             "sample_id", np.array(persons, _STR), "samples", _PERSONS
         )  # vcztools takes its chunks for those of calls
         _put_calls(target, matrix, progress or (lambda count: None))
-        target.sums = {key: value for key, value in target.sums.items() if key not in (".zattrs", ".zgroup")}
-        consolidated = {"zarr_consolidated_format": 1, "metadata": target.metadata}
-        (folder / ".zmetadata").write_text(json.dumps(consolidated, indent=1))
-        (folder / _SUMS).write_text("".join(f"{value}  {key}\n" for key, value in target.sums.items()))
+        target.finish(_group_attributes(matrix))
 
 
-def _put_group(target: _Target, matrix: HaplotypeMatrix) -> None:
+def _is_zip(path: str | os.PathLike[str]) -> bool:
+    return os.fspath(path).endswith(".zip")
+
+
+@contextlib.contextmanager
+def _into_folder(path: str | os.PathLike[str]) -> Iterator[Callable[[str, bytes], object]]:
+    with atomic_folder(path) as folder:
+
+        def store(name: str, data: bytes) -> None:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
+
+        yield store
+
+
+@contextlib.contextmanager
+def _into_zip(path: str | os.PathLike[str]) -> Iterator[Callable[[str, bytes], object]]:
+    with atomic_file(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+
+        def store(name: str, data: bytes) -> None:
+            info = zipfile.ZipInfo(name)  # its date is 1980: the same matrix gives the same bytes
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, data)
+
+        yield store
+
+
+def _group_attributes(matrix: HaplotypeMatrix) -> dict[str, Any]:
     from hapforge import __version__
 
     header = [["fileformat", "VCFv4.3"], ["source", f"hapforge {__version__}"]]
     if not matrix.sites.position_known:
         header.append(["hapforge_positions", "unknown"])
-    if (matrix.sites.ref == UNKNOWN_ALLELE).any():
-        header.append(["ALT", '<ID=ALT,Description="alternative allele, not known">'])
-    target.put_json(".zgroup", {"zarr_format": 2})
-    target.put_json(
-        ".zattrs",
-        {"vcf_zarr_version": "0.5", "source": f"hapforge-{__version__}", "vcf_meta_information": header},
-    )
+    header += [["ALT", line] for line in diploid.alt_lines(matrix.sites)]
+    return {"vcf_zarr_version": "0.5", "source": f"hapforge-{__version__}", "vcf_meta_information": header}
 
 
-def _put_sites(target: _Target, matrix: HaplotypeMatrix, columns: list[tuple[str, str, str, str, str]]) -> None:
-    blocks = matrix.sites.contig_blocks()
+def _put_sites(target: _Target, matrix: HaplotypeMatrix) -> None:
+    sites = matrix.sites
+    blocks = sites.contig_blocks()
     contig = np.repeat(np.arange(len(blocks), dtype=np.int32), [stop - start for _, start, stop in blocks])
-    position = matrix.sites.position.astype(np.int32)
-    ids = np.array([row[2] for row in columns], _STR)
-    alleles = np.array([row[3:] for row in columns], _STR)
-    length = np.array([len(row[3]) for row in columns], np.int32)
+    position = sites.position.astype(np.int32)
+    alleles = np.stack([sites.ref, sites.alt], axis=1)
+    unknown = sites.ref == UNKNOWN_ALLELE
+    alleles[unknown] = np.array(UNKNOWN, _STR)
+    alleles[alleles[:, 1] == UNKNOWN_ALLELE, 1] = ""
+    length = np.strings.str_len(alleles[:, 0]).astype(np.int32)
+    mark = {} if sites.position_known else {"hapforge_positions": "unknown"}
     target.array("contig_id", np.array([name for name, _, _ in blocks], _STR), "contigs")
     target.array("variant_contig", contig, "variants", _SITES)
-    target.array("variant_position", position, "variants", _SITES)
-    if not matrix.sites.position_known:
-        mark = {"_ARRAY_DIMENSIONS": ["variants"], "hapforge_positions": "unknown"}
-        target.put_json("variant_position/.zattrs", mark)
+    target.array("variant_position", position, "variants", _SITES, **mark)
     target.array("variant_length", length, "variants", _SITES)
-    target.array("variant_id", ids, "variants", _SITES)
-    target.array("variant_id_mask", ids == UNKNOWN_ALLELE, "variants", _SITES)
+    target.array("variant_id", sites.id, "variants", _SITES)
+    target.array("variant_id_mask", sites.id == UNKNOWN_ALLELE, "variants", _SITES)
     target.array("variant_allele", alleles, "variants alleles", _SITES)
     index = []
     for k in range(-(-len(position) // _SITES)):
@@ -812,21 +1051,30 @@ def _put_calls(target: _Target, matrix: HaplotypeMatrix, advance: Advance) -> No
     num_sites, num_persons = matrix.num_sites, matrix.num_haplotypes // 2
     high, wide = min(_SITES, num_sites), min(_PERSONS, num_persons)
     shape = (num_sites, num_persons, 2)
-    target.describe("call_genotype", shape, (high, wide, 2), "|i1", "variants samples ploidy")
-    target.describe("call_genotype_mask", shape, (high, wide, 2), "|b1", "variants samples ploidy")
-    target.describe("call_genotype_phased", shape[:2], (high, wide), "|b1", "variants samples")
-    no_mask = target.packed(np.zeros((high, wide, 2), bool))
-    for k, start in enumerate(range(0, matrix.words.shape[1], _SITES // 64)):
-        count = min(_SITES, num_sites - 64 * start)
+    dimensions = "variants samples ploidy"
+    calls, flag = np.dtype(np.int8), np.dtype(bool)
+    target.describe("call_genotype", shape, (high, wide, 2), calls, dimensions)
+    target.describe("call_genotype_mask", shape, (high, wide, 2), flag, dimensions)
+    target.describe("call_genotype_phased", shape[:2], (high, wide), flag, "variants samples")
+    chunk = np.zeros((high, 2 * wide), np.uint8)  # the only one: all of them are made in its memory
+    no_mask = _packed(chunk.view(bool))
+    phase = chunk.reshape(-1)[: high * wide].view(bool).reshape(high, wide)
+    for k, start in enumerate(range(0, num_sites, _SITES)):
+        count = min(_SITES, num_sites - start)
         for c, first in enumerate(range(0, num_persons, wide)):
             rows = slice(2 * first, 2 * min(first + wide, num_persons))
-            words = np.ascontiguousarray(matrix.words[rows, start : start + _SITES // 64])
-            dense = _backend.unpack(_backend.transpose(words, count), len(words))
-            genotypes = dense.view(np.int8).reshape(count, -1, 2)
-            target.chunk("call_genotype", (k, c, 0), genotypes, (high, wide, 2))
-            target.put(f"call_genotype_mask/{k}.{c}.0", no_mask)
-            phased = np.broadcast_to(matrix.samples.phased[first : first + wide], genotypes.shape[:2])
-            target.chunk("call_genotype_phased", (k, c), phased, (high, wide))
+            width = rows.stop - rows.start
+            chunk[count:] = chunk[:, width:] = 0
+            for at in range(0, count, 64):
+                word = (start + at) // 64
+                words = np.ascontiguousarray(matrix.words[rows, word : word + 1])
+                few = min(64, count - at)
+                chunk[at : at + few, :width] = _backend.unpack(_backend.transpose(words, few), width)
+            target.put(target.key("call_genotype", (k, c, 0)), _packed(chunk.view(np.int8)))
+            target.put(target.key("call_genotype_mask", (k, c, 0)), no_mask)
+            phase[...] = False
+            phase[:count, : width // 2] = matrix.samples.phased[first : first + wide]
+            target.put(target.key("call_genotype_phased", (k, c)), _packed(phase))
         advance(count)
 
 
@@ -844,7 +1092,7 @@ def check_replaceable(path: str | os.PathLike[str]) -> None:
         A folder that is no VCF Zarr store, and not empty, is in the place.
     """
     folder = Path(path)
-    if folder.is_dir() and any(folder.iterdir()) and not is_store(folder):
+    if folder.is_dir() and not _is_zip(path) and any(folder.iterdir()) and not is_store(folder):
         raise ValueError(f"{folder}: expected a VCF Zarr store, an empty folder or nothing there, found another folder")
 
 
