@@ -114,6 +114,14 @@ def test_names_that_are_no_utf8(store: Path, tmp_path: Path) -> None:
     assert hapforge("info", target).returncode == 0
 
 
+def test_zarr_format(store: Path, tmp_path: Path) -> None:
+    for name in ("x.vcz", "x.vcz.zip"):
+        assert hapforge("convert", store, tmp_path / name, "--zarr-format", 3).returncode == 0
+        np.testing.assert_array_equal(hf.read(tmp_path / name).words, hf.read(store).words)
+    assert (tmp_path / "x.vcz" / "zarr.json").is_file()
+    assert hapforge("convert", tmp_path / "x.vcz.zip", tmp_path / "x.vcz.zip").returncode == 2  # there already
+
+
 def test_mappable(store: Path, tmp_path: Path) -> None:
     assert hapforge("convert", store, tmp_path / "m.hapz", "--mappable").returncode == 0
     assert hf.io.hapz.open(tmp_path / "m.hapz").mappable
@@ -145,6 +153,7 @@ def test_bad_input_is_one_line_and_exit_code_2(store: Path, tmp_path: Path) -> N
         ((store, out, "-r", "1:x-"), "1:x-"),
         ((store, out, "--maf", "0.9"), "maf: expected a frequency from 0 to 0.5, found 0.9"),
         ((store, out, "--mappable"), "--mappable: expected a .hapz file for it"),
+        ((store, out, "--zarr-format", 3), "--zarr-format: expected 2 or 3, for VCF Zarr (.vcz), found 3 for"),
         ((store, out, "--legend", store), "legend: expected none"),
         ((store, out, "--samples", tmp_path / "none"), "none: expected a file to read, found none"),
         ((store, out, "--labels", tmp_path / "none"), "none: expected a file to read, found none"),
