@@ -139,7 +139,7 @@ def test_sgkit(cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
     """sgkit, which needs zarr < 3 and so a venv of its own, reads what is written here, and the other way."""
     python = os.environ.get("HAPFORGE_SGKIT_PYTHON")
     if not python or shutil.which(python) is None:
-        pytest.skip("HAPFORGE_SGKIT_PYTHON does not name the Python of a venv with sgkit")
+        pytest.skip("HAPFORGE_SGKIT_PYTHON does not name the Python of a venv with sgkit (.ci/sgkit.txt)")
     hf.write(cohort, tmp_path / "x.vcz")
     command = [python, "-W", "ignore", "-c", SGKIT, *(str(tmp_path / name) for name in ("x.vcz", "g.npy", "y.zarr"))]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
