@@ -185,7 +185,7 @@ def test_a_genetic_map(store: Path, tmp_path: Path, small_cohort: hf.HaplotypeMa
     assert np.isnan(found[70:]).sum() == 21
     result = hapforge("convert", store, tmp_path / "out.bcf", "--genetic-map", genetic_map)
     assert result.returncode == 2
-    assert "--genetic-map: expected .npz or .hapz, which have a place for it, found" in result.stderr
+    assert "--genetic-map: expected .npz, .hapz, .pgen or .hap, which have a place for it, found" in result.stderr
     assert not (tmp_path / "out.bcf").exists()
 
 

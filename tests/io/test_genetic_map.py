@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import hapforge as hf
+from hapforge import io
 from hapforge.errors import FormatError
 from hapforge.haplotypes import Sites
 from hapforge.io import read_genetic_map
@@ -175,3 +178,78 @@ def test_evaluation_by_centimorgans(tmp_path: Path) -> None:
         curve(None, ld_distance="cM")
     with pytest.raises(ValueError, match="ld_distance: expected 'bp' or 'cM', found 'kb'"):
         curve(None, ld_distance="kb")
+
+
+# ------------------------------------------------------------------------------------------- beside haplotypes in files
+
+
+def mapped_cohort(cm: list[float]) -> hf.HaplotypeMatrix:
+    num_sites = len(cm)
+    contig = ["1"] * (num_sites - 2) + ["2"] * 2
+    sites = hf.Sites(
+        np.arange(1, num_sites + 1) * 10,
+        contig=contig,
+        id=[f"s{j}" for j in range(num_sites)],
+        ref=["A"] * num_sites,
+        alt=["C"] * num_sites,
+        genetic_position_cm=cm,
+    )
+    dense = np.random.default_rng(2).integers(0, 2, (8, num_sites), dtype=np.uint8)
+    return hf.HaplotypeMatrix(hf.HaplotypeMatrix.from_dense(dense).words, sites, hf.Samples(8, sample_id=list("PQRS")))
+
+
+CM = [np.nan, 0.0, 1e-07, np.nan, 0.1, 1 / 3, 12.5, np.nan, 0.25]
+
+
+@pytest.mark.parametrize("name", ["x.pgen", "x.hap", "x.hap.gz", "x.npz", "x.hapz"])
+def test_round_trips(tmp_path: Path, name: str) -> None:
+    matrix = mapped_cohort(CM)
+    hf.write(matrix, tmp_path / name)
+    back = hf.read(tmp_path / name)
+    np.testing.assert_array_equal(back.sites.genetic_position_cm, CM)
+    assert back.sites == matrix.sites
+    part = hf.read(tmp_path / name, "1:20-60", ["Q", "S"])
+    np.testing.assert_array_equal(part.sites.genetic_position_cm, CM[1:6])
+
+
+@pytest.mark.parametrize("name", ["x.haps", "x.bcf", "x.vcz", "x.vcz.zip"])
+def test_formats_without_a_place_say_so(tmp_path: Path, name: str) -> None:
+    title = {"x.haps": "HAPS", "x.bcf": "VCF or BCF"}.get(name, "VCF Zarr")
+    with pytest.warns(UserWarning, match=f"{name}: {title} has no place for genetic positions$"):
+        hf.write(mapped_cohort(CM), tmp_path / name)
+    assert np.isnan(hf.read(tmp_path / name).sites.genetic_position_cm).all()
+    assert not io.has_genetic_positions(tmp_path / name)
+
+
+@pytest.mark.skipif(shutil.which("plink2") is None, reason="plink2 is not installed")
+def test_through_plink2(tmp_path: Path) -> None:
+    """Its .bim has them in the third column; unknown ones are 0, which is what a 0 known there becomes."""
+    matrix = mapped_cohort([*CM[:1], 0.05, *CM[3:]])
+    hf.write(matrix, tmp_path / "x.pgen")
+    command = ["plink2", "--pfile", str(tmp_path / "x"), "--make-bed", "--out", str(tmp_path / "y"), "--threads", "1"]
+    subprocess.run(command, check=True, capture_output=True)
+    back = hf.read(tmp_path / "y.bed", policy={"unphased": "keep"}).sites
+    np.testing.assert_allclose(back.genetic_position_cm, matrix.sites.genetic_position_cm, rtol=1e-5)
+    bim = (tmp_path / "y.bim").read_text()
+    (tmp_path / "y.bim").write_text("".join(f"{line}\n" for line in bim.replace("\t0.05\t", "\t0.0\t").splitlines()))
+    assert hf.read(tmp_path / "y.bed", policy={"unphased": "keep"}).sites.genetic_position_cm[1] == 0
+
+
+def test_odd_ones(tmp_path: Path) -> None:
+    hf.write(mapped_cohort(CM), tmp_path / "x.pgen")
+    pvar = (tmp_path / "x.pvar").read_text()
+    (tmp_path / "x.pvar").write_text(pvar.replace("\t12.5\n", "\t0.2\n"))
+    with pytest.warns(UserWarning, match="x.pgen: genetic positions left out, they decrease at site 1:70$"):
+        matrix = hf.read(tmp_path / "x.pgen")
+    assert np.isnan(matrix.sites.genetic_position_cm).all()
+    with pytest.warns(UserWarning, match="genetic positions left out"):
+        hf.read(tmp_path / "x.pgen", "1")
+    assert hf.read(tmp_path / "x.pgen", "2").sites.genetic_position_cm[1] == 0.25
+    for wrong in ("x", "inf", "1e999", "nan", "1_0", ""):
+        (tmp_path / "x.pvar").write_text(pvar.replace("\t12.5\n", f"\t{wrong}\n"))
+        with pytest.raises(FormatError, match=r"x\.pvar, line 8: expected (a genetic position in centi|6 columns)"):
+            hf.read(tmp_path / "x.pgen")
+    table = [line.split("\t") for line in pvar.splitlines()]
+    zeros = ["\t".join([*row[:5], "CM" if j == 0 else "0.000"]) for j, row in enumerate(table)]
+    (tmp_path / "x.pvar").write_text("\n".join(zeros) + "\n")
+    assert np.isnan(hf.read(tmp_path / "x.pgen").sites.genetic_position_cm).all()

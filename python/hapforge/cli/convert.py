@@ -77,8 +77,10 @@ def command(
     if zarr_format is not None and (kind != "vcz" or zarr_format not in (2, 3)):
         found = f"{zarr_format} for {target}"
         raise ValueError(f"--zarr-format: expected 2 or 3, for VCF Zarr (.vcz), found {found}")
-    if genetic_map is not None and not io.FORMATS[kind].genetic:
-        raise ValueError(f"--genetic-map: expected .npz or .hapz, which have a place for it, found {target}")
+    if genetic_map is not None and (to_pipe or not io.has_genetic_positions(target)):
+        raise ValueError(
+            f"--genetic-map: expected .npz, .hapz, .pgen or .hap, which have a place for it, found {target}"
+        )
     for path in (samples, labels, legend, genetic_map):
         if path is not None and not path.exists():
             raise ValueError(f"{path}: expected a file to read, found none")

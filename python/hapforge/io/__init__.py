@@ -63,6 +63,7 @@ __all__ = [
     "companions",
     "format_of_content",
     "format_of_name",
+    "has_genetic_positions",
     "read",
     "read_genetic_map",
     "size_of",
@@ -84,7 +85,7 @@ class Format:
     by_site : writing is counted by sites, else by haplotypes
     diploid : it holds persons of two haplotypes, and nothing else
     records : its module reads records, through `hapforge.io.records.Cohort`, and takes a policy for odd ones
-    genetic : it has a place for `Sites.genetic_position_cm`
+    genetic : endings of names with a place for `Sites.genetic_position_cm`
     """
 
     title: str
@@ -92,7 +93,7 @@ class Format:
     selects: bool = False
     by_site: bool = False
     records: bool = False
-    genetic: bool = False
+    genetic: tuple[str, ...] = ()
     diploid: bool = False
 
 
@@ -106,13 +107,14 @@ FORMATS = {
         by_site=True,
         records=True,
         diploid=True,
+        genetic=(".hap", ".hap.gz"),
     ),
-    "pgen": Format("PGEN", (".pgen",), selects=True, by_site=True, records=True, diploid=True),
+    "pgen": Format("PGEN", (".pgen",), selects=True, by_site=True, records=True, diploid=True, genetic=(".pgen",)),
     "bed": Format("PLINK 1 BED, not phased", (), selects=True, records=True),
     "vcz": Format("VCF Zarr", (".vcz", ".zarr", ".vcz.zip"), selects=True, by_site=True, records=True, diploid=True),
     "trees": Format("tree sequence", (), selects=True, records=True),
-    "npz": Format("NumPy archive", (".npz",), genetic=True),
-    "hapz": Format("hapz store", (".hapz",), selects=True, genetic=True),
+    "npz": Format("NumPy archive", (".npz",), genetic=(".npz",)),
+    "hapz": Format("hapz store", (".hapz",), selects=True, genetic=(".hapz",)),
     "fasta": Format("FASTA", tuple(f".{name}{gz}" for name in ("fasta", "fa", "faa", "fna") for gz in ("", ".gz"))),
 }
 """Every format by its name, which is also that of its module."""
@@ -244,6 +246,11 @@ def check_form(sites: Sites, path: str | os.PathLike[str]) -> None:
         module.check(sites, path)
 
 
+def has_genetic_positions(path: str | os.PathLike[str]) -> bool:
+    """Whether what is written to `path` has a place for `Sites.genetic_position_cm`."""
+    return os.fspath(path).endswith(FORMATS[format_of_name(path)].genetic)
+
+
 def companions(path: str | os.PathLike[str]) -> list[Path]:
     """What `write` puts beside `path` or removes there: indexes, a legend."""
     module = _module(format_of_name(path))
@@ -358,6 +365,7 @@ def write(
     extra: dict[str, Any] = {"mappable": True} if mappable else {}
     if zarr_format is not None:
         extra["zarr_format"] = zarr_format
-    if not FORMATS[kind].genetic and not np.isnan(H.sites.genetic_position_cm).all():
-        warnings.warn(f"{os.fspath(path)}: {FORMATS[kind].title} has no place for genetic positions", stacklevel=2)
+    if not has_genetic_positions(path) and not np.isnan(H.sites.genetic_position_cm).all():
+        title = "HAPS" if kind == "impute" else FORMATS[kind].title
+        warnings.warn(f"{os.fspath(path)}: {title} has no place for genetic positions", stacklevel=2)
     _module(kind).write(H, path, progress=progress, **extra)

@@ -120,6 +120,14 @@ def site_columns(sites: Sites, path: str | os.PathLike[str], name: str) -> Itera
         yield contig, str(at), site, ref, alt
 
 
+def centimorgan_texts(sites: Sites, unknown: str) -> list[str]:
+    """The genetic positions as text, none of which is just "0" where they are known; empty where none is."""
+    cm = sites.genetic_position_cm
+    if np.isnan(cm).all():
+        return []
+    return [unknown if value != value else repr(value) for value in cm.tolist()]
+
+
 def alt_lines(sites: Sites) -> list[str]:
     """What the header of a VCF says of alleles in <>: ``<ID=DEL,Description="...">``."""
     alts = {alt[1:-1]: "symbolic allele" for alt in sites.alt.tolist() if alt[0] == "<"}

@@ -54,6 +54,7 @@ _PANEL = ("sample", "id")
 _PANEL_COLUMNS = {"population": "population", "pop": "population", "group": "group", "sex": "sex"}
 _RESERVED = {True: {"sample", "id", "pop"}, False: {"id_1", "id_2", "missing"}}
 _HAPS_COLUMNS = 5
+_GENETIC = "cM"  # column of a legend
 
 
 def looks_like(line: bytes, name: str) -> bool:
@@ -212,6 +213,7 @@ def _read_legend(path: str | os.PathLike[str], policy: Policy) -> Block:
         if [name.lower() for name in header[:4]] != ["id", "position", "a0", "a1"]:
             found = repr(" ".join(header)[:60]) if header else "an empty file"
             raise FormatError(path, "a header 'id position a0 a1'", found, "line 1")
+        place = header.index(_GENETIC) if _GENETIC in header else None
         for number, fields in rows:
             if len(fields) != len(header):
                 expected = f"{len(header)} columns, as the header has"
@@ -224,6 +226,8 @@ def _read_legend(path: str | os.PathLike[str], policy: Policy) -> Block:
             block.id.append(fields[4] if header[4:5] == ["site_id"] else name)
             block.ref.append(ref)
             block.alt.append(alt)
+            if place is not None:
+                block.cm.append(text.centimorgans(path, fields[place], number, "NA"))
     if not block.position:
         raise FormatError(path, "at least one site", "none")
     if places < len(block.position):
@@ -406,8 +410,9 @@ def _label(path: str | os.PathLike[str], name: str, kind: str, texts: list[str])
 def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Advance | None = None) -> None:
     """Write HAP with a legend, or HAPS, by the ending of `path`; both with a .sample beside. ``.gz`` is block gzip.
 
-    Ids of sites stand in a fifth column, ``site_id``, of the legend, unless all are ``contig:position_a0_a1``. Alleles
-    that are not known are written as N and <ALT>. What the format has no place for is named in a warning.
+    Ids of sites stand in a fifth column, ``site_id``, of the legend, unless all are ``contig:position_a0_a1``; genetic
+    positions, where any is known, in one more, ``cM``, with NA for those that are not. HAPS has no place for them.
+    Alleles that are not known are written as N and <ALT>. What the format has no place for is named in a warning.
 
     Parameters
     ----------
@@ -438,7 +443,7 @@ def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Ad
         (folder / _sample_files(target)[0].name).write_text(panel, encoding="utf-8")
         if hap:
             with _sink(folder / _legends(target)[packed].name) as sink:
-                _write_legend(sink, columns)
+                _write_legend(sink, columns, diploid.centimorgan_texts(matrix.sites, "NA"))
         with _sink(folder / target.name) as sink:
             for start, dense in diploid.dense_blocks(matrix):
                 cells = np.full((len(dense), 2 * matrix.num_haplotypes), 32, np.uint8)
@@ -459,15 +464,16 @@ def _sink(path: Path) -> Iterator[Any]:
         yield sink
 
 
-def _write_legend(sink: Any, columns: list[tuple[str, str, str, str, str]]) -> None:
+def _write_legend(sink: Any, columns: list[tuple[str, str, str, str, str]], cm: list[str]) -> None:
     places = [
         f"{contig}:{at}_{ref}_{alt}" if "_" not in ref + alt else f"{contig}:{at}"
         for contig, at, _, ref, alt in columns
     ]
     named = any(site != place for place, (_, _, site, _, _) in zip(places, columns, strict=True))
-    sink.write(b"id position a0 a1 site_id\n" if named else b"id position a0 a1\n")
-    for place, (_, at, site, ref, alt) in zip(places, columns, strict=True):
-        sink.write(f"{place} {at} {ref} {alt}{f' {site}' if named else ''}\n".encode())
+    lines = [["id", "position", "a0", "a1", *(["site_id"] if named else []), *([_GENETIC] if cm else [])]]
+    for j, (place, (_, at, site, ref, alt)) in enumerate(zip(places, columns, strict=True)):
+        lines.append([place, at, ref, alt, *([site] if named else []), *([cm[j]] if cm else [])])
+    sink.write("".join(f"{' '.join(line)}\n" for line in lines).encode())
 
 
 def _unwritable(labels: dict[str, NDArray[Any]], hap: bool) -> list[str]:

@@ -1,10 +1,12 @@
 """The sites and persons beside PLINK files: .bim and .pvar, .fam and .psam, read and written.
 
 A .bim has A1 in its fifth column and A2 in its sixth: A2 is taken as REF, A1 as ALT, as plink2 does; "0" is an allele
-that is not known. A .pvar names its columns. Of persons, IID is the sample id; FID becomes the label ``family`` unless
-it is 0 or the IID everywhere, SEX the label ``sex``, all other columns labels of their names: numbers where all values
-are, else text. Columns in which all is missing (0 for parents, SEX and FID, -9 or 0 for the phenotype of a .fam, NA)
-are left out.
+that is not known. A .pvar names its columns. Genetic positions (CM) are taken as centimorgans; a plain "0", or a contig
+of nothing but zeros, stands for positions that are not known.
+
+Of persons, IID is the sample id; FID becomes the label ``family`` unless it is 0 or the IID everywhere, SEX the label
+``sex``, all other columns labels of their names: numbers where all values are, else text. Columns in which all is
+missing (0 for parents, SEX and FID, -9 or 0 for the phenotype of a .fam, NA) are left out.
 
 References
 ----------
@@ -42,7 +44,6 @@ _NO_VALUE = {
     "SEX": {"0", "NA", "-9"},
     "PHENO1": {"0", "-9", "NA"},
 }
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _NO_CATEGORY = re.compile(r"[+-]?\.?\d.*|(?i:na|nan|none)")
 
 
@@ -63,6 +64,7 @@ def read_sites(path: str | os.PathLike[str], policy: Policy) -> tuple[Block, boo
             if not {"CHROM", "POS", "ID", "REF", "ALT"} <= set(columns):
                 raise FormatError(path, "the columns CHROM, POS, ID, REF and ALT", " ".join(columns), f"line {number}")
             at = [columns.index(name) for name in ("CHROM", "POS", "ID", "REF", "ALT")]
+            place = columns.index("CM") if "CM" in columns else None
             continue
         contig, position, name, ref, alt = (fields[k] for k in at)
         if "0" in (ref, alt):
@@ -74,8 +76,12 @@ def read_sites(path: str | os.PathLike[str], policy: Policy) -> tuple[Block, boo
         block.id.append(name)
         block.ref.append(ref)
         block.alt.append(alt)
+        if place is not None:
+            block.cm.append(text.centimorgans(path, fields[place], number, "0"))
     if not block.position:
         raise FormatError(path, "at least one site", "none")
+    mapped = {contig for contig, cm in zip(block.contig, block.cm, strict=False) if cm > 0}
+    block.cm = [cm if contig in mapped else np.nan for contig, cm in zip(block.contig, block.cm, strict=False)]
     return block, known
 
 
@@ -156,7 +162,7 @@ def _values(texts: list[str]) -> NDArray[Any]:
     missing = [value in ("NA", "nan") for value in texts]
     if all(re.fullmatch(r"[+-]?\d{1,18}", value) for value in texts):
         return np.array([int(value) for value in texts], np.int64)
-    if all(gone or _NUMBER.fullmatch(value) for value, gone in zip(texts, missing, strict=True)):
+    if all(gone or text.NUMBER.fullmatch(value) for value, gone in zip(texts, missing, strict=True)):
         return np.array([np.nan if gone else float(value) for value, gone in zip(texts, missing, strict=True)])
     return np.array(texts)
 
@@ -171,8 +177,14 @@ def sites_text(sites: Sites, path: Path, name: str) -> str:
     """
     if bad := next((contig for contig, _, _ in sites.contig_blocks() if contig.startswith("#")), None):
         raise ValueError(f"{path}: expected contigs that don't start with # to write as {name}, found {bad!r}")
-    lines = ["#CHROM\tPOS\tID\tREF\tALT"] if sites.position_known else [COUNTED, "#CHROM\tPOS\tID\tREF\tALT"]
-    lines += ["\t".join(columns) for columns in diploid.site_columns(sites, path, name)]
+    cm = diploid.centimorgan_texts(sites, "0")
+    lines = [] if sites.position_known else [COUNTED]
+    lines.append("#CHROM\tPOS\tID\tREF\tALT" + ("\tCM" if cm else ""))
+    rows = diploid.site_columns(sites, path, name)
+    if cm:
+        lines += ["\t".join((*columns, at)) for columns, at in zip(rows, cm, strict=True)]
+    else:
+        lines += ["\t".join(columns) for columns in rows]
     return "\n".join(lines) + "\n"
 
 

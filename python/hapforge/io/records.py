@@ -19,9 +19,10 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -209,6 +210,7 @@ class Block:
     Attributes
     ----------
     contig, position, id, ref, alt : one for each record; several ALT alleles stand with commas between, none is "."
+    cm : centimorgans, one for each record, NaN where they are not known; empty where the format has no place for them
     words : uint64 (records, words_per_row): site-major calls of all persons of the file, bit 2 i and 2 i + 1 of a row
         are the alleles of person i; for phased diploid calls of alleles 0 and 1
     odd : int64, rows of the records with other calls, ascending; their `words` are not looked at
@@ -221,6 +223,7 @@ class Block:
     id: list[str] = field(default_factory=list)
     ref: list[str] = field(default_factory=list)
     alt: list[str] = field(default_factory=list)
+    cm: list[float] = field(default_factory=list, kw_only=True)
     words: NDArray[np.uint64] = field(default_factory=lambda: np.empty((0, 0), np.uint64))
     odd: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     alleles: NDArray[np.int16] = field(default_factory=lambda: np.empty((0, 0, 2), np.int16))
@@ -232,7 +235,8 @@ class Block:
 
     def select(self, kept: Sequence[int]) -> Block:
         """The records at `kept`, without calls."""
-        return Block(*([column[j] for j in kept] for column in self.columns()))  # type: ignore[arg-type]
+        columns = ([column[j] for j in kept] for column in self.columns())
+        return Block(*columns, cm=[self.cm[j] for j in kept] if self.cm else [])  # type: ignore[arg-type]
 
     def where(self, row: int) -> str:
         """The record at `row`, as messages name it."""
@@ -383,6 +387,7 @@ class Cohort:
                 words, block = words[kept], block.select(np.flatnonzero(kept).tolist())
         for mine, new in zip(self.records.columns(), block.columns(), strict=True):
             cast(list[object], mine).extend(cast(list[object], new))
+        self.records.cm += block.cm
         self.waiting.append(words)
         self.num_waiting += len(words)
         if self.num_waiting >= _TRANSPOSED:
@@ -588,9 +593,32 @@ class Cohort:
             rank = np.lexsort((position, number))  # stable: sites at one position stay in the order of the file
             words = _backend.select_sites(words, len(rank), rank)
             position, contig, name, ref, alt = (column[rank] for column in (position, contig, name, ref, alt))
-        sites = Sites(position, contig=contig, id=name, ref=ref, alt=alt, position_known=self.position_known)
+            records.cm = [records.cm[j] for j in rank.tolist()] if records.cm else []
+        sites = Sites(
+            position,
+            contig=contig,
+            id=name,
+            ref=ref,
+            alt=alt,
+            position_known=self.position_known,
+            genetic_position_cm=self._genetic_positions(contig, position),
+        )
         samples = Samples(len(words), sample_id=self.sample_id, phased=~self.unphased if self.ploidy == 2 else None)
         return HaplotypeMatrix(words, sites, samples, _checked=True)
+
+    def _genetic_positions(self, contig: NDArray[Any], position: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """Those of the sites taken; none, with a warning, where they decrease on a contig."""
+        cm = np.array(self.records.cm, np.float64)
+        known = np.flatnonzero(~np.isnan(cm))
+        if not len(known):
+            return None
+        lower = np.flatnonzero((np.diff(cm[known]) < 0) & (contig[known[1:]] == contig[known[:-1]]))
+        if len(lower):
+            j = known[lower[0] + 1]
+            found = f"they decrease at site {contig[j]}:{position[j]}"
+            warnings.warn(f"{os.fspath(self.path)}: genetic positions left out, {found}", stacklevel=5)
+            return None
+        return cm
 
 
 def _special(block: Block) -> list[int]:

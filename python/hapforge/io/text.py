@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import re
 from collections.abc import Callable, Generator, Sequence
 
 from hapforge.errors import FormatError
@@ -11,6 +13,7 @@ from hapforge.io import bgzf
 from hapforge.io.records import Policy, accepted_by
 
 Advance = Callable[[int], object]
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _MARK = b"\xef\xbb\xbf"
 _TEXT = bytes(byte for byte in range(256) if byte >= 32 or byte in b"\t\n\r")
 
@@ -111,6 +114,15 @@ def position(path: str | os.PathLike[str], text: str | bytes, number: int) -> in
         shown = text if isinstance(text, str) else text.decode(errors="replace")
         raise FormatError(path, "a position", repr(shown[:20]), f"line {number}")
     return int(text)
+
+
+def centimorgans(path: str | os.PathLike[str], text: str, number: int, unknown: str) -> float:
+    """A genetic position of line `number`; NaN where it is `unknown`."""
+    if text == unknown:
+        return math.nan
+    if not NUMBER.fullmatch(text) or not math.isfinite(value := float(text)):
+        raise FormatError(path, f"a genetic position in centimorgans, or {unknown}", repr(text[:20]), f"line {number}")
+    return value
 
 
 def only_one(path: str | os.PathLike[str], places: Sequence[os.PathLike[str]], what: str) -> os.PathLike[str] | None:
