@@ -5,6 +5,7 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   m.doc() = "Kernels of hapforge on the CPU. Private: use hapforge.kernels.";
   m.attr("compiler") = HAPFORGE_COMPILER;
   hapforge::register_backends(m);
+  hapforge::register_bus_errors(m);
   hapforge::register_pack(m);
   hapforge::register_bcf_calls(m);
   hapforge::register_pgen_records(m);

@@ -17,5 +17,6 @@ void register_gibbs(pybind11::module_& m);
 void register_three_point(pybind11::module_& m);
 void register_kmers(pybind11::module_& m);
 void register_backends(pybind11::module_& m);
+void register_bus_errors(pybind11::module_& m);
 
 }  // namespace hapforge

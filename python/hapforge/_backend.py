@@ -49,6 +49,12 @@ core = _core
 _installed = Path(_core.__file__).parent  # in an editable install not where the Python files are
 
 
+def explain_bus_errors() -> None:
+    """End this process with one line and exit code 2 where a mapped file loses a part that is then used (SIGBUS)."""
+    expected = "expected a mapped file (.hapz) that keeps its size while it is used, found that a program cut it"
+    core.explain_bus_errors(f"hapforge: {expected}\n".encode())
+
+
 def get_include() -> str:
     """The folder to compile against: it holds ``hapforge/hapforge.h``, the C interface of the kernels."""
     return str(_installed / "include")

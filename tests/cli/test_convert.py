@@ -146,7 +146,7 @@ def test_bad_input_is_one_line_and_exit_code_2(store: Path, tmp_path: Path) -> N
     out = tmp_path / "out.npz"
     for arguments, message in (
         ((cut, out), "expected the empty block that ends a BGZF file"),
-        ((tmp_path / "none.vcf", out), "none.vcf: No such file or directory"),
+        ((tmp_path / "none.vcf", out), "none.vcf: expected it to be there, found: No such file or directory"),
         ((store, tmp_path / "out.txt"), "expected a name that ends in one of .vcf"),
         ((store, tmp_path / "no" / "out.npz"), "expected an existing folder to write to"),
         ((store, out, "-r", "5"), "expected a site on contig '5'"),

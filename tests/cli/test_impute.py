@@ -92,4 +92,6 @@ def test_bad_input_is_one_line(run: Path, tmp_path: Path) -> None:
     ]
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert result.returncode == 2
-    assert result.stderr == f"hapforge: {tmp_path}/none.vcf: No such file or directory\n"
+    assert (
+        result.stderr == f"hapforge: {tmp_path}/none.vcf: expected it to be there, found: No such file or directory\n"
+    )

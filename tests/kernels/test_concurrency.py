@@ -79,7 +79,7 @@ LONG_CALLS = {
     "gibbs_draw_values": lambda: (np.zeros((4000, 50, 20), np.int32), 12, 0, 0, 0, 0),
     "gibbs_counts": lambda: (words_of(1000, 2000), words_of(1000, 2000), 2000, "scalar", 1),
 }
-INSTANT = {"available_backends", "philox4x32", "prunes"}
+INSTANT = {"available_backends", "explain_bus_errors", "philox4x32", "prunes"}
 
 
 @pytest.fixture

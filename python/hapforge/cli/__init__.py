@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib.metadata
 import os
 import signal
@@ -11,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hapforge import _backend
 from hapforge.cli import convert, demo, evaluate, generate, half_data, impute, info, labels, latent, simulate, train
 from hapforge.errors import HapforgeError
 
@@ -62,9 +65,11 @@ def main() -> None:
     warnings.showwarning = _warning_line
     for stream in (sys.stdout, sys.stderr):  # names of files and samples can hold what a terminal cannot show
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    _backend.explain_bus_errors()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends us as it ends any other tool
     try:
         code = app(standalone_mode=False)
+        _flush()
     except _UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error, file=sys.stderr)
@@ -75,7 +80,9 @@ def main() -> None:
         if os.environ.get("HAPFORGE_TRACEBACK"):
             raise
         if isinstance(error, OSError) and error.strerror:
-            _fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
+            with contextlib.suppress(OSError):
+                _flush()
+            _fail(_of_system(error))
         else:
             _fail(str(error) or type(error).__name__)
         sys.exit(2)
@@ -84,6 +91,28 @@ def main() -> None:
     if code == 130:
         _fail("interrupted")
     sys.exit(code)
+
+
+def _flush() -> None:
+    """Have what was printed passed on; what cannot be is dropped, and not tried again when the process ends."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OSError(error.errno, error.strerror, "standard output") from None
+
+
+def _of_system(error: OSError) -> str:
+    """What, expected, found."""
+    said = error.strerror or type(error).__name__
+    if error.errno == errno.ENOENT and not said.startswith("expected "):
+        said = f"expected it to be there, found: {said}"
+    elif not said.startswith("expected "):
+        said = f"expected to read or write it, found: {said}"
+    if isinstance(error.filename, (str, bytes)):
+        return f"{os.fsdecode(error.filename)}: {said}"
+    # of any other file that is written the error has the name
+    return f"standard output: {said}" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO) else said
 
 
 def _fail(message: str) -> None:

@@ -78,8 +78,13 @@ def new_folder(path: Path, force: bool) -> None:
     path.mkdir(exist_ok=True)
 
 
-def check_cohort_output(path: Path, force: bool, num_haplotypes: int | None = None) -> str:
-    """Fail before long work where haplotypes cannot be written to `path`, or to what goes beside; the format."""
+def check_cohort_output(
+    path: Path, force: bool, num_haplotypes: int | None = None, num_sites: int | None = None
+) -> str:
+    """Fail before long work where haplotypes cannot be written to `path`, or to what goes beside; the format.
+
+    Where both numbers are given, room for them on the disk is looked for, too.
+    """
     from hapforge import io
 
     kind = io.format_of_name(path)
@@ -95,6 +100,8 @@ def check_cohort_output(path: Path, force: bool, num_haplotypes: int | None = No
         getattr(io, kind).check_replaceable(path)
     for place in (path, *io.companions(path)):
         check_output(place, force, file=not folder)
+    if num_haplotypes is not None and num_sites is not None:
+        io.check_room(path, num_haplotypes, num_sites)
     return kind
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sys
 import warnings
@@ -112,7 +113,9 @@ def command(
         written = io.size_of(made)
         if to_pipe:
             with open(made, "rb") as handle:
+                stack.close()  # the file has no name any more: nothing is left where the reader of a pipe ends us
                 shutil.copyfileobj(handle, sys.stdout.buffer)
+                sys.stdout.buffer.flush()
     if not quiet:
         n, num_sites = matrix.shape
         names = f"{_common.printable(source)} -> {_common.printable(target)}"
@@ -128,6 +131,12 @@ def _from_pipe(folder: Path) -> Path:
     if sys.stdin.isatty():
         raise ValueError("-: expected a file on standard input, found a terminal")
     path = folder / "standard-input"
-    with open(path, "wb") as handle:
-        shutil.copyfileobj(sys.stdin.buffer, handle)
+    try:
+        with open(path, "wb") as handle:
+            shutil.copyfileobj(sys.stdin.buffer, handle)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        expected = f"-: expected room for standard input in {folder.parent} (TMPDIR names another folder)"
+        raise ValueError(f"{expected}, found: {error.strerror}") from None
     return path

@@ -55,6 +55,7 @@ def command(
     set_threads(threads)
     model = models.load(run)
     io.check_form(model.sites, output)
+    io.check_room(output, number, len(model.sites))
     chosen: dict[str, Any] = {}
     for key, text in pairs(settings or []):
         chosen[key] = typed(model.name, model.SAMPLING, key, text, "--set")

@@ -53,6 +53,7 @@ def command(
     allele. A dosage is the probability of ALT.
     """
     from hapforge import io, models
+    from hapforge.io.atomic import check_room
 
     check_cohort_output(output, force)
     if dosages is not None:
@@ -69,7 +70,9 @@ def command(
     if not hasattr(model, "impute"):
         raise ValueError(f"{printable(run)}: expected a model that imputes, rbm, found {model.name}")
     cohort = read_cohort(file, policy, quiet)
-    check_cohort_output(output, force, cohort.num_haplotypes)
+    check_cohort_output(output, force, cohort.num_haplotypes, len(model.sites))
+    if dosages is not None:
+        check_room(dosages, 2 * cohort.num_haplotypes * len(model.sites))
     found = model.impute(cohort, seed=seed, **chosen)
     if dosages is not None:
         _write_dosages(found, dosages)

@@ -23,7 +23,7 @@ def command(
     """Simulate haplotypes of AFR, EUR and EAS persons (Gutenkunst et al. 2009) with msprime."""
     from hapforge import datasets, io
 
-    check_cohort_output(output, force, haplotypes)
+    check_cohort_output(output, force, haplotypes, sites)
     set_threads(threads)
     with progress(quiet) as start:
         cohort = datasets.simulate(haplotypes, sites, seed=seed, maf=maf, on_sites=start("sites", sites))

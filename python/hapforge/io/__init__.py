@@ -37,10 +37,11 @@ import contextlib
 import gzip
 import importlib
 import os
+import stat
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,8 @@ from typing import Any
 import numpy as np
 
 from hapforge.errors import FormatError
-from hapforge.haplotypes import HaplotypeMatrix, Sites
+from hapforge.haplotypes import HaplotypeMatrix, Sites, words_per_row
+from hapforge.io import atomic
 from hapforge.io.genetic_map import GeneticMap, read_genetic_map
 from hapforge.io.records import Policy
 from hapforge.io.selection import Region, apply, check_maf, wanted_ids
@@ -60,6 +62,7 @@ __all__ = [
     "GeneticMap",
     "Policy",
     "check_form",
+    "check_room",
     "companions",
     "format_of_content",
     "format_of_name",
@@ -307,6 +310,7 @@ def read(
         What was left out or changed by a mapping `policy`, in one line.
     """
     rules = policy if isinstance(policy, Policy) else Policy(policy)
+    atomic.complete(path)
     kind = format_of_content(path)
     check_maf(maf)
     if legend is not None and kind not in ("hapt", "impute"):
@@ -318,15 +322,66 @@ def read(
     module = _module(kind)
     matrix: HaplotypeMatrix
     extra: dict[str, Any] = {} if legend is None else {"legend": legend}
-    if FORMATS[kind].selects:
-        if FORMATS[kind].records:
-            extra["policy"] = rules
-        matrix = module.read(path, region=wanted_region, samples=ids, maf=maf, progress=progress, **extra)
-    else:
-        matrix = apply(path, module.read(path, progress=progress, **extra), wanted_region, ids, maf)
+    beside = module.companions(path) if kind != "vcf" and hasattr(module, "companions") else []
+    with _unchanged(Path(path), *beside, *([] if legend is None else [Path(legend)])):
+        if FORMATS[kind].selects:
+            if FORMATS[kind].records:
+                extra["policy"] = rules
+            matrix = module.read(path, region=wanted_region, samples=ids, maf=maf, progress=progress, **extra)
+        else:
+            matrix = apply(path, module.read(path, progress=progress, **extra), wanted_region, ids, maf)
     if rules is not policy and (changed := rules.summary()):
         warnings.warn(f"{os.fspath(path)}: {changed}", stacklevel=2)
     return matrix if labels is None else matrix.with_labels(labels)
+
+
+@contextlib.contextmanager
+def _unchanged(*paths: Path) -> Iterator[None]:
+    """FormatError where a file changes, goes or is replaced meanwhile; errors of the system say which file."""
+    before = [_state(path) for path in paths]
+    try:
+        yield
+    except (FormatError, OSError) as error:
+        _check_state(paths, before)
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            raise OSError(error.errno, error.strerror, os.fspath(paths[0])) from error
+        raise
+    _check_state(paths, before)
+
+
+def _check_state(paths: Sequence[Path], before: Sequence[tuple[int, ...]]) -> None:
+    for path, old in zip(paths, before, strict=True):
+        if (now := _state(path)) != old:
+            found = "it changed" if now and old else "it went" if old else "it came"
+            raise FormatError(path, "a file that stays as it is while it is read", found)
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """What changes with a file's content: of a folder, with its own and its metadata's; () where there is none."""
+    try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            inner = [_state(path / name) for name in ("zarr.json", ".zmetadata", ".zgroup")]
+            return (found.st_dev, found.st_ino, found.st_mtime_ns, *(number for state in inner for number in state))
+    except OSError:
+        return ()
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else ()
+
+
+_TEXT = (".vcf", ".hapt", ".hap", ".haps")
+"""Endings of files of text that is not compressed, with two bytes or more for a haplotype at a site."""
+
+
+def check_room(path: str | os.PathLike[str], num_haplotypes: int, num_sites: int, *, mappable: bool = False) -> None:
+    """Raise OSError where the disk has no room for a file of this size, as far as it is known before it is written.
+
+    Known is the least size of text that is not compressed and of the mappable store, of the others nothing. What is
+    there already stays in its place meanwhile, so that it counts as used.
+    """
+    if mappable:
+        atomic.check_room(path, num_haplotypes * 8 * words_per_row(num_sites))
+    elif Path(path).name.endswith(_TEXT):
+        atomic.check_room(path, 2 * num_haplotypes * num_sites)
 
 
 def write(
@@ -350,6 +405,9 @@ def write(
     ValueError
         An unknown ending; a cohort that the format cannot hold, such as an odd number of haplotypes in VCF, aligned
         sequences in VCF or anything else in FASTA.
+    OSError
+        No room, known beforehand or found while writing, or another error of the system; the old file is as it was and
+        nothing else is left.
 
     Warns
     -----
@@ -360,6 +418,7 @@ def write(
     check_form(H.sites, path)
     if mappable and kind != "hapz":
         raise ValueError(f"mappable: expected a .hapz file for it, found {os.fspath(path)}")
+    check_room(path, *H.shape, mappable=mappable)
     if zarr_format is not None and kind != "vcz":
         raise ValueError(f"zarr_format: expected VCF Zarr (.vcz) for it, found {os.fspath(path)}")
     extra: dict[str, Any] = {"mappable": True} if mappable else {}

@@ -1,22 +1,45 @@
 """Outputs that appear whole or not at all: temporary name, fsync, rename, fsync of the folder.
 
-A process that is killed without notice (SIGKILL, power) can leave hidden ``.NAME.xxxxxxxx.part`` and
-``.NAME.xxxxxxxx.old`` beside an output; nothing reads them, and they can be deleted.
+What cannot be written is said with the output's own name, what was expected and what was found. A process that is
+killed without notice (SIGKILL, power) leaves hidden ``.NAME.xxxxxxxx.part`` (or ``.old``) beside an output. Their owner
+holds a lock (flock) on them, so that one without an owner is known:
+
+- the next writer of the same output removes it, once it is a minute old;
+- where its owner was killed while the files of a set were put in their places, they are put there by whoever reads or
+  writes the set next (`complete`): a file ``.places`` in it says that all of them were whole and on the disk.
+
+Where the file system has no locks nothing is removed or completed; such a file can be deleted by hand.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
+import fcntl
 import hashlib
+import json
 import os
+import re
+import resource
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hapforge.errors import FormatError
+
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD, RENAME_EXCHANGE of renameat2(2)
+_PLACES = ".places"
+_YOUNG_S = 60
+"""Seconds for which a temporary is left alone: its owner makes it and then locks it."""
+_PATIENCE_S = 2.0
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
+_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+"""Errors of writing to an open file, which come without its name."""
+_PAGE = 4096
 
 
 @contextmanager
@@ -27,19 +50,16 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     ------
     IsADirectoryError
         A folder is in the place.
+    OSError
+        What the system said, with `path` as its file and what was expected.
     """
     target = Path(path)
     _no_folder(target)
-    temporary = _beside(target, "part")
-    temporary.touch(exist_ok=False)
-    try:
+    with explained(target), _temporary(target, folder=False) as temporary:
         yield temporary
         _fsync(temporary)
         os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _fsync(target.parent)
+        _fsync(target.parent)
 
 
 @contextmanager
@@ -47,18 +67,16 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary folder beside `path` to fill; on success it takes `path`'s place (the old one is removed after).
 
     Where names can be exchanged at once, on Linux and its usual file systems, one of the two is there at any moment;
-    elsewhere there is none for an instant between two renames.
+    elsewhere there is none for an instant between two renames, which `complete` mends.
     """
     target = Path(path)
-    temporary = _beside(target, "part")
-    temporary.mkdir()
-    try:
+    old = None
+    with explained(target), _temporary(target, folder=True) as temporary:
         yield temporary
         for folder, _, files in os.walk(temporary, topdown=False):
             for name in files:
                 _fsync(Path(folder) / name)
             _fsync(Path(folder))
-        old = None
         if target.exists():
             if _exchanged(temporary, target):
                 old = temporary
@@ -72,63 +90,262 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
                 if old is not None:
                     os.rename(old, target)
                 raise
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    _fsync(target.parent)
-    if old is not None:
-        if old.is_dir():
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            old.unlink(missing_ok=True)
+        _fsync(target.parent)
+        if old is not None:
+            _remove(old)
 
 
 @contextmanager
 def atomic_files(target: str | os.PathLike[str], *companions: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary folder beside `target` for a file of its name and of the companions' (an index, a legend).
 
-    On success the companions that were there go first, so that old ones never stand beside new data, then the files
-    take their places, `target` before the others. On any error until then the folder is removed and nothing else
-    changes.
+    On success the companions that were there go first, then the files take their places, `target` before the others: at
+    no moment does an old file stand beside a new one. Killed on the way, the set lacks a file until `complete`. On any
+    error until then the folder is removed and nothing else changes.
 
     Raises
     ------
     IsADirectoryError
         A folder is in one of the places.
+    OSError
+        What the system said, with `target` as its file and what was expected.
     """
     places = [Path(path) for path in (target, *companions)]
     _no_folder(*places)
-    temporary = _beside(places[0], "part")
-    temporary.mkdir()
-    before = temporary / ".before"
-    try:
+    with explained(places[0]), _temporary(places[0], folder=True) as temporary:
         yield temporary
-        made = [place for place in places if (temporary / place.name).exists()]
-        for place in made:
-            _fsync(temporary / place.name)
-        before.mkdir()
+        for place in places:
+            if (temporary / place.name).exists():
+                _fsync(temporary / place.name)
+        (temporary / _PLACES).write_text(json.dumps([place.name for place in places]), encoding="utf-8")
+        _fsync(temporary / _PLACES)
+        _fsync(temporary)
+        _put_in_place(temporary, places)
+
+
+def _put_in_place(temporary: Path, places: list[Path]) -> None:
+    """Go on from wherever the files of `temporary` are in taking their places."""
+    target, companions, before = places[0], places[1:], temporary / ".before"
+    if (temporary / target.name).exists():
+        before.mkdir(exist_ok=True)
         try:
-            for place in places[1:]:
+            for place in companions:
                 if os.path.lexists(place):
                     os.rename(place, before / place.name)
-            os.replace(temporary / places[0].name, places[0])
+            os.replace(temporary / target.name, target)
         except BaseException:
             for place in before.iterdir():
-                os.rename(place, places[0].parent / place.name)
+                os.rename(place, target.parent / place.name)
             raise
-        for place in made:
-            if place != places[0]:
-                os.replace(temporary / place.name, place)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    _fsync(places[0].parent)
+    for place in companions:
+        if (temporary / place.name).exists():
+            os.replace(temporary / place.name, place)
+    _fsync(target.parent)
+
+
+def complete(path: str | os.PathLike[str]) -> None:
+    """Put the files of an output in their places where a writer was killed while it did so.
+
+    A writer that is at it is waited for, some seconds.
+
+    Raises
+    ------
+    FormatError
+        The folder cannot be written to; the message names where the files are.
+    """
+    target = Path(path)
+    for temporary in _temporaries(target):
+        if temporary.suffix == ".old" or not (temporary / _PLACES).is_file():
+            continue
+        with _unowned(temporary, _PATIENCE_S) as free:
+            if not free or not (temporary / _PLACES).is_file():
+                continue
+            try:
+                names = json.loads((temporary / _PLACES).read_text(encoding="utf-8"))
+                _put_in_place(temporary, [target.parent / name for name in names])
+            except OSError as error:
+                expected = f"a folder that can be written to, to put in place what a killed writer left in {temporary}"
+                raise FormatError(path, expected, f"{error.strerror}") from None
+            _remove(temporary)
+    if not os.path.lexists(target) and (old := [place for place in _temporaries(target) if place.suffix == ".old"]):
+        with contextlib.suppress(OSError):
+            os.rename(old[0], target)
 
 
 def try_beside(target: str | os.PathLike[str]) -> None:
-    """Make and remove a temporary such as the writers put beside `target`; OSError where that cannot be done."""
+    """Write and remove a temporary such as the writers put beside `target`; OSError where that cannot be done."""
     temporary = _beside(Path(target), "part")
     temporary.mkdir()
-    temporary.rmdir()
+    try:
+        with open(temporary / "page", "wb") as handle:
+            handle.write(bytes(_PAGE))
+            handle.flush()
+            os.fsync(handle.fileno())
+    finally:
+        _remove(temporary)
+
+
+def check_room(path: str | os.PathLike[str], size: int) -> None:
+    """Raise OSError where a file of at least `size` bytes cannot be written beside `path`, old ones left in place."""
+    target = Path(path)
+    most, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if most != resource.RLIM_INFINITY and size > most:
+        expected = f"a limit for files (ulimit -f) of {_in_units(size)} or more, found {_in_units(most)}"
+        raise OSError(errno.EFBIG, f"expected {expected}", os.fspath(path))
+    free = _free(target.absolute().parent)
+    if free is not None and size > free:
+        expected = f"room for {_in_units(size)} or more in {target.absolute().parent}, found {_in_units(free)}"
+        raise OSError(errno.ENOSPC, f"expected {expected}", os.fspath(path))
+
+
+def likely_error(path: str | os.PathLike[str], said: object) -> OSError:
+    """What was behind it when a library could not write `path` and did not say the system's reason."""
+    folder = Path(path).absolute().parent
+    free = _free(folder)
+    if free is not None and free < 256 * _PAGE:
+        number = errno.ENOSPC
+    else:
+        limited = resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY
+        number = errno.EFBIG if limited else errno.EIO
+    return OSError(number, f"{os.strerror(number)} ({' '.join(str(said).split())})", os.fspath(path))
+
+
+def _free(folder: Path) -> int | None:
+    """Bytes that this user can write to the disk of a folder; None where the file system does not know."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return None
+    return None if disk.f_blocks == 0 else disk.f_frsize * (disk.f_bfree if os.geteuid() == 0 else disk.f_bavail)
+
+
+def _in_units(size: int) -> str:
+    for unit, step in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if size >= 1 << step:
+            return f"{size / (1 << step):.1f} {unit}"
+    return f"{size} bytes"
+
+
+@contextmanager
+def explained(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Errors of the system that are about `path` or a temporary beside it, with its name and what was expected."""
+    target = Path(path)
+    try:
+        yield
+    except OSError as error:
+        folder, name = target.absolute().parent, f".{target.name}."
+        if error.errno is None or (error.strerror or "").startswith("expected "):
+            raise
+        if isinstance(error.filename, (str, bytes)):
+            place = Path(os.fsdecode(error.filename)).absolute()
+            parts = place.relative_to(folder).parts[:1] if place.is_relative_to(folder) else ("..",)
+            if parts and parts[0] != target.name and not parts[0].startswith(name):
+                raise
+        elif error.errno not in _WRITING:
+            raise
+        raise OSError(error.errno, _expectation(error, folder), str(target)) from error
+
+
+def _expectation(error: OSError, folder: Path) -> str:
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            free = _free(folder)
+            beside = "" if free is None else f" ({_in_units(free)} free there)"
+            return f"expected room for it in {folder}, found: {error.strerror}{beside}"
+        case errno.ENOENT | errno.ENOTDIR if not folder.is_dir():
+            return f"expected an existing folder to write to, found no {folder}"
+        case errno.EFBIG:
+            return f"expected a limit for files (ulimit -f) that it fits in, found: {error.strerror}"
+        case errno.EIO:
+            return f"expected a disk that keeps what is written, found: {error.strerror}"
+    return f"expected a place that can be written to, found: {error.strerror}"
+
+
+@contextmanager
+def _temporary(target: Path, *, folder: bool) -> Iterator[Path]:
+    """A temporary of ours, locked, removed at the end; those that killed writers have left beside go before."""
+    complete(target)
+    for left in _temporaries(target):
+        _remove_left(left, target)
+    temporary = _beside(target, "part")
+    if folder:
+        temporary.mkdir()
+        lock = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY)
+    else:
+        lock = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield temporary
+    finally:
+        if not _is_half_placed(temporary, target):
+            _remove(temporary)
+        os.close(lock)
+
+
+def _is_half_placed(temporary: Path, target: Path) -> bool:
+    """Whether `target` is in its place and a companion is not: `complete` needs it."""
+    return (
+        (temporary / _PLACES).is_file()
+        and not (temporary / target.name).exists()
+        and any(place.name[0] != "." for place in temporary.iterdir())
+    )
+
+
+def _temporaries(target: Path) -> list[Path]:
+    """Temporaries of any process beside `target`, in the order of their names."""
+    pattern = re.compile(re.escape(f".{target.name}.") + r"[0-9a-f]{8}\.(part|old)")
+    try:
+        with os.scandir(target.parent) as entries:
+            return sorted(Path(entry.path) for entry in entries if pattern.fullmatch(entry.name))
+    except OSError:
+        return []
+
+
+def _remove_left(left: Path, target: Path) -> None:
+    """Remove what a killed writer has left, unless it may be in use or be all there is of the old output."""
+    try:
+        age = time.time() - left.lstat().st_mtime
+    except FileNotFoundError:
+        return
+    if age > _YOUNG_S and (left.suffix == ".part" or os.path.lexists(target)):
+        with _unowned(left, 0) as free:
+            if free:
+                _remove(left)
+
+
+@contextmanager
+def _unowned(temporary: Path, patience_s: float) -> Iterator[bool]:
+    """Whether a temporary has no owner (then locked meanwhile); False, too, where that cannot be told."""
+    try:
+        lock = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        yield False
+        return
+    try:
+        yield _locked(lock, time.monotonic() + patience_s)
+    finally:
+        os.close(lock)
+
+
+def _locked(lock: int, end: float) -> bool:
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(0.02)
+        except OSError:
+            return False
+
+
+def _remove(place: Path) -> None:
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        place.unlink(missing_ok=True)
 
 
 def _exchanged(first: Path, second: Path) -> bool:
@@ -155,11 +372,17 @@ def _beside(target: Path, ending: str) -> Path:
 
 
 def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    is_folder = path.is_dir()
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:
+        if is_folder:  # one that can be written to but not listed
+            return
+        raise
     try:
         os.fsync(descriptor)
-    except OSError:
-        if not path.is_dir():  # some file systems cannot sync a folder
+    except OSError as error:
+        if not is_folder or error.errno not in _NO_FOLDER_SYNC:  # some file systems cannot sync a folder
             raise
     finally:
         os.close(descriptor)

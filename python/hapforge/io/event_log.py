@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge.errors import MissingDependencyError
-from hapforge.io.atomic import atomic_file
+from hapforge.io.atomic import atomic_file, explained
 
 _FILE = "events.out.tfevents.hapforge"
 
@@ -62,7 +62,7 @@ class EventLog:
             event.summary.value.extend(scalar_pb(name, value).value)
         for name, values in (histograms or {}).items():
             event.summary.value.extend(histogram_pb(name, values).value)
-        with open(self._path, "ab") as handle:
+        with explained(self._path), open(self._path, "ab") as handle:
             self._writer(handle).write(event.SerializeToString())
 
 

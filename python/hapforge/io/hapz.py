@@ -18,7 +18,9 @@ when the whole of it is read. A missing chunk is an error and never a fill value
 
 The mappable form has the genotypes in one uncompressed chunk; `Store.read` hands them out as a read-only
 `numpy.memmap`. Read as a whole they are checked by one pass through the file unless ``verify=False``; a region or
-some persons of them are not checked.
+some persons of them are not checked. A file that is removed or replaced stays mapped as it was (and so do those that
+`write` replaces); one that another program cuts in place ends the process with SIGBUS where its lost part is used,
+which the command line says in one line. Other files are never mapped.
 
 The files are read and written here directly: zarr gives fill values for missing chunks, holds a whole shard in memory
 to write it, and is one more import. It is the independent reader of the tests.
@@ -58,6 +60,7 @@ _GENETIC = "variant_genetic_position_cm"
 _CHUNK_ROWS = 512
 _CHUNK_BYTES = 2048
 _SHARD_BYTES = 256 << 20
+_READ = 4 << 20
 _STR = np.dtypes.StringDType()
 _BLOSC = {"cname": "zstd", "clevel": 5, "shuffle": "noshuffle", "typesize": 1, "blocksize": 0}
 _CODECS: list[dict[str, Any]] = [{"name": "blosc", "configuration": _BLOSC}, {"name": "crc32c"}]
@@ -349,11 +352,10 @@ class Store:
         file = self._genotype_files()[0]
         if file.stat().st_size != n * width + 4:
             raise FormatError(file, f"{n * width + 4} bytes", f"{file.stat().st_size}: the file is cut")
-        words = np.memmap(file, "<u8", "r", shape=(n, width // 8))
         if verify:
-            self._verify(file, "genotypes", _digest(words))
+            self._verify(file, "genotypes", _file_digest(file, n * width))
             advance(n * width + 4)
-        return words
+        return np.memmap(file, "<u8", "r", shape=(n, width // 8))
 
     def _decompressed(self, rows: Array, first: int, width: int, advance: Advance) -> NDArray[np.uint64]:
         """Words of `rows` (ascending), `width` bytes from byte `first` on."""
@@ -394,6 +396,19 @@ def _digest(words: NDArray[np.uint64]) -> str:
     digest = hashlib.sha256()
     for start in range(0, len(words), 4096):
         digest.update(np.ascontiguousarray(words[start : start + 4096]).astype("<u8", copy=False).data)
+    return digest.hexdigest()
+
+
+def _file_digest(file: Path, size: int) -> str:
+    """Of the first `size` bytes, which are read: mapped ones would be a SIGBUS where the file is cut meanwhile."""
+    digest, left = hashlib.sha256(), size
+    with file.open("rb") as handle:
+        while left:
+            data = handle.read(min(left, _READ))
+            if not data:
+                raise FormatError(file, f"{size + 4} bytes", f"{size - left}: the file was cut while it was read")
+            digest.update(data)
+            left -= len(data)
     return digest.hexdigest()
 
 

@@ -15,11 +15,11 @@ PLINK 2 File Format Specification Draft, section 2 (PGEN), https://github.com/ch
 
 from __future__ import annotations
 
-import mmap
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ from hapforge import _backend
 from hapforge.errors import FormatError, MissingDependencyError
 from hapforge.haplotypes import HaplotypeMatrix, Sites
 from hapforge.io import diploid, plink_tables, text
-from hapforge.io.atomic import atomic_files
+from hapforge.io.atomic import atomic_files, likely_error
 from hapforge.io.records import MISSING, Block, Cohort, Policy
 from hapforge.io.selection import Region
 
@@ -170,24 +170,43 @@ def check_header(
     with open(path, "rb") as handle:
         if os.fstat(handle.fileno()).st_size < 12:
             raise FormatError(path, "a .pgen of 12 bytes or more", "fewer: the file is cut")
-        with mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as view:
-            header = view[:12]
-            if header[:2] != b"\x6c\x1b" or header[2] not in (_FIXED, _VARIABLE):
-                expected = "6c 1b and the storage mode 02 or 10 (hard calls): plink2 --make-pgen writes it"
-                raise FormatError(path, expected, header[:3].hex(" "), "byte 0")
-            found = tuple(int.from_bytes(header[at : at + 4], "little") for at in (3, 7))
-            if found != (num_sites, num_persons):
-                expected = f"{num_sites} sites and {num_persons} persons, as .pvar and .psam have"
-                raise FormatError(path, expected, f"{found[0]} and {found[1]}", "byte 3")
-            if header[2] == _FIXED:
-                return _check_fixed(path, view, num_sites, num_persons)
-            return _check_variable(path, view, num_alleles, num_persons)
+        view = _Bytes(path, handle)
+        header = view[:12]
+        if header[:2] != b"\x6c\x1b" or header[2] not in (_FIXED, _VARIABLE):
+            expected = "6c 1b and the storage mode 02 or 10 (hard calls): plink2 --make-pgen writes it"
+            raise FormatError(path, expected, header[:3].hex(" "), "byte 0")
+        found = tuple(int.from_bytes(header[at : at + 4], "little") for at in (3, 7))
+        if found != (num_sites, num_persons):
+            expected = f"{num_sites} sites and {num_persons} persons, as .pvar and .psam have"
+            raise FormatError(path, expected, f"{found[0]} and {found[1]}", "byte 3")
+        if header[2] == _FIXED:
+            return _check_fixed(path, view, num_sites, num_persons)
+        return _check_variable(path, view, num_alleles, num_persons)
+
+
+class _Bytes:
+    """The bytes of a file, read where they are asked for: of a mapped one, cut meanwhile, they would be a SIGBUS."""
+
+    def __init__(self, path: str | os.PathLike[str], handle: BinaryIO) -> None:
+        self._path, self._handle = path, handle
+        self._size = os.fstat(handle.fileno()).st_size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop, _ = part.indices(self._size)
+        self._handle.seek(start)
+        data = self._handle.read(max(0, stop - start))
+        if len(data) != max(0, stop - start):
+            raise FormatError(self._path, f"{self._size} bytes", "fewer: it changed while it was read")
+        return data
 
 
 def _check_fixed(
-    path: str | os.PathLike[str], view: mmap.mmap, num_sites: int, num_persons: int
+    path: str | os.PathLike[str], view: _Bytes, num_sites: int, num_persons: int
 ) -> tuple[int, NDArray[np.uint8], NDArray[np.int64]]:
-    form = view[11]
+    form = view[11:12][0]
     flags = -(-num_sites // 8) if form >> 6 == 3 else 0
     if form & 0x3F:
         raise FormatError(path, "a header without record types and allele counts", f"{form:#x}", "byte 11")
@@ -195,15 +214,15 @@ def _check_fixed(
     size = 12 + flags + num_sites * width
     if len(view) != size:
         raise FormatError(path, f"{size} bytes for {num_sites} sites of {num_persons} persons", f"{len(view)}")
-    if flags and num_sites % 8 and view[11 + flags] >> (num_sites % 8):
+    if flags and num_sites % 8 and view[11 + flags : 12 + flags][0] >> (num_sites % 8):
         raise FormatError(path, "zero bits behind the last record", "others: damaged", f"byte {11 + flags}")
     return 12 + flags, np.zeros(num_sites, np.uint8), np.full(num_sites, width, np.int64)
 
 
 def _check_variable(
-    path: str | os.PathLike[str], view: mmap.mmap, num_alleles: NDArray[np.int64], num_persons: int
+    path: str | os.PathLike[str], view: _Bytes, num_alleles: NDArray[np.int64], num_persons: int
 ) -> tuple[int, NDArray[np.uint8], NDArray[np.int64]]:
-    form, num_sites = view[11], len(num_alleles)
+    form, num_sites = view[11:12][0], len(num_alleles)
     if form & 15 > 7:
         raise FormatError(path, "record types of 4 or 8 bits", f"{form & 15}", "byte 11")
     wide, length_size, count_size = form & 4, 1 + (form & 3), form >> 4 & 3
@@ -345,11 +364,25 @@ def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Ad
             nonref_flags=False,
             hardcall_phase_present=True,
         )
-        with writer:
-            for _, dense in diploid.dense_blocks(matrix):
-                calls = dense.astype(np.int32)
-                if phased.all():
-                    writer.append_alleles_batch(calls, all_phased=True)
-                else:
-                    writer.append_partially_phased_batch(calls, np.tile(phased, (len(dense), 1)))
-                advance(len(dense))
+        try:
+            with writer:
+                for _, dense in diploid.dense_blocks(matrix):
+                    calls = dense.astype(np.int32)
+                    if phased.all():
+                        writer.append_alleles_batch(calls, all_phased=True)
+                    else:
+                        writer.append_partially_phased_batch(calls, np.tile(phased, (len(dense), 1)))
+                    advance(len(dense))
+        except RuntimeError as error:
+            reason = likely_error(target, error)
+            os.truncate(folder / target.name, 0)  # Pgenlib does not close it: the room is given back nonetheless
+            hooks = sys.excepthook, sys.unraisablehook
+            sys.excepthook, sys.unraisablehook = _say_nothing, _say_nothing
+            try:
+                del writer  # which prints that it cannot be closed
+            finally:
+                sys.excepthook, sys.unraisablehook = hooks
+            raise reason from None
+
+
+def _say_nothing(*_: object) -> None: ...

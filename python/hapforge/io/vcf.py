@@ -48,7 +48,7 @@ from hapforge.alignment import alphabet_of
 from hapforge.errors import FormatError, MissingDependencyError
 from hapforge.haplotypes import UNKNOWN_ALLELE, HaplotypeMatrix, Samples, Sites, words_per_row
 from hapforge.io import bgzf, diploid, index
-from hapforge.io.atomic import atomic_file, atomic_files
+from hapforge.io.atomic import atomic_file, atomic_files, likely_error
 from hapforge.io.records import ABSENT, CALLS, MISSING, UNKNOWN, Block, Cohort, Policy, accepted_by
 from hapforge.io.selection import Region
 
@@ -813,7 +813,13 @@ def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Ad
         with bgzf.BgzfWriter(temporary) as sink:
             write_records(matrix, sink, header, advance)
         csi = binary or int(matrix.sites.position.max()) >= 1 << 29  # as far as .tbi reaches
-        pysam.tabix_index(os.fspath(temporary), preset="vcf", force=True, csi=csi)
+        said = pysam.set_verbosity(0)
+        try:
+            pysam.tabix_index(os.fspath(temporary), preset="vcf", force=True, csi=csi)
+        except OSError as error:
+            raise likely_error(target, "its index") if error.errno is None else error from None
+        finally:
+            pysam.set_verbosity(said)
 
 
 def companions(path: str | os.PathLike[str]) -> list[Path]:

@@ -27,7 +27,7 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from hapforge.errors import FormatError
-from hapforge.io.atomic import atomic_file, sha256_file, sync_file
+from hapforge.io.atomic import atomic_file, check_room, sha256_file, sync_file
 from hapforge.io.event_log import EventLog
 from hapforge.models import _store
 from hapforge.models._model import Model
@@ -129,7 +129,15 @@ class Run:
         Parameters
         ----------
         tensors : of the checkpoint; None: the run has none, its parts have (a chain's windows)
+
+        Raises
+        ------
+        OSError
+            No room for two checkpoints, of which the new one is written before the old one goes; nothing has changed.
         """
+        if tensors is not None:
+            before = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+            check_room(self.folder, 2 * sum(array.nbytes for array in tensors.values()) - before)
         if self._is_new:
             try:
                 self.folder.mkdir()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hapforge.errors import ChecksumError, FormatError, MissingDependencyError
 from hapforge.haplotypes import Sites
-from hapforge.io.atomic import atomic_file, atomic_folder, sha256_file
+from hapforge.io.atomic import atomic_file, atomic_folder, explained, likely_error, sha256_file
 
 FORMAT, FORMAT_VERSION = "hapforge-model", 1
 DESCRIPTION, TENSORS = "model.json", "weights.safetensors"
@@ -154,7 +154,7 @@ def check_seal(path: Path, content: dict[str, Any], where: str = "") -> None:
 
 def append_sealed(path: Path, entry: dict[str, Any]) -> None:
     """Append a line of JSON, an object with a checksum of itself."""
-    with open(path, "a", encoding="utf-8") as handle:
+    with explained(path), open(path, "a", encoding="utf-8") as handle:
         handle.write(_sealed_line(entry))
 
 
@@ -221,7 +221,13 @@ def refuse_link(path: Path) -> None:
 
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
     """Arrays by name, as safetensors."""
-    _safetensors().save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, str(path))
+    save_file = _safetensors().save_file
+    from safetensors import SafetensorError
+
+    try:
+        save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, str(path))
+    except SafetensorError as error:
+        raise likely_error(path, error) from None
 
 
 def read_tensors(path: Path, sha256: str) -> Tensors:

@@ -13,8 +13,8 @@ import math
 import os
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
@@ -291,35 +291,48 @@ def _train(
             folder.save_checkpoint(learner.tensors(), {"epoch": epoch, "seconds": round(seconds, 6), "enough": enough})
             checked = epoch
 
-    for epoch in range(first_epoch + 1, first_epoch + 1 if enough else epochs + 1):
-        start = time.perf_counter()
-        try:
-            metrics = learner.epoch(epoch)
-            if bad := [name for name, value in metrics.items() if not math.isfinite(value)]:
-                raise Diverged(f"{bad[0]}: expected a finite number in epoch {epoch}, found {metrics[bad[0]]}")
-        except Diverged as error:
-            kept = "" if folder is None else f"; {folder.folder} keeps the checkpoint of epoch {checked}"
-            raise ValueError(f"{error}{kept}") from None
-        model._restore(learner.snapshot())
-        model.training["epochs_done"] = epoch  # a callback may save it
-        seconds += time.perf_counter() - start
-        if folder is not None:
-            folder.log({"epoch": epoch, "seconds": round(seconds, 3), **metrics}, learner.histograms)
-        try:  # before the checkpoint: what the callback has written of an epoch is there where its checkpoint is
-            if callback is not None and ranks.is_first:
-                enough = bool(callback(TrainingState(epoch, epochs, seconds, metrics, model)))
-        except KeyboardInterrupt:
-            save_checkpoint()
-            raise
-        enough = ranks.told(enough)
-        if enough:
-            break
-        if epoch % checkpoint_every == 0:
-            ranks.check_same(model._tensors())
-            save_checkpoint()
-    ranks.check_same(model._tensors())
-    save_checkpoint()
+    with _says_what_is_kept(folder, lambda: checked):
+        for epoch in range(first_epoch + 1, first_epoch + 1 if enough else epochs + 1):
+            start = time.perf_counter()
+            try:
+                metrics = learner.epoch(epoch)
+                if bad := [name for name, value in metrics.items() if not math.isfinite(value)]:
+                    raise Diverged(f"{bad[0]}: expected a finite number in epoch {epoch}, found {metrics[bad[0]]}")
+            except Diverged as error:
+                kept = "" if folder is None else f"; {folder.folder} keeps the checkpoint of epoch {checked}"
+                raise ValueError(f"{error}{kept}") from None
+            model._restore(learner.snapshot())
+            model.training["epochs_done"] = epoch  # a callback may save it
+            seconds += time.perf_counter() - start
+            if folder is not None:
+                folder.log({"epoch": epoch, "seconds": round(seconds, 3), **metrics}, learner.histograms)
+            try:  # before the checkpoint: what the callback has written of an epoch is there where its checkpoint is
+                if callback is not None and ranks.is_first:
+                    enough = bool(callback(TrainingState(epoch, epochs, seconds, metrics, model)))
+            except KeyboardInterrupt:
+                save_checkpoint()
+                raise
+            enough = ranks.told(enough)
+            if enough:
+                break
+            if epoch % checkpoint_every == 0:
+                ranks.check_same(model._tensors())
+                save_checkpoint()
+        ranks.check_same(model._tensors())
+        save_checkpoint()
     model.training |= {"epochs_done": epoch, "seconds": round(seconds, 3)}
+
+
+@contextmanager
+def _says_what_is_kept(run: Run | None, checkpoint: Callable[[], int]) -> Iterator[None]:
+    """Errors of the system, such as a full disk, with the checkpoint that a run can go on from."""
+    try:
+        yield
+    except OSError as error:
+        if run is None or error.errno is None:
+            raise
+        kept = f"{error.strerror}; {run.folder} keeps the checkpoint of epoch {checkpoint()} (--resume goes on from it)"
+        raise OSError(error.errno, kept, error.filename) from error
 
 
 def stream_seed(seed: int, *path: int | str) -> int:

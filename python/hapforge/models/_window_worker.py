@@ -48,8 +48,9 @@ def main() -> None:
             _train(task, on_epoch)
         except KeyboardInterrupt:
             break
-        except ValueError as error:
-            task = tell({"error": str(error)})
+        except (ValueError, OSError) as error:
+            said_of = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+            task = tell({"error": said_of})
         else:
             task = tell({"done": True})
     os._exit(0)  # all is written; the listening thread would not let the interpreter end
