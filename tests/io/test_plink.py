@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
 import tempfile
@@ -244,6 +245,55 @@ def test_odd_calls_of_plink2(shared_data: Path, tmp_path: Path) -> None:
         matrix, expected = hf.read(tmp_path / "p.pgen", policy=here), hf.read(source, policy=there)
         cohorts.assert_same(matrix, expected)
         assert here.changes == {kind: counts for kind, counts in there.changes.items() if kind != "text"}
+
+
+HAPLOID = """##fileformat=VCFv4.2
+##contig=<ID=22>
+##contig=<ID=X>
+##contig=<ID=Y>
+##contig=<ID=MT>
+##FORMAT=<ID=GT,Number=1,Type=String,Description="g">
+#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tA\tB\tC\tD
+22\t5\ta\tA\tC\t.\t.\t.\tGT\t0|1\t1|1\t0|0\t1|0
+X\t3000000\tb\tA\tC\t.\t.\t.\tGT\t1\t0|1\t0\t1|1
+X\t3000010\tc\tA\tC\t.\t.\t.\tGT\t0\t1|0\t1\t.|.
+X\t3000020\td\tA\tC\t.\t.\t.\tGT\t0|1\t1|0\t0|1\t0|0
+X\t3000030\te\tA\tC\t.\t.\t.\tGT\t.\t1|0\t1\t0|0
+Y\t5\tf\tA\tC\t.\t.\t.\tGT\t0\t.\t1\t.
+MT\t7\tg\tA\tC\t.\t.\t.\tGT\t0\t1\t1\t0
+"""
+
+
+@needs_plink2
+@pytest.mark.parametrize("codes", ["26", "chrM"])
+def test_haploid_calls_are_those_of_the_vcf(tmp_path: Path, codes: str) -> None:
+    """Men on X, all on Y and MT: PGEN and BED give what the VCF gives that plink2 makes of them, by any policy."""
+    (tmp_path / "x.vcf").write_text(HAPLOID)
+    (tmp_path / "x.psam").write_text("#IID\tSEX\nA\t1\nB\t2\nC\t1\nD\tNA\n")
+    sexes = ("--psam", tmp_path / "x.psam", "--split-par", "hg38")
+    plink2("--vcf", tmp_path / "x.vcf", *sexes, "--output-chr", codes, "--make-pgen", "--out", tmp_path / "p")
+    plink2("--pfile", tmp_path / "p", "--output-chr", codes, "--make-bed", "--out", tmp_path / "b")
+    for kind, name in (("--pfile", "p"), ("--bfile", "b")):
+        more = ("--export", "vcf", "id-paste=iid", "--output-chr", codes)
+        plink2(kind, tmp_path / name, *more, "--out", tmp_path / f"{name}-out")
+        path = tmp_path / (f"{name}.pgen" if name == "p" else f"{name}.bed")
+        for haploid, missing in itertools.product(("double", "skip"), ("major", "skip")):
+            choices = {"haploid": haploid, "missing": missing, "unphased": "keep"}
+            here, there = io.Policy(choices), io.Policy(choices)
+            matrix = hf.read(path, policy=here)
+            expected = hf.read(tmp_path / f"{name}-out.vcf", policy=there)
+            assert matrix.sites == expected.sites
+            for kept in ("haploid", "missing"):
+                assert here.changes.get(kept) == there.changes.get(kept)
+            alleles, others = (m.to_dense().reshape(4, 2, -1) for m in (matrix, expected))
+            np.testing.assert_array_equal(alleles.sum(axis=1), others.sum(axis=1))
+            if name == "p":
+                np.testing.assert_array_equal(alleles, others)
+        choices = {"missing": "major", "unphased": "keep"}
+        with pytest.raises(FormatError, match=r":3000000: .* found '1' \(haploid\) for sample 'A'; --policy haploid="):
+            hf.read(path, policy=choices)
+        women = hf.read(path, samples=["B", "D"], region={"26": "23", "chrM": "chrX"}[codes], policy=io.Policy(choices))
+        assert women.num_sites == 4
 
 
 @pytest.mark.parametrize("num_persons", [1, 3, 4, 5, 37, 70, 300])

@@ -88,6 +88,7 @@ def read(
                 codes = data.reshape(rows, width)[np.array(kept) - kept[0]]
                 block = block.select(kept)
                 _take_calls(path, block, codes, num_persons)
+                plink_tables.mark_haploid(block, labels, num_persons)
                 cohort.add(block)
             advance((stop - start) * width)
     return diploid.with_persons(cohort.matrix(), labels, cohort.persons, phased=False)

@@ -120,6 +120,7 @@ def read(
             if len(kept):
                 block = block.select(kept.tolist())
                 _take_calls(path, reader, block, start + kept, num_persons)
+                plink_tables.mark_haploid(block, labels, num_persons)
                 cohort.add(block)
             advance(size * stop // num_sites - passed)
             passed = size * stop // num_sites

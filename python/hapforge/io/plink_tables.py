@@ -8,6 +8,10 @@ Of persons, IID is the sample id; FID becomes the label ``family`` unless it is 
 ``sex``, all other columns labels of their names: numbers where all values are, else text. Columns in which all is
 missing (0 for parents, SEX and FID, -9 or 0 for the phenotype of a .fam, NA) are left out.
 
+PLINK stores a haploid call as two alleles that are alike. Such calls of men (SEX 1 or M) on X, and of all on Y and MT,
+are haploid here, as in the VCF that plink2 writes of them, and go by the policy for those; calls of two alleles that
+differ, as in the pseudo-autosomal regions, are diploid.
+
 References
 ----------
 PLINK 2 File Format Specification Draft, sections 3 (PSAM) and 4 (PVAR); PLINK 1.9 documentation of .bim and .fam.
@@ -25,10 +29,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hapforge import _backend
 from hapforge.errors import FormatError
 from hapforge.haplotypes import UNKNOWN_ALLELE, Samples, Sites
 from hapforge.io import diploid, text
-from hapforge.io.records import UNKNOWN, Block, Policy
+from hapforge.io.records import ABSENT, UNKNOWN, Block, Policy
 
 COUNTED = "##hapforge_positions=unknown"
 """Header line of a .pvar whose positions are only a count."""
@@ -44,6 +49,7 @@ _NO_VALUE = {
     "SEX": {"0", "NA", "-9"},
     "PHENO1": {"0", "-9", "NA"},
 }
+_OF_MEN, _OF_ALL = {"x", "23"}, {"y", "24", "mt", "m", "26"}  # contigs on which they are haploid
 _NO_CATEGORY = re.compile(r"[+-]?\.?\d.*|(?i:na|nan|none)")
 
 
@@ -123,6 +129,28 @@ def read_persons(path: str | os.PathLike[str], policy: Policy) -> tuple[list[str
             raise FormatError(path, f"one column of the label {label!r}", "two", "header")
         labels[label] = np.array(values) if name in ("FID", "SID", "PAT", "MAT", "SEX") else _values(list(values))
     return ids, labels
+
+
+def mark_haploid(block: Block, labels: dict[str, NDArray[Any]], num_persons: int) -> None:
+    """Make calls of `block` haploid that PLINK takes for that (see the module); `labels` are those of all persons."""
+    names = [contig.lower().removeprefix("chr") for contig in block.contig]
+    men = np.isin(labels.get("sex", np.zeros(num_persons, "U1")), ["1", "M", "m"])
+    rows = [j for j, name in enumerate(names) if name in _OF_ALL or (name in _OF_MEN and men.any())]
+    if not rows:
+        return
+    odd = np.union1d(block.odd, rows)
+    bits = _backend.unpack(np.ascontiguousarray(block.words[odd]), 2 * num_persons)
+    alleles = bits.reshape(len(odd), num_persons, 2).astype(np.int16)
+    phased = np.ones((len(odd), num_persons), bool)
+    if block.odd.size:
+        before = np.searchsorted(odd, block.odd)
+        alleles[before], phased[before] = block.alleles, block.phased
+    for k in np.searchsorted(odd, rows).tolist():
+        who = men if names[int(odd[k])] in _OF_MEN else np.ones(num_persons, bool)
+        haploid = who & (alleles[k, :, 0] == alleles[k, :, 1])
+        alleles[k, haploid, 1] = ABSENT
+        phased[k, haploid] = True
+    block.odd, block.alleles, block.phased = odd, alleles, phased
 
 
 def _table(

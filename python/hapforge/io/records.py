@@ -112,7 +112,8 @@ class Policy:
                         calls with a slash are then taken as they are
         missing         ``major``: an allele that was not called is the site's commoner one among those that were
                         (REF where both are alike); ``skip`` the sites
-        haploid         ``double``: a haploid call counts twice; ``skip`` the sites
+        haploid         ``double``: a haploid call counts twice; ``skip`` the sites. In PGEN and BED that is a call of
+                        two like alleles of a man on X, or of anyone on Y and MT
         duplicate       of sites alike in position, REF and ALT: ``skip`` all but the first
         unsorted        ``sort`` by contig (in the order of the file) and position; needs more memory, for a third
                         copy of the calls and the names of all sites
