@@ -19,6 +19,7 @@ from hapforge.io.atomic import atomic_files, sha256_file
 from hapforge.io.selection import Region, frequent
 
 NAMES = ["x.vcf", "x.vcf.gz", "x.bcf", "x.hapt", "x.hapt.gz", "x.hapt.zip", "x.npz", "x.hapz", "x.vcz", "x.vcz.zip"]
+V3 = "v3.vcz"  # of Zarr v3
 WITH_FILES_BESIDE = ["x.hap", "x.haps.gz", "x.pgen"]  # found by name
 
 
@@ -48,12 +49,41 @@ def test_format_comes_from_content(plain_cohort: hf.HaplotypeMatrix, tmp_path: P
     assert io.format_of_content(misnamed) == io.format_of_name(name)
 
 
-@pytest.mark.parametrize("source", NAMES + WITH_FILES_BESIDE)
-@pytest.mark.parametrize("target", NAMES + WITH_FILES_BESIDE)
+def write(matrix: hf.HaplotypeMatrix, path: Path) -> Path:
+    hf.write(matrix, path, zarr_format=3 if path.name.endswith(V3) else None)
+    return path
+
+
+@pytest.mark.parametrize("source", [*NAMES, *WITH_FILES_BESIDE, V3])
+@pytest.mark.parametrize("target", [*NAMES, *WITH_FILES_BESIDE, V3])
 def test_any_format_to_any_other(plain_cohort: hf.HaplotypeMatrix, tmp_path: Path, source: str, target: str) -> None:
-    hf.write(plain_cohort, tmp_path / f"a{source}")
-    hf.write(hf.read(tmp_path / f"a{source}"), tmp_path / f"b{target}")
-    cohorts.assert_same(hf.read(tmp_path / f"b{target}"), plain_cohort)
+    first = write(plain_cohort, tmp_path / f"a{source}")
+    second = write(hf.read(first), tmp_path / f"b{target}")
+    cohorts.assert_same(hf.read(second), plain_cohort)
+
+
+@pytest.mark.parametrize("target", [*NAMES, *WITH_FILES_BESIDE, V3])
+def test_a_tree_sequence_to_any_format(plain_cohort: hf.HaplotypeMatrix, tmp_path: Path, target: str) -> None:
+    tskit = pytest.importorskip("tskit")
+    tables = tskit.TableCollection(2000)
+    root = tables.nodes.add_row(0, time=1)
+    for row in range(12):
+        node = tables.nodes.add_row(tskit.NODE_IS_SAMPLE, time=0, individual=row // 2)
+        tables.edges.add_row(0, 2000, root, node)
+    for _ in range(6):
+        tables.individuals.add_row()
+    for j, (position, calls) in enumerate(zip(plain_cohort.sites.position, plain_cohort.to_dense().T, strict=True)):
+        tables.sites.add_row(position - 1, "A")
+        for row in np.flatnonzero(calls).tolist():
+            tables.mutations.add_row(j, row + 1, "T")
+    tables.sort()
+    tables.tree_sequence().dump(tmp_path / "x.trees")
+    matrix = hf.read(tmp_path / "x.trees")
+    np.testing.assert_array_equal(matrix.words, plain_cohort.words)
+    at = matrix.sites.position
+    sites = hf.Sites(at, id=[f"1:{p}_A_T" for p in at], ref=matrix.sites.ref, alt=matrix.sites.alt)
+    named = hf.HaplotypeMatrix(matrix.words, sites, matrix.samples)
+    cohorts.assert_same(hf.read(write(named, tmp_path / f"b{target}")), named)
 
 
 @pytest.mark.parametrize("name", NAMES + WITH_FILES_BESIDE)
