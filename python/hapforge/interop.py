@@ -132,7 +132,7 @@ def from_tree_sequence(
         What was left out or changed by a mapping `policy`.
     """
     check_maf(maf)
-    rules = policy if isinstance(policy, Policy) else Policy(policy)
+    rules = Policy.of(policy)
     matrix = trees.from_tree_sequence(
         tree_sequence,
         _TREES,
@@ -176,7 +176,7 @@ def from_xarray(
         What was left out or changed by a mapping `policy`.
     """
     check_maf(maf)
-    rules = policy if isinstance(policy, Policy) else Policy(policy)
+    rules = Policy.of(policy)
     genotypes = _variable(dataset, "call_genotype", 3, "iu")
     num_sites, num_persons, _ = genotypes.shape
     contigs = dataset["contig_id"].values if "contig_id" in dataset else dataset.attrs.get("contigs", [])

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import hapforge as hf
-from hapforge.cli import impute
+from hapforge.cli import app, impute
 
 pytest.importorskip("torch")
 
@@ -43,6 +44,64 @@ def test_the_models_sites_are_filled_in(
     assert np.abs(np.array([line[1:] for line in lines[1:]], float) - expected.dosage).max() <= 0.5001e-4
     remark = capsys.readouterr().err
     assert "20 haplotypes x 130 sites, 86 of them imputed, estimated r2 0." in remark
+
+
+def test_masked_alleles_are_filled_in(
+    run: Path, small_cohort: hf.HaplotypeMatrix, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """A file with half of the sites and some missing alleles, one site of which has no call."""
+    index = np.arange(0, 130, 2)
+    rng = np.random.default_rng(9)
+    called = (rng.random((20, 65)) < 0.9) & (np.arange(65) != 11)
+    some = small_cohort.select_sites(index)
+    hf.write(
+        hf.HaplotypeMatrix(some.words, some.sites, hf.Samples(20, sample_id=some.samples.sample_id)), tmp_path / "x.vcf"
+    )
+    lines = [line.split("\t") for line in (tmp_path / "x.vcf").read_text().splitlines()]
+    for line, mask in zip([line for line in lines if line[0][0] != "#"], called.T, strict=True):
+        for k in range(10):
+            pair = [allele if mask[2 * k + h] else "." for h, allele in enumerate(line[9 + k].split("|"))]
+            line[9 + k] = "|".join(pair)
+    (tmp_path / "x.vcf").write_text("".join("\t".join(line) + "\n" for line in lines))
+    settings = ["chains=3", "burn_in=1", "steps=2"]
+    out = tmp_path / "out.npz"
+    impute.command(run, tmp_path / "x.vcf", out, settings=settings, policy=["missing=mask"], seed=5)
+    observed = np.zeros((20, 130), bool)
+    observed[:, index] = called
+    expected = hf.models.load(run).impute(small_cohort, observed, seed=5, chains=3, burn_in=1, steps=2)
+    found = hf.read(out)
+    assert np.array_equal(found.words, expected.calls.words)
+    assert np.array_equal(found.to_dense()[observed], small_cohort.to_dense()[observed])
+    remark = capsys.readouterr().err
+    others = ~called[:, np.arange(65) != 11]
+    assert f"{(~called).sum()} missing alleles masked at {(~called).any(axis=0).sum()} sites" in remark
+    told = (
+        f"20 haplotypes x 130 sites, 66 of them imputed, {others.sum()} single alleles at {others.any(0).sum()} others"
+    )
+    assert told in remark
+    with pytest.raises(ValueError, match=r"half missing|missing\) for sample .*; --policy missing=skip"):
+        impute.command(run, tmp_path / "x.vcf", out, force=True)
+
+
+def test_other_commands_refuse_a_mask(run: Path, tmp_path: Path) -> None:
+    """Before they read: the files are not there."""
+    none, out = str(tmp_path / "none.vcf"), str(tmp_path / "out")
+    for command in (
+        ["convert", none, f"{out}.npz"],
+        ["info", none],
+        ["train", "markov", none, "-o", out],
+        ["evaluate", none, none, "-o", out],
+        ["latent", str(run), none, "-o", out],
+        ["half-data", "rbm", none, "-o", out],
+    ):
+        (tmp_path / "none.vcf").write_text("not looked at")
+        result = CliRunner().invoke(app, [*command, "--policy", "missing=mask"])
+        assert isinstance(result.exception, ValueError), command
+        assert str(result.exception) == (
+            "--policy: expected missing=skip or missing=major, as only hapforge impute fills in what is masked, "
+            "found missing=mask"
+        ), command
+        assert not (tmp_path / "out.npz").exists()
 
 
 def test_nothing_is_half_done(run: Path, some: Path, small_cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:

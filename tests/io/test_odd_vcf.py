@@ -92,6 +92,11 @@ def assert_as_expected(matrix: hf.HaplotypeMatrix, policy: hf.io.Policy, expecte
     assert matrix.samples.sample_id.tolist() == [name for name in expected["names"] for _ in range(2)]
     assert matrix.samples.phased.tolist() == expected["phased"]
     assert policy.changes == {kind: dict(numbers) for kind, numbers in expected["changes"].items()}
+    observed = np.array(expected["observed"], np.uint8).T
+    assert (policy.observed is None) == observed.all()
+    if policy.observed is not None:
+        np.testing.assert_array_equal(policy.observed.words, hf.HaplotypeMatrix.from_dense(observed).words)
+        assert policy.observed.sites == matrix.sites
 
 
 def compare(path: Path, data: bytes, choices: dict[str, str], **selection: Any) -> str:
@@ -196,7 +201,7 @@ def compare_damaged(seed: int, path: Path, monkeypatch: pytest.MonkeyPatch) -> s
         return compare(path, data, choices)
     except odd_vcf.Damaged:
         with pytest.raises(FormatError):
-            hf.read(path, policy=choices)
+            hf.read(path, policy=hf.io.Policy(choices))
         return "damaged"
 
 
@@ -282,6 +287,8 @@ def edited(source: Path, target: Path, kind: str) -> None:
         for i in rng.integers(9, len(fields), 3):
             if kind == "missing":
                 fields[i] = ".|."
+            elif kind == "half missing":
+                fields[i] = str(rng.choice([".|.", fields[i][:2] + ".", "." + fields[i][1:]]))
             elif kind == "haploid":
                 fields[i] = fields[i][0]
             elif kind == "unphased":
@@ -305,6 +312,7 @@ FILTERS = {
     ("symbolic", "keep"): ["view"],
     ("unphased", "keep"): ["view"],
     ("missing", "major"): ["+setGT", "-t", ".", "-n", "M"],
+    ("missing", "mask"): ["+setGT", "-t", ".", "-n", "0"],
     ("haploid", "double"): ["+fixploidy", "-f", "2"],
 }
 
@@ -356,6 +364,24 @@ def test_counts_against_bcftools(messy: Path, tmp_path: Path, kind: str, choice:
             assert changes["calls"] == len(loose) > 10
             unphased = matrix.samples.sample_id[::2][~matrix.samples.phased]
             assert set(unphased.tolist()) == set(loose)
+
+
+def test_masks_against_bcftools(messy: Path, tmp_path: Path) -> None:
+    """The messy file with whole and half-missing calls at 30 records, as bcftools spells them."""
+    source, split = tmp_path / "odd.vcf", tmp_path / "split.vcf"
+    edited(messy, source, "half missing")
+    pysam.bcftools.norm("-m-any", "-o", str(split), str(source), catch_stdout=False)
+    expected = listed(split)
+    called = np.array([[allele != "." for allele in record[4:]] for record in expected])
+    half = (called[:, ::2] != called[:, 1::2]).sum()
+    assert half > 30
+    for path in (source, as_bcf(source.read_text(), tmp_path / "odd.bcf")):
+        policy = hf.io.Policy({"multiallelic": "split", "missing": "mask"})
+        matrix = hf.read(path, policy=policy)
+        assert spelled(matrix) == [[*record[:4], *(a.replace(".", "0") for a in record[4:])] for record in expected]
+        assert policy.observed is not None
+        np.testing.assert_array_equal(policy.observed.to_dense().T, called)
+        assert policy.changes["missing"] == {"alleles": (~called).sum(), "sites": 30}
 
 
 # ---------------------------------------------------------------------------------------------- what nothing accepts

@@ -161,6 +161,36 @@ def test_a_cohort_that_has_some_of_the_sites(fitted: hf.models.RBM, cohort: hf.H
     assert (again.num_dropped, again.num_flipped) == (1, 1)
 
 
+@pytest.mark.parametrize("num_dimensions", [1, 2])
+def test_masked_alleles_of_a_cohort_that_has_some_of_the_sites(
+    fitted: hf.models.RBM, cohort: hf.HaplotypeMatrix, num_dimensions: int
+) -> None:
+    """The mask is of the cohort's sites, and goes where they go; what is masked is not looked at, flipped or not."""
+    rng = np.random.default_rng(6)
+    index = np.sort(rng.permutation(120)[:70])
+    rows = cohort.select_haplotypes(np.arange(30))
+    mask = rng.random(70) < 0.8 if num_dimensions == 1 else rng.random((30, 70)) < 0.8
+    observed = np.zeros((30, 120), bool)
+    observed[:, index] = mask
+    expected = fitted.impute(rows, observed, seed=2)
+    some, swapped = rows.select_sites(index), rng.random(70) < 0.4
+    ref, alt = some.sites.ref, some.sites.alt
+    dense = np.where(mask, some.to_dense() ^ swapped, rng.integers(0, 2, (30, 70))).astype(np.uint8)
+    array = hf.HaplotypeMatrix.from_dense(
+        np.hstack([dense, dense[:, :1]]),
+        np.append(some.sites.position, some.sites.position[-1] + 10**6),
+        contig="chr" + str(some.sites.contig[0]),
+        ref=[*np.where(swapped, alt, ref).tolist(), "A"],
+        alt=[*np.where(swapped, ref, alt).tolist(), "C"],
+        haplotype_ids=rows.samples.haplotype_id,
+    )
+    found = fitted.impute(array, np.concatenate([mask, np.ones((*mask.shape[:-1], 1), bool)], axis=-1), seed=2)
+    assert np.array_equal(found.observed, observed)
+    assert np.array_equal(found.dosage, expected.dosage)
+    assert found.calls.sha256() == expected.calls.sha256()
+    assert (found.num_dropped, found.num_flipped) == (1, swapped.sum())
+
+
 def test_estimated_r2() -> None:
     dosage = np.array([[0.0, 0.5, 0.2], [1.0, 0.5, 0.4], [0.0, 0.5, 1.0], [1.0, 0.5, 0.0]], np.float32)
     observed = np.zeros((4, 3), bool)
@@ -186,7 +216,7 @@ def test_bad_arguments(fitted: hf.models.RBM, cohort: hf.HaplotypeMatrix) -> Non
     with pytest.raises(TypeError, match="observed: expected bool, found int64"):
         fitted.impute(cohort, np.ones(120, int))
     with pytest.raises(ValueError, match="H: expected 120 sites, found 5"):
-        fitted.impute(cohort.select_sites(np.arange(5)), np.ones(5, bool))
+        fitted.impute(hf.HaplotypeMatrix.from_dense(np.zeros((2, 5), np.uint8)), np.ones(5, bool))
     elsewhere = hf.HaplotypeMatrix.from_dense(np.zeros((2, 3), np.uint8), [1, 2, 3])
     with pytest.raises(ValueError, match="expected common sites"):
         fitted.impute(elsewhere)

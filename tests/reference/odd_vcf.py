@@ -21,7 +21,7 @@ class Refused(Exception):
 
 
 def read(data, choices, *, region=None, samples=None, maf=None):
-    """{contig, position, id, ref, alt, calls (per site, two for each person taken), phased, names, changes}."""
+    """{contig, position, id, ref, alt, calls and observed (per site, two a person taken), phased, names, changes}."""
     choice = dict.fromkeys(
         ("multiallelic", "symbolic", "unphased", "missing", "haploid", "duplicate", "unsorted", "text"), "error"
     )
@@ -90,7 +90,7 @@ def read(data, choices, *, region=None, samples=None, maf=None):
                 continue
             there.add(key)
             sites.append((*key, record["id"], number, [record["calls"][i] for i in taken]))
-    result = {"contig": [], "position": [], "id": [], "ref": [], "alt": [], "calls": []}
+    result = {"contig": [], "position": [], "id": [], "ref": [], "alt": [], "calls": [], "observed": []}
     phased = [True] * len(taken)
     for contig, position, ref, alt, name, number, calls in sites:
         pairs, bars, doubled, filled = [], [], 0, 0
@@ -103,19 +103,22 @@ def read(data, choices, *, region=None, samples=None, maf=None):
         if doubled and not judge("haploid", {"sites": 1}):
             continue
         have = Counter(a for pair in pairs for a in pair)
+        called = (
+            [int(a != ".") for pair in pairs for a in pair] if choice["missing"] == "mask" else [1] * 2 * len(pairs)
+        )
         filled = have["."]
         if filled:
             if not judge("missing", {"sites": 1}):
                 continue
-            common = int(have[1] > have[0])
+            common = int(have[1] > have[0] and choice["missing"] == "major")
             pairs = [[common if a == "." else a for a in pair] for pair in pairs]
         slashes = [i for i, bar in enumerate(bars) if bar == "/"]
-        loose = [i for i in slashes if pairs[i][0] != pairs[i][1]]
+        loose = [i for i in slashes if pairs[i][0] != pairs[i][1] or called[2 * i] != called[2 * i + 1]]
         odd = slashes if choice["unphased"] == "error" else loose
         if odd and not judge("unphased", {"sites": 1}):
             continue
         row = [a for pair in pairs for a in pair]
-        if maf and Fraction(min(sum(row), len(row) - sum(row)), len(row)) < maf:
+        if maf and (not any(called) or Fraction(min(sum(row), sum(called) - sum(row)), sum(called)) < maf):
             continue
         if doubled:
             count("haploid", calls=doubled, sites=1)
@@ -125,7 +128,7 @@ def read(data, choices, *, region=None, samples=None, maf=None):
             count("unphased", calls=len(loose), sites=1)
         for i in loose:
             phased[i] = False
-        for what, value in zip(result, (contig, position, name, ref, alt, row), strict=True):
+        for what, value in zip(result, (contig, position, name, ref, alt, row, called), strict=True):
             result[what].append(value)
     if refused:
         raise Refused(refused)

@@ -34,8 +34,8 @@ PolicyTexts = Annotated[
         "--policy",
         metavar="KIND=CHOICE",
         help="What to do with odd input that is refused otherwise, as multiallelic=split; may be given many times. "
-        "multiallelic: split, skip, major. symbolic, unphased: skip, keep. missing: skip, major. haploid: skip, "
-        "double. duplicate: skip. unsorted: sort. text: accept.",
+        "multiallelic: split, skip, major. symbolic, unphased: skip, keep. missing: skip, major; mask, for impute. "
+        "haploid: skip, double. duplicate: skip. unsorted: sort. text: accept.",
     ),
 ]
 
@@ -105,11 +105,22 @@ def check_cohort_output(
     return kind
 
 
-def read_cohort(path: Path, policy: Policy | list[str] | None, quiet: bool, **arguments: Any) -> HaplotypeMatrix:
-    """`hapforge.read`; what was left out or changed is said on stderr. `policy`: one for this file, or KIND=CHOICE."""
+def read_cohort(
+    path: Path, policy: Policy | list[str] | None, quiet: bool, *, masked: bool = False, **arguments: Any
+) -> HaplotypeMatrix:
+    """`hapforge.read`; what was left out or changed is said on stderr.
+
+    Parameters
+    ----------
+    policy : one for this file, or KIND=CHOICE
+    masked : whether the command looks at `Policy.observed`; if not, ``missing=mask`` is refused
+    """
     from hapforge import io
 
     rules = policy if isinstance(policy, io.Policy) else io.Policy.parse(policy or [])
+    if rules["missing"] == "mask" and not masked:
+        expected = "missing=skip or missing=major, as only hapforge impute fills in what is masked"
+        raise ValueError(f"--policy: expected {expected}, found missing=mask")
     matrix = io.read(path, policy=rules, **arguments)
     if (changed := rules.summary()) and not quiet:
         stderr.print(f"{printable(path)}: {changed}", markup=False)

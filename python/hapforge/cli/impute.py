@@ -50,7 +50,8 @@ def command(
     """Fill in the sites that a cohort was not observed at.
 
     OUT has all sites of the model: those of FILE as they are (REF and ALT as in the model), at the others the likelier
-    allele. A dosage is the probability of ALT.
+    allele. A dosage is the probability of ALT. With --policy missing=mask, alleles that FILE has no call of are filled
+    in, too.
     """
     from hapforge import io, models
     from hapforge.io.atomic import check_room
@@ -69,11 +70,13 @@ def command(
     model = models.load(run)
     if not hasattr(model, "impute"):
         raise ValueError(f"{printable(run)}: expected a model that imputes, rbm, found {model.name}")
-    cohort = read_cohort(file, policy, quiet)
+    rules = io.Policy.parse(policy or [])
+    cohort = read_cohort(file, rules, quiet, masked=True)
     check_cohort_output(output, force, cohort.num_haplotypes, len(model.sites))
     if dosages is not None:
         check_room(dosages, 2 * cohort.num_haplotypes * len(model.sites))
-    found = model.impute(cohort, seed=seed, **chosen)
+    called = None if rules.observed is None else rules.observed.to_dense() > 0
+    found = model.impute(cohort, called, seed=seed, **chosen)
     if dosages is not None:
         _write_dosages(found, dosages)
     io.write(found.calls, output)
@@ -82,11 +85,14 @@ def command(
 
 
 def _summary(found: Imputation) -> str:
-    num_imputed = int((~found.observed).sum())
+    nowhere = ~np.atleast_2d(found.observed).any(axis=0)
     parts = [
         f"{found.calls.num_haplotypes} haplotypes x {found.calls.num_sites} sites",
-        f"{num_imputed} of them imputed",
+        f"{nowhere.sum()} of them imputed",
     ]
+    masked = ~np.atleast_2d(found.observed)[:, ~nowhere]
+    if masked.any():
+        parts.append(f"{masked.sum()} single alleles at {masked.any(axis=0).sum()} others")
     r2 = found.estimated_r2()
     if not np.isnan(r2).all():
         parts.append(f"estimated r2 {np.nanmean(r2):.3f} on average")

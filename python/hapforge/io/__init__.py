@@ -293,7 +293,8 @@ def read(
     maf : drop sites whose minor allele frequency among the haplotypes taken is below; 0 to 0.5
     legend : of a HAPT or HAP file, where it is not beside under the same name
     policy : what is done with input that is odd but not damaged, as ``{"multiallelic": "split", "missing": "skip"}``;
-        kinds and choices are those of `hapforge.io.Policy`, which counts what was changed if it is given itself
+        kinds and choices are those of `hapforge.io.Policy`, which counts what was changed if it is given itself, and
+        has the mask of ``missing=mask``
     progress : called with numbers of bytes taken in; they add up to at most the size of the input
 
     Raises
@@ -309,7 +310,7 @@ def read(
     UserWarning
         What was left out or changed by a mapping `policy`, in one line.
     """
-    rules = policy if isinstance(policy, Policy) else Policy(policy)
+    rules = Policy.of(policy)
     atomic.complete(path)
     kind = format_of_content(path)
     check_maf(maf)

@@ -31,7 +31,7 @@ _LEVEL = 4  # of calls as text, four times as fast as 6, which makes them a seve
 _MAX_BLOCK = 65280  # uncompressed bytes of a block, as htslib writes them
 _MOST = 65536  # uncompressed bytes that a block may hold
 _BATCH = 16  # blocks inflated by one task: 1 MiB
-_READ = 1 << 20  # bytes of a file without blocks read at once
+_READ = 1 << 20  # bytes read at once
 _HEADER = struct.Struct("<4sIBBH2sHH")  # magic and flags, time, extra flags, system, extra length, "BC", 2, size - 1
 _MAGIC = b"\x1f\x8b\x08\x04"
 
@@ -152,7 +152,7 @@ def _batches(
     handle.seek(offset)
     while True:
         if at + 18 > len(data) or at + (size := int.from_bytes(data[at + 16 : at + 18], "little") + 1) > len(data):
-            more = handle.read(num_blocks * _MOST)
+            more = handle.read(min(_READ, num_blocks * _MOST))
             data, at = data[at:] + more, 0
             if not data:
                 break

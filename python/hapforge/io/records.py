@@ -66,7 +66,7 @@ KINDS = {
     "multiallelic": ("error", "split", "skip", "major"),
     "symbolic": ("error", "skip", "keep"),
     "unphased": ("error", "keep", "skip"),
-    "missing": ("error", "skip", "major"),
+    "missing": ("error", "skip", "mask", "major"),
     "haploid": ("error", "skip", "double"),
     "duplicate": ("error", "skip"),
     "unsorted": ("error", "sort"),
@@ -85,6 +85,7 @@ _SAID = {
     ("unphased", "skip"): "{sites} sites with unphased heterozygous calls left out",
     ("missing", "skip"): "{sites} sites with missing alleles left out",
     ("missing", "major"): "{alleles} missing alleles set to the commoner one at {sites} sites",
+    ("missing", "mask"): "{alleles} missing alleles masked at {sites} sites",
     ("haploid", "skip"): "{sites} sites with haploid calls left out",
     ("haploid", "double"): "{calls} haploid calls counted twice at {sites} sites",
     ("duplicate", "skip"): "{sites} repeated sites left out",
@@ -111,7 +112,9 @@ class Policy:
                         alleles stay in the order of the file; ``skip`` the sites with such a call. Homozygous
                         calls with a slash are then taken as they are
         missing         ``major``: an allele that was not called is the site's commoner one among those that were
-                        (REF where both are alike); ``skip`` the sites
+                        (REF where both are alike); ``skip`` the sites; ``mask``: it is 0, and `observed` says
+                        so, for `RBM.impute`. Of a half-missing call one allele is; where it is not phased, its person
+                        is not. A frequency (``maf``) is then that among called alleles
         haploid         ``double``: a haploid call counts twice; ``skip`` the sites. In PGEN and BED that is a call of
                         two like alleles of a man on X, or of anyone on Y and MT
         duplicate       of sites alike in position, REF and ALT: ``skip`` all but the first
@@ -126,6 +129,8 @@ class Policy:
     ----------
     choices : dict, of all kinds
     changes : dict, kind -> what was counted ("sites", "records", "calls", "alleles", "lines", "chunks"), where any was
+    observed : HaplotypeMatrix of the shape of what was read last, 1 where an allele was called, for ``missing=mask``;
+        None where all were. It takes as much memory as the cohort, and that once more while reading
 
     Raises
     ------
@@ -138,6 +143,7 @@ class Policy:
             raise TypeError(f"policy: expected a mapping kind -> choice, found {type(choices).__name__}")
         self.choices = {kind: known[0] for kind, known in KINDS.items()}
         self.changes: dict[str, dict[str, int]] = {}
+        self.observed: HaplotypeMatrix | None = None
         for kind, choice in (choices or {}).items():
             if kind not in KINDS:
                 raise ValueError(f"policy: expected a kind out of {', '.join(KINDS)}, found {_near(kind, KINDS)}")
@@ -145,6 +151,23 @@ class Policy:
                 known = ", ".join(KINDS[kind])
                 raise ValueError(f"policy: expected {kind} to be one of {known}, found {_near(choice, KINDS[kind])}")
             self.choices[kind] = choice
+
+    @classmethod
+    def of(cls, policy: Policy | Mapping[str, str] | None) -> Policy:
+        """`policy` itself, or that of a mapping.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As of the class; a mapping with ``missing=mask``, whose mask nobody would get.
+        """
+        if isinstance(policy, Policy):
+            return policy
+        made = cls(policy)
+        if made["missing"] == "mask":
+            expected = "a hapforge.io.Policy for missing=mask, whose `observed` is then the mask"
+            raise ValueError(f"policy: expected {expected}, found a mapping")
+        return made
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Policy:
@@ -195,8 +218,9 @@ def _near(name: object, known: Iterable[str]) -> str:
 
 
 def accepted_by(kind: str) -> str:
-    """How to accept input of this kind, as the end of a message."""
-    return f"; --policy {kind}={'|'.join(KINDS[kind][1:])} accepts it"
+    """How to accept input of this kind, as the end of a message; but for a mask, which one command takes."""
+    choices = [choice for choice in KINDS[kind][1:] if choice != "mask"]
+    return f"; --policy {kind}={'|'.join(choices)} accepts it"
 
 
 def is_allele(alt: str) -> bool:
@@ -339,9 +363,8 @@ class Cohort:
         self.persons = np.arange(len(self.names)) if self.columns is None else self.columns[::ploidy] // ploidy
         self.unphased = np.zeros(len(self.persons), bool)
         self.records = Block()
-        self.waiting: list[NDArray[np.uint64]] = []
-        self.num_waiting = 0
-        self.pieces: list[NDArray[np.uint64]] = []
+        self.calls = _Turner(len(self.sample_id))
+        self.gaps = _Turner(len(self.sample_id)) if self.policy["missing"] == "mask" else None
         self._last = ("", 0)  # contig and position of the last site taken
         self._here: set[tuple[str, int, str, str]] = set()  # sites that the next may repeat
 
@@ -376,23 +399,27 @@ class Cohort:
         words = block.words
         if self.columns is not None:
             words = _backend.select_sites(words, self.num_calls, self.columns)
+        gaps = None
         special = _special(block)
         if special or self._may_repeat(block):
-            block, words = self._resolved(block, words, special)
+            block, words, gaps = self._resolved(block, words, special)
             if not block.position:
                 return
         if self.maf:
             counts = np.bitwise_count(words).sum(axis=1, dtype=np.int64)
-            kept = frequent(counts, len(self.sample_id), self.maf)
+            called = np.full(len(words), len(self.sample_id))
+            if gaps is not None:
+                called -= np.bitwise_count(gaps).sum(axis=1, dtype=np.int64)
+            kept = frequent(counts, called, self.maf)
             if not kept.all():
                 words, block = words[kept], block.select(np.flatnonzero(kept).tolist())
+                gaps = None if gaps is None else gaps[kept]
         for mine, new in zip(self.records.columns(), block.columns(), strict=True):
             cast(list[object], mine).extend(cast(list[object], new))
         self.records.cm += block.cm
-        self.waiting.append(words)
-        self.num_waiting += len(words)
-        if self.num_waiting >= _TRANSPOSED:
-            self._turn(self.num_waiting - self.num_waiting % 64)
+        self.calls.add(words)
+        if self.gaps is not None:
+            self.gaps.add(np.zeros_like(words) if gaps is None else gaps)
 
     def _may_repeat(self, block: Block) -> bool:
         """Whether a record may be alike to one before it; if not, they are taken down as the last."""
@@ -423,8 +450,8 @@ class Cohort:
 
     def _resolved(
         self, block: Block, words: NDArray[np.uint64], special: list[int]
-    ) -> tuple[Block, NDArray[np.uint64]]:
-        """The sites that records give by the policy, with their calls as words of the persons taken."""
+    ) -> tuple[Block, NDArray[np.uint64], NDArray[np.uint64] | None]:
+        """The sites that records give by the policy, their calls as words of the persons taken, and what is masked."""
         calls = _Calls(self, block, words, special)
         refused = _Refused(self.path, block)
         sites = self._unrepeated(block, self._sites(block, special, calls, refused), refused)
@@ -432,16 +459,20 @@ class Cohort:
         odd = [j for j, (row, _, _) in enumerate(sites) if row in place]
         of = np.array([place[sites[j][0]] for j in odd], np.int64)
         number = np.array([sites[j][1] for j in odd], np.int16)
-        stay, odd_words = self._diploid(calls, of, number, refused)
+        stay, odd_words, odd_gaps = self._diploid(calls, of, number, refused)
         refused.stop()
         rows = np.array([row for row, _, _ in sites], np.int64)
         result = words[rows]
         result[odd] = odd_words
+        gaps = None
+        if odd_gaps is not None:
+            gaps = np.zeros_like(result)
+            gaps[odd] = odd_gaps
         kept = np.ones(len(rows), bool)
         kept[odd] = stay
         block = block.select(rows[kept].tolist())
         block.alt = [sites[j][2] for j in np.flatnonzero(kept).tolist()]
-        return block, result[kept]
+        return block, result[kept], None if gaps is None else gaps[kept]
 
     def _sites(self, block: Block, special: list[int], calls: _Calls, refused: _Refused) -> list[tuple[int, int, str]]:
         """(record, number of the allele that is 1, its spelling) of every site, in the order of the file."""
@@ -505,8 +536,11 @@ class Cohort:
 
     def _diploid(
         self, calls: _Calls, of: NDArray[np.int64], number: NDArray[np.int16], refused: _Refused
-    ) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
-        """(whether a site stays, its words): those of site j are 1 where calls `of`[j] are allele `number`[j]."""
+    ) -> tuple[NDArray[np.bool_], NDArray[np.uint64], NDArray[np.uint64] | None]:
+        """(whether a site stays, its words, 1 for alleles that are masked, where any are).
+
+        The words of site j are 1 where calls `of`[j] are allele `number`[j].
+        """
         policy = self.policy
         alleles, phased = calls.alleles[of], calls.phased[of]
         values = np.where(alleles < 0, alleles, alleles == number[:, None, None]).astype(np.int8)
@@ -536,19 +570,23 @@ class Cohort:
             second[haploid] = first[haploid]
         missing = values < 0
         filled = judge("missing", missing[..., 0] | missing[..., -1], CALLS)
+        masked = filled and policy["missing"] == "mask"
         if filled:
             common = (values == 1).sum(axis=(1, 2)) > (values == 0).sum(axis=(1, 2))
-            values = np.where(missing, common[:, None, None], values)
+            values = np.where(missing, False if masked else common[:, None, None], values)
             first, second = values[..., 0], values[..., -1]
         slash = ~(phased | unread | haploid)
         loose = slash & (first != second)
+        if masked:  # which of two haplotypes was called is not known
+            loose |= slash & (missing[..., 0] != missing[..., -1])
         unphased = judge("unphased", slash if policy["unphased"] == "error" else loose, _PHASED)
 
         values[~stay] = 0
         counted = stay.copy()
         if self.maf:
             ones = values.sum(axis=(1, 2), dtype=np.int64)
-            counted &= frequent(ones, len(self.sample_id), self.maf)
+            called = len(self.sample_id) - (missing.sum(axis=(1, 2)) if masked else np.zeros(len(of), np.int64))
+            counted &= frequent(ones, called, self.maf)
         if doubled:
             hits = haploid[counted]
             policy.count("haploid", calls=hits.sum(), sites=hits.any(axis=1).sum())
@@ -559,29 +597,17 @@ class Cohort:
             hits = loose[counted]
             policy.count("unphased", calls=hits.sum(), sites=hits.any(axis=1).sum())
             self.unphased |= hits.any(axis=0)
-        return stay, _backend.pack(values.reshape(len(of), len(self.sample_id)).astype(np.uint8))
-
-    def _turn(self, count: int) -> None:
-        if not count:
-            return
-        words = np.concatenate(self.waiting) if len(self.waiting) != 1 else self.waiting[0]
-        self.waiting, self.num_waiting = [], len(words) - count
-        if self.num_waiting:
-            self.waiting.append(words[count:].copy())  # a view would hold all of them
-        self.pieces.append(_backend.transpose(np.ascontiguousarray(words[:count]), len(self.sample_id)))
+        missing[~stay] = False
+        shape = len(of), len(self.sample_id)
+        unread_words = _backend.pack(missing.reshape(shape).view(np.uint8)) if masked else None
+        return stay, _backend.pack(values.reshape(shape).astype(np.uint8)), unread_words
 
     def matrix(self) -> HaplotypeMatrix:
         """All that was taken."""
         records = self.records
         if not records.position:
             raise no_site(self.path, self.region, self.maf)
-        self._turn(self.num_waiting)
-        words = np.empty((len(self.sample_id), words_per_row(len(records.position))), np.uint64)
-        at = words.shape[1]
-        while self.pieces:  # from the last on, so that the memory of a piece is free once it is copied
-            piece = self.pieces.pop()
-            words[:, at - piece.shape[1] : at] = piece
-            at -= piece.shape[1]
+        words, observed = self.calls.turned(), self._observed()
         position = np.array(records.position, np.int64)
         contig, name, ref, alt = (
             np.array(column, dtype=_STR) for column in (records.contig, records.id, records.ref, records.alt)
@@ -593,6 +619,7 @@ class Cohort:
             number = np.array([self.order.seen[name] for name in records.contig], np.int64)
             rank = np.lexsort((position, number))  # stable: sites at one position stay in the order of the file
             words = _backend.select_sites(words, len(rank), rank)
+            observed = None if observed is None else _backend.select_sites(observed, len(rank), rank)
             position, contig, name, ref, alt = (column[rank] for column in (position, contig, name, ref, alt))
             records.cm = [records.cm[j] for j in rank.tolist()] if records.cm else []
         sites = Sites(
@@ -605,6 +632,7 @@ class Cohort:
             genetic_position_cm=self._genetic_positions(contig, position),
         )
         samples = Samples(len(words), sample_id=self.sample_id, phased=~self.unphased if self.ploidy == 2 else None)
+        self.policy.observed = None if observed is None else HaplotypeMatrix(observed, sites, samples, _checked=True)
         return HaplotypeMatrix(words, sites, samples, _checked=True)
 
     def _genetic_positions(self, contig: NDArray[Any], position: NDArray[np.int64]) -> NDArray[np.float64] | None:
@@ -620,6 +648,59 @@ class Cohort:
             warnings.warn(f"{os.fspath(self.path)}: genetic positions left out, {found}", stacklevel=5)
             return None
         return cm
+
+    def _observed(self) -> NDArray[np.uint64] | None:
+        """Haplotype-major words, 1 where an allele was called; None where all were."""
+        if self.gaps is None:
+            return None
+        words = self.gaps.turned()
+        if not words.any():
+            return None
+        np.bitwise_not(words, out=words)
+        if spare := -len(self.records.position) % 64:
+            words[:, -1] &= np.uint64(2**64 - 1) >> np.uint64(spare)
+        return words
+
+
+class _Turner:
+    """Takes site-major words, and turns them haplotype-major a piece at a time; pieces of zeros take no memory."""
+
+    def __init__(self, num_haplotypes: int) -> None:
+        self.num_haplotypes, self.num_sites = num_haplotypes, 0
+        self._waiting: list[NDArray[np.uint64]] = []
+        self._num_waiting = 0
+        self._pieces: list[tuple[int, NDArray[np.uint64] | None]] = []  # words of a row, and all rows'
+
+    def add(self, words: NDArray[np.uint64]) -> None:
+        """The next sites."""
+        self._waiting.append(words)
+        self._num_waiting += len(words)
+        self.num_sites += len(words)
+        if self._num_waiting >= _TRANSPOSED:
+            self._turn(self._num_waiting - self._num_waiting % 64)
+
+    def _turn(self, count: int) -> None:
+        if not count:
+            return
+        words = np.concatenate(self._waiting) if len(self._waiting) != 1 else self._waiting[0]
+        self._waiting, self._num_waiting = [], len(words) - count
+        if self._num_waiting:
+            self._waiting.append(words[count:].copy())  # a view would hold all of them
+        mine = np.ascontiguousarray(words[:count])
+        piece = _backend.transpose(mine, self.num_haplotypes) if mine.any() else None
+        self._pieces.append((words_per_row(count), piece))
+
+    def turned(self) -> NDArray[np.uint64]:
+        """All of them, (haplotypes, words_per_row); they are gone then."""
+        self._turn(self._num_waiting)
+        words = np.zeros((self.num_haplotypes, words_per_row(self.num_sites)), np.uint64)
+        at = words.shape[1]
+        while self._pieces:  # from the last on, so that the memory of a piece is free once it is copied
+            width, piece = self._pieces.pop()
+            at -= width
+            if piece is not None:
+                words[:, at : at + width] = piece
+        return words
 
 
 def _special(block: Block) -> list[int]:

@@ -118,9 +118,9 @@ def check_maf(maf: float | None) -> None:
         raise ValueError(f"maf: expected a frequency from 0 to 0.5, found {maf}")
 
 
-def frequent(allele_count: NDArray[np.int64], num_haplotypes: int, maf: float) -> NDArray[np.bool_]:
-    """Which sites have a minor allele frequency of `maf` or more (a quotient: 0.07 * 100 is above 7)."""
-    return np.minimum(allele_count, num_haplotypes - allele_count) / num_haplotypes >= maf
+def frequent(allele_count: NDArray[np.int64], num_haplotypes: int | NDArray[np.int64], maf: float) -> NDArray[np.bool_]:
+    """Which sites have a minor allele frequency of `maf` or more (a quotient: 0.07 * 100 is above 7); 0 among none."""
+    return np.minimum(allele_count, num_haplotypes - allele_count) / np.maximum(num_haplotypes, 1) >= maf
 
 
 def apply(

@@ -60,8 +60,24 @@ class Imputation:
         return r2
 
 
-def at_sites_of(sites: Sites, H: HaplotypeMatrix) -> tuple[NDArray[np.uint64], NDArray[np.bool_], int, int]:
-    """H's words at a model's sites, zero where it has none; which it has; numbers of sites dropped and flipped."""
+def at_sites_of(
+    sites: Sites, H: HaplotypeMatrix, called: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.uint64], NDArray[np.bool_], int, int]:
+    """H's words at a model's sites, zero where it has none; which it has; numbers of sites dropped and flipped.
+
+    Parameters
+    ----------
+    called : bool (H.num_sites,) or (n, H.num_sites), what H has of its own sites; None: all
+
+    Returns
+    -------
+    words, zero where not observed; observed, bool (len(sites),), or (n, len(sites)) with `called`; two numbers
+    """
+    n = H.num_haplotypes
+    if called is not None:  # masks go the same way, and a row of zeros, which says where bits are flipped
+        masks = _backend.pack(np.broadcast_to(called, H.shape).view(np.uint8))
+        none = np.zeros((1, H.words.shape[1]), np.uint64)
+        H = HaplotypeMatrix(np.concatenate([H.words, masks, none]), H.sites)
     numbered = Sites(
         sites.position,
         contig=sites.contig,
@@ -78,7 +94,11 @@ def at_sites_of(sites: Sites, H: HaplotypeMatrix) -> tuple[NDArray[np.uint64], N
     source = np.zeros(len(sites), np.int64)
     source[index] = np.arange(len(index))
     words = _backend.select_sites(common[1].words, len(index), source)
-    words &= _backend.pack(observed[None].view(np.uint8))
+    if called is not None:
+        masks = words[n : 2 * n] ^ words[2 * n]
+        observed = observed & _backend.unpack(masks, len(sites)).view(bool)
+        words = words[:n]
+    words &= _backend.pack(np.atleast_2d(observed).view(np.uint8))
     return words, observed, common.num_dropped[1], common.num_flipped[1]
 
 

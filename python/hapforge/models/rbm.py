@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hapforge import _backend
-from hapforge.haplotypes import HaplotypeMatrix, check_seed, seeded_order, words_per_row
+from hapforge.haplotypes import HaplotypeMatrix, check_seed, same_records, seeded_order, words_per_row
 from hapforge.kernels import allele_counts
 from hapforge.models import _store
 from hapforge.models._automatic import completed
@@ -215,11 +215,12 @@ class RBM(BoltzmannModel):
 
         Parameters
         ----------
-        H : a cohort. Without `observed` any that shares sites with the model, such as one from a genotyping array: its
-            sites are looked up as in `hapforge.intersect` (contig, position, alleles, REF and ALT swapped where need
-            be), others are dropped. With `observed` one at the model's sites; what it has where not observed is
-            ignored
-        observed : bool (num_sites,), or (n, num_sites) where haplotypes differ; None: the sites that H has
+        H : a cohort that shares sites with the model, such as one from a genotyping array: its sites are looked up as
+            in `hapforge.intersect` (contig, position, alleles, REF and ALT swapped where need be), others are dropped.
+            Where positions are not known, the model's sites in their order
+        observed : bool (H.num_sites,), or (n, H.num_sites) where haplotypes differ: which of its alleles H has; what
+            stands at others is ignored. None: all. `hapforge.io.Policy.observed` of a file with missing calls, as
+            ``observed.to_dense() > 0``
         seed : int in [0, 2**64); same seed, same result, on any number of threads; that of a haplotype depends on its
             row number and on what it was observed at, on no other haplotype
         chains, steps : int >= 1
@@ -243,12 +244,14 @@ class RBM(BoltzmannModel):
         if H.num_haplotypes * chains > _MAX_CHAINS:
             raise ValueError(f"chains: expected at most {_MAX_CHAINS} for all haplotypes, found {chains} for each")
         dropped = flipped = 0
-        if observed is None:
-            words, observed, dropped, flipped = at_sites_of(sites, H)
-        else:
+        called = None if observed is None else check_observed(observed, *H.shape)
+        known = sites.position_known and H.sites.position_known
+        if called is not None and (not known or same_records(sites, H.sites)):
             self._check_sites(H)
-            observed = check_observed(observed, *H.shape)
-            words = H.words & _backend.pack(np.atleast_2d(observed).view(np.uint8))
+            observed = called
+            words = H.words & _backend.pack(np.atleast_2d(called).view(np.uint8))
+        else:
+            words, observed, dropped, flipped = at_sites_of(sites, H, called)
         parts = (self._weights.astype(np.int32), self._visible_bias, self._hidden_bias)
         with Workers(torch.device("cpu")) as workers:
             dosage = ConditionalMeans(*parts, config.hidden).dosages(
