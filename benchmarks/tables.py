@@ -31,7 +31,6 @@ HEADLINES = {
     "kmers": ("k = 8, 5008 x 65535",),
     "gibbs": ("4 steps", "2 steps"),
     "rbm_update": ("3 updates",),
-    "io": ("read",),
 }
 DEMO_SCORES = ("aa_truth", "aa_syn", "privacy_score", "af_r_low", "pca_wasserstein", "pairwise_within", "ld_score")
 
@@ -42,7 +41,7 @@ def _load(name: str) -> dict[str, Any]:
 
 
 def speed(shown: dict[str, tuple[str, ...]]) -> str:
-    """A row per workload of the kernel and reading benchmarks: ours by default, and each peer's time over it.
+    """A row per workload of the kernel benchmarks: ours by default, and each peer's time over it.
 
     `shown`: result file -> beginnings of the workloads to show.
     """
@@ -51,9 +50,8 @@ def speed(shown: dict[str, tuple[str, ...]]) -> str:
         for entry in _load(kernel)["results"]:
             if not entry["workload"].startswith(beginnings):
                 continue
-            # of our backends the one that runs by default, which is listed first; the io formats are one each
-            first = next(c for c in entry["cpu_seconds"] if c.startswith("hapforge"))
-            default = entry["fastest"] if kernel == "io" else first
+            # of our backends the one that runs by default, which is listed first
+            default = next(c for c in entry["cpu_seconds"] if c.startswith("hapforge"))
             ours = entry["cpu_seconds"][default]["median"]
             peers = ", ".join(
                 f"{peer} {entry['cpu_seconds'][peer]['median'] / ours:.3g}x"
@@ -61,7 +59,7 @@ def speed(shown: dict[str, tuple[str, ...]]) -> str:
                 if "2 threads" not in peer
             )
             variant = default.removeprefix("hapforge").strip()
-            name = entry["workload"] if kernel == "io" else f"`{kernel}` {entry['workload']}"
+            name = f"`{kernel}` {entry['workload']}"
             if entry.get("threads", 1) > 1:
                 name += f", {entry['threads']} threads"
             lines.append(f"| {name} | {ours:.3g}{f' ({variant})' if variant else ''} | {peers} |")
@@ -100,6 +98,29 @@ def evaluation() -> str:
         f"\nOn {result['threads']} threads, {result['cpu']}. Plain code: scipy, scikit-learn and numpy, one statistic "
         "after the other\n(`benchmarks/plain_evaluation.py`), without intervals and subsamples; its scores are "
         "compared with ours."
+    )
+    return "\n".join(lines)
+
+
+def formats(beginnings: tuple[str, ...]) -> str:
+    """A row per format that is read or written: ours, and each peer's time and memory beside."""
+    lines = ["| file | ours, CPU s | peak memory, MiB | peers' time over ours (their MiB) |", "|---" * 4 + "|"]
+    result = _load("io")
+    for entry in result["results"]:
+        if not entry["workload"].startswith(beginnings):
+            continue
+        memory = entry.get("peak_memory_mb", {})
+        ours = entry["cpu_seconds"]["hapforge"]["median"]
+        beside = [
+            f"{peer} {entry['cpu_seconds'][peer]['median'] / ours:.3g}x" + (f" ({memory[peer]})" if memory else "")
+            for peer in entry["peer_over_fastest"]
+        ]
+        beside += [f"{peer} absent ({why})" for peer, why in entry.get("absent", {}).items()]
+        lines.append(f"| {entry['workload']} | {ours:.3g} | {memory.get('hapforge', '')} | {', '.join(beside)} |")
+    machine = result["machine"]
+    lines.append(
+        f"\nOne thread, {machine['cpu']}; medians of interleaved runs in processes of their own, whose imports are in "
+        "the memory;\nwhat was read and written was compared first (`benchmarks/bench_io.py` says what each peer does)."
     )
     return "\n".join(lines)
 
@@ -388,12 +409,12 @@ def lactase() -> str:
 
 def render() -> str:
     """What stands between the README's markers."""
-    return f"{BEGIN}\n\n{demo()}\n\n{evaluation()}\n\n{speed(HEADLINES)}\n\n{END}"
+    return f"{BEGIN}\n\n{demo()}\n\n{evaluation()}\n\n{speed(HEADLINES)}\n\n{formats(('read',))}\n\n{END}"
 
 
 def render_all() -> str:
     """benchmarks/README.md."""
-    everything = dict.fromkeys((*KERNELS, "io"), ("",))
+    everything = dict.fromkeys(KERNELS, ("",))
     return f"""# Benchmarks
 
 `python benchmarks/bench_<kernel>.py` writes `benchmarks/results/<kernel>.json`; this page is made of those files by
@@ -405,6 +426,10 @@ compared before anything is timed. Ratios are of CPU time; wall time, memory, th
 {growth()}
 
 {evaluation()}
+
+`python benchmarks/bench_io.py`: each format read and written, beside what its users would otherwise take.
+
+{formats(("",))}
 
 `python benchmarks/bench_convert.py`: into .hapz, .pgen, VCF Zarr, and BCF again.
 
