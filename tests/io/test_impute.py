@@ -411,21 +411,6 @@ def test_old_companions_go(small_cohort: hf.HaplotypeMatrix, tmp_path: Path) -> 
         hf.read(tmp_path / "x.hap.gz")
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_cut_files(small_cohort: hf.HaplotypeMatrix, tmp_path: Path, ending: str) -> None:
-    """Every cut but one of plain HAPS right behind a line, which nothing tells."""
-    hf.write(small_cohort.select_sites(np.arange(40)), tmp_path / f"x{ending}")
-    for path in tmp_path.iterdir():
-        data = path.read_bytes()
-        for offset in {*range(0, len(data), max(1, len(data) // 60)), len(data) - 1}:
-            if path.suffix == ".haps" and offset and data[offset - 1] == 10:
-                continue
-            path.write_bytes(data[:offset])
-            with pytest.raises(FormatError):
-                hf.read(tmp_path / f"x{ending}")
-        path.write_bytes(data)
-
-
 @pytest.mark.parametrize("ending", [".hap", ".pgen"])
 def test_memory(tmp_path: Path, ending: str) -> None:
     """Reading takes at most twice the packed size and a chunk, writing a chunk: each in a process of its own."""

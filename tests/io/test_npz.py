@@ -163,3 +163,34 @@ def test_label_names_with_a_slash_are_refused(tmp_path: Path) -> None:
     matrix = hf.HaplotypeMatrix.from_dense([[0], [1]], labels={"a/b": [1, 2]})
     with pytest.raises(ValueError, match=r"label names without / .* found 'a/b'"):
         hf.write(matrix, tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        (b"(2, 3), }", b"(2, 3,   ", "expected a NumPy array, found a damaged one"),
+        (b"(2, 3), }", b"(2,99999)}", "expected an array of 199998 bytes, as its header says, found 6"),
+        (b"(2, 3), }", b"(2, -3), }", "expected a"),
+        (b"NUMPY\x01", b"NUMPY\x07", "expected a NumPy array, found a damaged one"),
+    ],
+)
+def test_headers_of_arrays_that_are_refused(tmp_path: Path, before: bytes, after: bytes, message: str) -> None:
+    """Numbers in them are seen before memory is asked for."""
+    path = tmp_path / "x.npy"
+    np.save(path, np.zeros((2, 3), np.uint8))
+    data = path.read_bytes()
+    assert data.count(before) == 1
+    path.write_bytes(data.replace(before + b" " * (len(after) - len(before)), after))
+    with pytest.raises(FormatError, match=message) as error:
+        hf.read(path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("code", [0x110000, 0xD800])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_text_of_no_characters_is_refused(tmp_path: Path, code: int, order: str) -> None:
+    arrays = {"packed": np.zeros((2, 1), np.uint8), "shape": np.array([2, 3])}
+    ids = np.array([[65, 66], [65, code]], f"{order}u4").view(f"{order}U2").reshape(2)
+    np.savez(tmp_path / "x.npz", **arrays, hap_id=ids)
+    with pytest.raises(FormatError, match=r"hap_id\.npy: expected text of Unicode characters, found other numbers"):
+        hf.read(tmp_path / "x.npz")

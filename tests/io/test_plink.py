@@ -373,17 +373,6 @@ def test_tables_that_are_refused(small_cohort: hf.HaplotypeMatrix, tmp_path: Pat
         hf.read(path)
 
 
-def test_cut_files(small_cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
-    hf.write(small_cohort, tmp_path / "x.pgen")
-    for path in tmp_path.iterdir():
-        data = path.read_bytes()
-        for offset in {*range(0, len(data), max(1, len(data) // 60)), len(data) - 1}:
-            path.write_bytes(data[:offset])
-            with pytest.raises(FormatError):
-                hf.read(tmp_path / "x.pgen")
-        path.write_bytes(data)
-
-
 def test_what_is_lost_is_named(small_cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
     labels = {"side": ["a", "b"] * 10, "code": ["1x"] * 20, "ill": [True] * 20, "sex": ["male"] * 20, "IID": ["x"] * 20}
     matrix = hf.HaplotypeMatrix(

@@ -8,7 +8,6 @@ from typing import Any
 import cohorts
 import numpy as np
 import pytest
-from damage import in_a_child, mutated
 
 import hapforge as hf
 from hapforge import io
@@ -161,29 +160,3 @@ def test_pieces_make_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     told: list[int] = []
     cohorts.assert_same(hf.read(path, maf=0.1, progress=told.append), expected)
     assert sum(told) == path.stat().st_size
-
-
-@pytest.mark.parametrize("seed", [7, *(pytest.param(100 + k, marks=pytest.mark.slow) for k in range(15))])
-def test_damage(tmp_path: Path, seed: int) -> None:
-    """300 cuts and mutations, read in a forked child: a matrix or one line, no crash, no hang; cuts are refused."""
-    path = dumped(simulated(rate=5e-6), tmp_path)
-    data = path.read_bytes()
-    rng = np.random.default_rng(seed)
-
-    def work() -> list[str]:
-        said = []
-        for k in range(300):
-            cut = k % 3 == 0
-            path.write_bytes(data[: int(rng.integers(0, len(data)))] if cut else mutated(data, rng, text=False))
-            try:
-                hf.read(path, policy=io.Policy({"multiallelic": "split", "missing": "major", "symbolic": "keep"}))
-                said.append("read a cut file" if cut else "")
-            except FormatError as error:
-                said.append(str(error))
-        return said
-
-    said = in_a_child(work, tmp_path / "report")
-    assert len(said) == 300, said
-    assert "read a cut file" not in said
-    assert not any("\n" in line for line in said)
-    assert sum(bool(line) for line in said) > 150

@@ -1,4 +1,8 @@
-"""VCF text read the slow way, a record and a call at a time, with a choice for every kind of odd input."""
+"""VCF text and BCF read the slow way, a record and a call at a time, with a choice for every kind of odd input.
+
+What is behind ALT but GT is not looked at: QUAL, FILTER, INFO and other FORMATs; of BCF neither the length on the
+reference, nor what stands behind GT in a record.
+"""
 
 import re
 from collections import Counter
@@ -43,9 +47,12 @@ def read(data, choices, *, region=None, samples=None, maf=None):
             return False
         return True
 
-    names, lines = _lines(data, choice, refused, count)
+    if data.startswith(b"BCF"):
+        names, records = _bcf(data)
+    else:
+        names, lines = _lines(data, choice, refused, count)
+        records = [_record(line, len(names)) for line in lines]
     taken = [i for i, name in enumerate(names) if samples is None or name in samples]
-    records = [_record(line, len(names)) for line in lines]
     seen, furthest = {}, (0, 0)
     behind = 0
     for record in records:
@@ -163,14 +170,28 @@ def _lines(data, choice, refused, count):
         odd += 1
     elif not lines[0].startswith("##fileformat=VCFv4"):
         raise Damaged("fileformat")
-    names = lines[head].split("\t")[9:]
-    if len(set(names)) < len(names) or "" in names or _has_other_bytes(names):
-        raise Damaged("names")
+    names = _names(lines[head])
     if odd and choice["text"] == "error":
         refused.add("text")
     elif odd:
         count("text", lines=odd)
     return names, lines[head + 1 :]
+
+
+def _names(line):
+    names = line.split("\t")[9:]
+    if len(set(names)) < len(names) or "" in names or _has_other_bytes(names):
+        raise Damaged("names")
+    return names
+
+
+def _check_alleles(ref, alts):
+    if not re.fullmatch(BASES, ref):
+        raise Damaged("REF")
+    for allele in alts:
+        breakend = re.fullmatch(r"[A-Za-z.]*[\[\]][^\[\]\s]+[\[\]][A-Za-z.]*|[A-Za-z]+\.|\.[A-Za-z]+", allele)
+        if not (re.fullmatch(rf"{BASES}|<[^<>\s]+>|\*|\.", allele) or breakend):
+            raise Damaged("ALT")
 
 
 def _has_other_bytes(texts):
@@ -186,13 +207,10 @@ def _record(line, num_persons):
         raise Damaged("UTF-8")
     if not re.fullmatch("[0-9]+", position) or not 1 <= int(position) < 2**31 or not contig or not name:
         raise Damaged("position")
-    if not re.fullmatch(BASES, ref) or keys.split(":")[0] != "GT":
-        raise Damaged("alleles")
+    if keys.split(":")[0] != "GT":
+        raise Damaged("GT")
     alts = [] if alt == "." else alt.split(",")
-    for allele in alts:
-        breakend = re.fullmatch(r"[A-Za-z.]*[\[\]][^\[\]\s]+[\[\]][A-Za-z.]*|[A-Za-z]+\.|\.[A-Za-z]+", allele)
-        if not (re.fullmatch(rf"{BASES}|<[^<>\s]+>|\*|\.", allele) or breakend):
-            raise Damaged("alleles")
+    _check_alleles(ref, alts)
     calls = []
     for column in columns[9:]:
         text = column.split(":")[0]
@@ -203,3 +221,121 @@ def _record(line, num_persons):
     return {
         "contig": contig, "position": int(position), "id": name, "ref": ref, "alts": alts, "calls": calls
     }  # fmt: skip
+
+
+# -------------------------------------------------------------------------------------------------------------- BCF
+
+
+class _Bytes:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, count):
+        if count < 0 or self.at + count > len(self.data):
+            raise Damaged("cut")
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def integer(self, size, signed=True):
+        return int.from_bytes(self.take(size), "little", signed=signed)
+
+    def scalar(self):
+        sizes = {0x11: 1, 0x12: 2, 0x13: 4}
+        kind = self.integer(1, signed=False)
+        if kind not in sizes:
+            raise Damaged("no integer")
+        return self.integer(sizes[kind])
+
+    def typed(self):
+        """(type, number of values)."""
+        kind = self.integer(1, signed=False)
+        return kind & 15, self.scalar() if kind >> 4 == 15 else kind >> 4
+
+    def text(self):
+        kind, length = self.typed()
+        if (kind, length) == (0, 0):
+            return "."
+        if kind != 7:
+            raise Damaged("no text")
+        text = self.take(length).decode(errors="surrogateescape") or "."
+        if _has_other_bytes([text]) or re.search(r"[\0-\x20]", text):
+            raise Damaged("text")
+        return text
+
+
+def _bcf(data):
+    """(sample names, records)."""
+    stream = _Bytes(data)
+    if stream.take(5) not in (b"BCF\x02\x01", b"BCF\x02\x02"):
+        raise Damaged("magic")
+    text = stream.take(stream.integer(4, signed=False)).rstrip(b"\0").decode(errors="surrogateescape")
+    if "\0" in text or "\r" in text or not text.endswith("\n"):
+        raise Damaged("header")
+    *lines, last = text[:-1].split("\n")
+    columns = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t"
+    if not lines or not lines[0].startswith("##fileformat=VCFv4") or not last.startswith(columns):
+        raise Damaged("header")
+    names = _names(last)
+    contigs, keys = {}, {"PASS": 0}
+    for line in lines:
+        if not (found := re.match(r"##(contig|FILTER|INFO|FORMAT)=<(?:.*?,)?ID=([^,>]+)", line)):
+            continue
+        place = re.search(r",IDX=([0-9]+)>\s*$", line)
+        if found[1] == "contig":
+            number = int(place[1]) if place else len(contigs)
+            if number in contigs or found[2] in contigs.values() or _has_other_bytes([found[2]]):
+                raise Damaged("contigs")
+            contigs[number] = found[2]
+        elif found[2] not in keys:
+            number = int(place[1]) if place else max(keys.values()) + 1
+            if number in keys.values():
+                raise Damaged("keys")
+            keys[found[2]] = number
+    if "GT" not in keys:
+        raise Damaged("no GT")
+    records = []
+    while stream.at < len(data):
+        before, of_calls = stream.integer(4, signed=False), stream.integer(4, signed=False)
+        if before < 24:
+            raise Damaged("record")
+        records.append(_bcf_record(_Bytes(stream.take(before)), _Bytes(stream.take(of_calls)), contigs, keys, names))
+    return names, records
+
+
+def _bcf_record(shared, single, contigs, keys, names):
+    contig, start = shared.integer(4), shared.integer(4)
+    shared.take(8)
+    counts, of_samples = shared.integer(4, signed=False), shared.integer(4, signed=False)
+    position = start + 1
+    if contig not in contigs or not 1 <= position < 2**31 or of_samples & 0xFFFFFF != len(names):
+        raise Damaged("record")
+    name = shared.text()
+    alleles = [shared.text() for _ in range(counts >> 16)]
+    if not alleles or any("," in allele for allele in alleles):
+        raise Damaged("alleles")
+    ref, *alts = alleles
+    alts = [] if alts == ["."] else alts
+    _check_alleles(ref, alts)
+    for _ in range(of_samples >> 24):
+        key, (kind, length) = single.scalar(), single.typed()
+        size = {0: 0, 1: 1, 2: 2, 3: 4, 5: 4, 7: 1}.get(kind)
+        if size is None or length < 0 or (kind == 0 and length):
+            raise Damaged("type")
+        values = _Bytes(single.take(len(names) * length * size))
+        if key == keys["GT"]:
+            break
+    else:
+        raise Damaged("no GT")
+    if kind not in (1, 2, 3) or not length:
+        raise Damaged("GT")
+    calls = []
+    for _ in names:
+        call = [values.integer(size) for _ in range(length)]
+        end = -(1 << (8 * size - 1)) + 1
+        while call and call[-1] == end:
+            call.pop()
+        if not 1 <= len(call) <= 2 or min(call) < 0:
+            raise Damaged("call")
+        alleles = [value // 2 - 1 if value > 1 else "." for value in call]
+        calls.append((alleles, "/" if len(call) == 2 and not call[1] & 1 else "|"))
+    return {"contig": contigs[contig], "position": position, "id": name, "ref": ref, "alts": alts, "calls": calls}

@@ -6,16 +6,19 @@ site. Whatever is not a clean file of two known alleles and called diploid genot
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
-from reference import pgen
+from reference import containers, pgen
 
+NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 Cohort = tuple[list[tuple[str, int, str, str, str]], list[str], list[list[int]]]
 
 
-def _lines(data: bytes) -> list[list[str]]:
-    """Fields of every line, which spaces and tabs part."""
+def _lines(place: Path) -> list[list[str]]:
+    """Fields of every line of a file, or of it with .gz behind its name; spaces and tabs part them."""
+    data = containers.content((place if place.exists() else Path(f"{place}.gz")).read_bytes())
     if not data.endswith(b"\n") or data.startswith(b"\xef\xbb\xbf") or any(b < 32 and b not in b"\t\n" for b in data):
         raise ValueError("no plain text of whole lines")
     lines = [[field for field in re.split("[ \t]+", line) if field] for line in data.decode()[:-1].split("\n")]
@@ -50,8 +53,8 @@ def _check_sites(sites: list[tuple[str, int, str, str, str]]) -> None:
         seen.add((contig, position, ref, alt))
 
 
-def _samples(data: bytes) -> list[str]:
-    header, *rows = _lines(data)
+def _samples(place: Path) -> list[str]:
+    header, *rows = _lines(place)
     if any(len(row) != len(header) for row in rows) or len({name.lower() for name in header}) < len(header):
         raise ValueError("columns")
     lower = [name.lower() for name in header]
@@ -63,7 +66,7 @@ def _samples(data: bytes) -> list[str]:
             values = [row[k] for row in rows if row[k] != "NA"]
             if kind in "CP":
                 for value in values:
-                    float(value)
+                    float(value.replace("_", "x"))  # float() takes 1_0
             if kind == "B" and values and (len(values) < len(rows) or set(values) - {"0", "1"}):
                 raise ValueError("truth values")
         ids = [row[1] for row in rows]
@@ -93,8 +96,8 @@ def _place(text: str, position: str, ref: str, alt: str) -> str | None:
 
 def hap(folder: Path, name: str) -> Cohort:
     """NAME.hap, NAME.legend and NAME.sample."""
-    ids = _samples((folder / f"{name}.sample").read_bytes())
-    header, *rows = _lines((folder / f"{name}.legend").read_bytes())
+    ids = _samples(folder / f"{name}.sample")
+    header, *rows = _lines(folder / f"{name}.legend")
     if [column.lower() for column in header[:4]] != ["id", "position", "a0", "a1"]:
         raise ValueError("header")
     sites = []
@@ -105,7 +108,7 @@ def hap(folder: Path, name: str) -> Cohort:
         if contig is None:
             raise ValueError("no contig")
         sites.append((contig, _position(row[1]), row[4] if header[4:5] == ["site_id"] else row[0], row[2], row[3]))
-    values = [_values(fields, len(ids)) for fields in _lines((folder / f"{name}.hap").read_bytes())]
+    values = [_values(fields, len(ids)) for fields in _lines(folder / f"{name}.hap")]
     if len(values) != len(sites):
         raise ValueError("lines")
     _check_sites(sites)
@@ -114,9 +117,9 @@ def hap(folder: Path, name: str) -> Cohort:
 
 def haps(folder: Path, name: str) -> Cohort:
     """NAME.haps and NAME.sample."""
-    ids = _samples((folder / f"{name}.sample").read_bytes())
+    ids = _samples(folder / f"{name}.sample")
     sites, values = [], []
-    for contig, site, position, ref, alt, *fields in _lines((folder / f"{name}.haps").read_bytes()):
+    for contig, site, position, ref, alt, *fields in _lines(folder / f"{name}.haps"):
         at = _position(position)
         sites.append((_place(contig, str(at), ref, alt) or contig, at, site, ref, alt))
         values.append(_values(fields, len(ids)))
@@ -124,8 +127,8 @@ def haps(folder: Path, name: str) -> Cohort:
     return sites, ids, values
 
 
-def _variants(data: bytes) -> list[tuple[str, int, str, str, str]]:
-    lines = _lines(data)
+def _variants(place: Path) -> list[tuple[str, int, str, str, str]]:
+    lines = _lines(place)
     names = {6: "CHROM ID CM POS ALT REF", 5: "CHROM ID POS ALT REF"}.get(len(lines[0]), "").split()
     head = [k for k, fields in enumerate(lines) if fields[0].startswith("#")]
     if head:
@@ -142,6 +145,8 @@ def _variants(data: bytes) -> list[tuple[str, int, str, str, str]]:
         if len(fields) != len(names):
             raise ValueError("columns")
         row = dict(zip(names, fields, strict=True))
+        if not re.fullmatch(NUMBER, row.get("CM", "0")) or not math.isfinite(float(row.get("CM", "0"))):
+            raise ValueError("centimorgans")
         ref, alt = ("." if row[key] == "0" else row[key] for key in ("REF", "ALT"))
         if ref == alt == ".":
             ref, alt = "N", "<ALT>"
@@ -150,8 +155,8 @@ def _variants(data: bytes) -> list[tuple[str, int, str, str, str]]:
     return sites
 
 
-def _persons(data: bytes) -> list[str]:
-    lines = _lines(data)
+def _persons(place: Path) -> list[str]:
+    lines = _lines(place)
     names = {6: "FID IID PAT MAT SEX PHENO1", 5: "FID IID PAT MAT SEX"}.get(len(lines[0]), "").split()
     head = [k for k, fields in enumerate(lines) if fields[0].startswith("#")]
     if head:
@@ -171,8 +176,8 @@ def _persons(data: bytes) -> list[str]:
 
 def bed(folder: Path, name: str) -> Cohort:
     """NAME.bed, NAME.bim and NAME.fam; a heterozygous call is 0 and 1."""
-    sites = _variants((folder / f"{name}.bim").read_bytes())
-    ids = _persons((folder / f"{name}.fam").read_bytes())
+    sites = _variants(folder / f"{name}.bim")
+    ids = _persons(folder / f"{name}.fam")
     data = (folder / f"{name}.bed").read_bytes()
     width = -(-len(ids) // 4)
     if data[:3] != b"\x6c\x1b\x01" or len(data) != 3 + width * len(sites):
@@ -191,8 +196,8 @@ def bed(folder: Path, name: str) -> Cohort:
 
 def plink2(folder: Path, name: str) -> Cohort:
     """NAME.pgen, NAME.pvar and NAME.psam."""
-    sites = _variants((folder / f"{name}.pvar").read_bytes())
-    ids = _persons((folder / f"{name}.psam").read_bytes())
+    sites = _variants(folder / f"{name}.pvar")
+    ids = _persons(folder / f"{name}.psam")
     values = []
     for calls, phased in pgen.records((folder / f"{name}.pgen").read_bytes(), [2] * len(sites), len(ids)):
         if not all(phased) or any(allele < 0 for call in calls for allele in call):

@@ -23,6 +23,7 @@ from hapforge.errors import FormatError
 from hapforge.haplotypes import HaplotypeMatrix, Sites
 from hapforge.io.atomic import atomic_file
 from hapforge.io.bgzf import BgzfWriter, read_chunks
+from hapforge.io.text import check_controls
 
 Advance = Callable[[int], object]
 _LINE = 60  # letters
@@ -90,10 +91,11 @@ def _records(
     path: str | os.PathLike[str], progress: Advance | None, first_line: dict[int, int]
 ) -> Iterator[tuple[int, str, bytes]]:
     """(line of the name, what stands behind '>', letters); fills in the line in which every letter first stands."""
-    at, header, parts = 0, "", list[bytes]()
+    at, header, parts, line, alone = 0, "", list[bytes](), b"", True
     for number, line in enumerate(_lines(path, progress), 1):
         if line.startswith(b">"):
             if at:
+                alone = False
                 yield at, header, b"".join(parts)
             try:
                 at, header, parts = number, line[1:].decode(), []
@@ -106,16 +108,21 @@ def _records(
             for code in set(letters).difference(first_line):
                 first_line[code] = number
             parts.append(letters)
+    if line and alone and at:
+        expected = "a single sequence that ends in a line feed"
+        raise FormatError(path, expected, "none: the file may be cut", f"line {number}")
     if at:
         yield at, header, b"".join(parts)
 
 
 def _lines(path: str | os.PathLike[str], progress: Advance | None) -> Iterator[bytes]:
     """Lines without what ends them, a carriage return and other spaces included."""
-    rest = b""
+    number, rest = 1, b""
     with closing(read_chunks(path, progress)) as chunks:
         for chunk in chunks:
+            check_controls(path, chunk, number)
             *lines, rest = (rest + chunk).split(b"\n")
+            number += len(lines)
             yield from (line.rstrip() for line in lines)
     yield rest.rstrip()
 

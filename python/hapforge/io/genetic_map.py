@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from hapforge.errors import FormatError
 from hapforge.haplotypes import POSITION_LIMIT, HaplotypeMatrix, Sites
+from hapforge.io import text
 
 _HEADINGS = {
     "pos": "position",
@@ -113,13 +114,10 @@ def read_genetic_map(path: str | os.PathLike[str]) -> GeneticMap:
         if len(fields) != width:
             raise FormatError(path, f"{width} columns, as the first line has", str(len(fields)), where)
         contig = fields[columns["contig"]].removeprefix("chr") if "contig" in columns else ""
-        text = fields[columns["position"]]
-        if not (text.isascii() and text.isdigit()) or not 0 < (position := int(text)) < POSITION_LIMIT:
-            raise FormatError(path, "a position in base pairs, 1 or more", repr(text[:20]), where)
-        try:
-            cm = float(fields[columns["cm"]])
-        except ValueError:
-            cm = np.nan
+        found = fields[columns["position"]]
+        if not found.isdigit() or len(found) > 19 or not 0 < (position := int(found)) < POSITION_LIMIT:
+            raise FormatError(path, "a position in base pairs, 1 or more", repr(found[:20]), where)
+        cm = float(fields[columns["cm"]]) if text.NUMBER.fullmatch(fields[columns["cm"]]) else np.nan
         if not np.isfinite(cm):
             raise FormatError(path, "centimorgans", repr(fields[columns["cm"]][:20]), where)
         if contig != last and contig in contigs:
@@ -145,8 +143,13 @@ def _lines(path: str | os.PathLike[str]) -> list[str]:
             data = gzip.decompress(data)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise FormatError(path, "a whole gzip file", f"a cut or damaged one ({error})") from None
+    text.check_controls(path, data, 1)
+    if data and not data.endswith(b"\n"):
+        where = f"line {len(data.splitlines())}"
+        raise FormatError(path, "a last line that ends in a line feed", "none: the file is cut", where)
+    lines = text.without_returns(path, data.removesuffix(b"\n").split(b"\n"), 1) if data else []
     try:
-        return data.decode("ascii").splitlines()
+        return [line.decode("ascii") for line in lines]
     except UnicodeDecodeError:
         raise FormatError(path, f"a genetic map: {_LAYOUTS}", "other than ASCII text") from None
 

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from hapforge import _backend
 from hapforge.errors import FormatError
 from hapforge.haplotypes import UNKNOWN_ALLELE, HaplotypeMatrix, Samples, Sites, words_per_row
+from hapforge.io import text
 from hapforge.io.atomic import atomic_files
 from hapforge.io.selection import sample_ids_of
 
@@ -122,13 +123,20 @@ def _line_blocks(path: str | os.PathLike[str], advance: Advance) -> Iterator[tup
     for chunk in _chunks(path, advance):
         head, feed, rest = (rest + chunk).rpartition(b"\n")
         if feed:
-            lines = head.split(b"\n")
+            lines = _plain(path, head, number)
             yield number, lines
             number += len(lines)
     if rest.strip():
         if number == 1:  # of a single line, nothing tells whether it was cut
             raise FormatError(path, "a line that ends in a line feed", "none: the file is cut", "line 1")
-        yield number, [rest]
+        yield number, _plain(path, rest, number)
+
+
+def _plain(path: str | os.PathLike[str], data: bytes, number: int) -> list[bytes]:
+    """Lines of `data` from line `number` on; CR LF ends one as LF does."""
+    text.check_controls(path, data, number)
+    lines = data.split(b"\n")
+    return text.without_returns(path, lines, number) if b"\r" in data else lines
 
 
 def _chunks(path: str | os.PathLike[str], advance: Advance) -> Iterator[bytes]:
@@ -260,14 +268,14 @@ def read_legend(path: str | os.PathLike[str]) -> Sites:
     """
     data = Path(path).read_bytes()
     try:
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
+        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+        lines = [line.decode().split() for line in _plain(path, data.removesuffix(b"\n"), 1)]
     except _GZIP_ERRORS as error:
         raise FormatError(path, "a whole gzip file", f"a cut or damaged one ({error})") from None
     except UnicodeDecodeError:
         raise FormatError(path, "UTF-8 text", "other bytes") from None
-    lines = [line.split() for line in text.splitlines()]
-    if not lines or [name.lower() for name in lines[0][:4]] != ["id", "position", "a0", "a1"]:
-        found = repr(" ".join(lines[0])[:60]) if lines else "an empty file"
+    if [name.lower() for name in lines[0][:4]] != ["id", "position", "a0", "a1"]:
+        found = repr(" ".join(lines[0])[:60]) if data else "an empty file"
         raise FormatError(path, "a header 'id position a0 a1'", found, "line 1")
     contig, position = [], []
     for number, fields in enumerate(lines[1:], 2):

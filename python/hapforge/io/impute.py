@@ -397,6 +397,8 @@ def _label(path: str | os.PathLike[str], name: str, kind: str, texts: list[str])
             return np.array([{"0": False, "1": True}[value] for value in texts])
         if not any(missing) and all(re.fullmatch(r"-?\d{1,18}", value) for value in texts):
             return np.array([int(value) for value in texts], np.int64)
+        if "_" in "".join(texts):  # float() takes 1_0
+            raise ValueError(name)
         return np.array(
             [np.nan if gone else float(value) for value, gone in zip(texts, missing, strict=True)], np.float64
         )

@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import os
+import tokenize
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +49,20 @@ _KEYS = {
     "sha256",
     *_SITE_KEYS,
 }
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_NPY_ERRORS = (
+    ValueError,
+    TypeError,
+    KeyError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    tokenize.TokenError,
+)
+"""What reading a damaged .npy raises; its header is a Python literal."""
+_LAST_CHARACTER = 0x10FFFF
 _REVERSED = np.array([int(f"{k:08b}"[::-1], 2) for k in range(256)], np.uint8)
 
 
@@ -121,13 +137,33 @@ def _arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
 def _array(path: str | os.PathLike[str], data: bytes, name: str) -> Array:
     stream = io.BytesIO(data)
     try:
+        version = np.lib.format.read_magic(stream)
+        read_header = _HEADERS[version]
+        shape, _, dtype = read_header(stream)
+        size, left = math.prod(shape) * dtype.itemsize, len(data) - stream.tell()
+        if dtype.hasobject:
+            raise FormatError(path, "a NumPy array", "pickled objects, which are never loaded", name)
+        if min(shape, default=0) < 0 or size != left:  # seen before memory of the size that it names is asked for
+            raise FormatError(path, f"an array of {size} bytes, as its header says", f"{left}", name)
+        stream.seek(0)
         array = np.lib.format.read_array(stream, allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError, TypeError) as error:
-        found = "pickled objects, which are never loaded" if "pickle" in str(error) else "a damaged one"
-        raise FormatError(path, "a NumPy array", found, name) from None
-    if stream.read(1):
-        raise FormatError(path, "the end of the array", "more bytes", name)
-    return array
+        if dtype.kind == "U" and _has_no_text(array):
+            raise FormatError(path, "text of Unicode characters", "other numbers", name)
+        return array
+    except FormatError:
+        raise
+    except _NPY_ERRORS:
+        raise FormatError(path, "a NumPy array", "a damaged one", name) from None
+
+
+def _has_no_text(array: Array) -> bool:
+    """Whether some of its numbers stand for no character."""
+    codes = (
+        np.ascontiguousarray(array)
+        .reshape(-1)
+        .view(np.uint32 if array.dtype.isnative else array.dtype.byteorder + "u4")
+    )
+    return bool((codes > _LAST_CHARACTER).any() or ((codes >= 0xD800) & (codes < 0xE000)).any())
 
 
 def _plain(path: str | os.PathLike[str], arrays: dict[str, Array]) -> HaplotypeMatrix:

@@ -13,7 +13,7 @@ from hapforge.io import bgzf
 from hapforge.io.records import Policy, accepted_by
 
 Advance = Callable[[int], object]
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _MARK = b"\xef\xbb\xbf"
 _TEXT = bytes(byte for byte in range(256) if byte >= 32 or byte in b"\t\n\r")
 
@@ -41,9 +41,7 @@ def line_blocks(
             head, feed, rest = (rest + chunk).rpartition(b"\n")
             if not feed:
                 continue
-            if controls := head.translate(None, _TEXT):
-                at = number + empty + head[: head.index(controls[:1])].count(b"\n")
-                raise FormatError(path, "text", f"the control character {controls[:1]!r}", f"line {at}")
+            check_controls(path, head, number + empty)
             if number == 1 and not empty and head.startswith(_MARK):
                 _accept(path, policy, "a byte-order mark", 1)
                 head = head.removeprefix(_MARK)
@@ -69,6 +67,21 @@ def line_blocks(
         raise FormatError(path, "a last line that ends in a line feed", found, f"line {number + empty}")
     for k in range(empty):
         _accept(path, policy, "an empty line", number + k)
+
+
+def check_controls(path: str | os.PathLike[str], data: bytes, number: int) -> None:
+    """FormatError for a control character but tabs and line ends in `data`, which starts in line `number`."""
+    if controls := data.translate(None, _TEXT):
+        at = number + data[: data.index(controls[:1])].count(b"\n")
+        raise FormatError(path, "text", f"the control character {controls[:1]!r}", f"line {at}")
+
+
+def without_returns(path: str | os.PathLike[str], lines: list[bytes], number: int) -> list[bytes]:
+    """`lines` from line `number` on without the CR that may end them; FormatError for one inside of a line."""
+    lines = [line.removesuffix(b"\r") for line in lines]
+    if (k := next((k for k, line in enumerate(lines) if b"\r" in line), None)) is not None:
+        raise FormatError(path, "text", "a CR inside of a line", f"line {number + k}")
+    return lines
 
 
 def _zstd(path: str | os.PathLike[str]) -> Generator[bytes]:

@@ -56,6 +56,7 @@ Advance = Callable[[int], object]
 
 _COLUMNS = b"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT"
 _BASES = re.compile("[A-Za-z]+")
+_SPACE = re.compile(r"[\0- ]")
 _CALL = re.compile(rb"(\d{1,5}|\.)(?:([|/])(\d{1,5}|\.))?")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SECOND_HEADER = "a second header: two files one behind the other?"
@@ -249,17 +250,30 @@ def _bcf_header(path: str | os.PathLike[str], stream: _Stream) -> tuple[list[str
         raise FormatError(path, "##fileformat=VCFv4.x", "other header text", "header")
     contigs: dict[int, str] = {}
     keys: dict[str, int] = {"PASS": 0}
+    named, numbers = set[str](), {0}
     known = True
     for line in lines[:-1]:
         known = known and line != b"##hapforge_positions=unknown"
         if (found := re.match(rb"##(contig|FILTER|INFO|FORMAT)=<(?:.*?,)?ID=([^,>]+)", line)) is None:
             continue
         name = found[2].decode(errors="replace")
-        number = re.search(rb",IDX=(\d+)>\s*$", line)
+        stated = re.search(rb",IDX=(\d{1,9})>\s*$", line)
         if found[1] == b"contig":
-            contigs[int(number[1]) if number else len(contigs)] = name
+            number = int(stated[1]) if stated else len(contigs)
+            if number in contigs or name in named or "\ufffd" in name:
+                raise FormatError(
+                    path, "each contig and its number once", repr(line[:60].decode(errors="replace")), "header"
+                )
+            contigs[number] = name
+            named.add(name)
         elif name not in keys:
-            keys[name] = int(number[1]) if number else max(keys.values()) + 1
+            number = int(stated[1]) if stated else max(keys.values()) + 1
+            if number in numbers:
+                raise FormatError(
+                    path, "each key and its number once", repr(line[:60].decode(errors="replace")), "header"
+                )
+            keys[name] = number
+            numbers.add(number)
     names = _names(path, lines[-1], len(lines))
     if "GT" not in keys:
         raise FormatError(path, "genotypes (FORMAT GT)", "none declared", "header")
@@ -668,8 +682,9 @@ def _take_texts(
         columns.append(texts)
     block.id, block.ref, block.alt = columns
     slow = np.flatnonzero(~usual).tolist()
-    if not "".join(block.id).isascii():
-        slow += [j for j, name in enumerate(block.id) if not name.isascii()]
+    for column in columns:
+        if not "".join(column).isascii():
+            slow += [j for j, text in enumerate(column) if not text.isascii()]
     for j in slow:
         where = f"site {block.contig[j]}:{block.position[j]}"
         try:
@@ -687,8 +702,12 @@ def _take_texts(
     for j in [j for j, alt in enumerate(block.alt) if "," in alt]:
         if block.alt[j].count(",") + 2 != num_alleles[j]:
             raise FormatError(path, f"{num_alleles[j]} alleles", f"{block.alt[j][:40]!r} among them", block.where(j))
-    for j in [j for j, name in enumerate(block.id) if "\0" in name]:
-        raise FormatError(path, "text without NUL bytes", "one in the id", block.where(j))
+    for what, column in (("id", block.id), ("REF", block.ref), ("ALT", block.alt)):
+        if (odd := _SPACE.search("".join(column))) is not None:
+            j = next(j for j, text in enumerate(column) if odd[0] in text)
+            raise FormatError(
+                path, f"{what} without spaces and control characters", repr(column[j][:40]), block.where(j)
+            )
 
 
 def _text(data: bytes, at: int) -> tuple[str, int]:

@@ -70,6 +70,10 @@ _TOPS = ("call_genotype/.zarray", "call_genotype/zarr.json")
 _COMPRESSORS = ("blosc", "zstd", "zlib", "gzip", "lz4", "bz2", "lzma")
 _V2_FILTERS = ("vlen-utf8", "packbits", "delta", "crc32", "crc32c")
 _V3_CODECS = ("bytes", "vlen-utf8", "blosc", "zstd", "gzip", "crc32c")
+_V3_FIELDS = {
+    *("zarr_format", "node_type", "shape", "data_type", "chunk_grid", "chunk_key_encoding", "fill_value", "codecs"),
+    *("attributes", "storage_transformers", "dimension_names", "consolidated_metadata"),
+}
 _CODEC_ERRORS = (RuntimeError, ValueError, TypeError, OSError, EOFError, MemoryError, ArithmeticError, LookupError)
 
 
@@ -274,6 +278,7 @@ class _Array:
             or encoding["name"] not in ("default", "v2")
             or separator not in (".", "/")
             or document.get("storage_transformers")
+            or any(not _may_be_ignored(document[name]) for name in document.keys() - _V3_FIELDS)
             or not set(names) <= set(_V3_CODECS)
             or names[0] not in ("bytes", "vlen-utf8")
         ):
@@ -384,6 +389,11 @@ class _Array:
     def strings(self) -> Array:
         """All of an array of names."""
         return as_texts(self.folder, self.get((0, self.shape[0]))) if self.shape[0] else np.empty(0, _STR)
+
+
+def _may_be_ignored(field: Any) -> bool:
+    """Whether Zarr v3 lets a reader pass over a field that it does not know."""
+    return isinstance(field, dict) and field.get("must_understand") is False
 
 
 def _check_blosc(data: bytes, size: int | None) -> None:
