@@ -73,7 +73,7 @@ def pysam_calls(data, threads):
 
     def run():
         with pysam.VariantFile(data["path"]) as records:
-            return np.array([[call["GT"] for call in record.samples.values()] for record in records], np.int8)
+            return np.array([np.array([call["GT"] for call in record.samples.values()], np.int8) for record in records])
 
     return run, lambda calls: calls.reshape(len(calls), -1).T.astype(np.uint8)
 

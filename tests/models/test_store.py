@@ -10,6 +10,7 @@ import pytest
 
 import hapforge as hf
 from hapforge.errors import ChecksumError, FormatError
+from hapforge.io import atomic
 from hapforge.models import _store
 
 
@@ -224,3 +225,15 @@ def test_numbers_that_are_not_finite_are_refused() -> None:
     for bad in (np.nan, np.inf):
         with pytest.raises(ValueError, match="w: expected finite numbers"):
             _store.check_tensors({"w": np.array([1.0, bad])}, {"w": ((2,), np.float64)})
+
+
+def test_a_model_that_has_no_room_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replacing it, even: nothing goes before the disk is known to hold the new one."""
+    old = hf.models.Bernoulli().fit(hf.HaplotypeMatrix.from_dense(np.eye(4, 9, dtype=np.uint8)))
+    old.save(tmp_path / "model")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+    new = hf.models.Bernoulli().fit(hf.HaplotypeMatrix.from_dense(np.ones((4, 9), np.uint8)))
+    monkeypatch.setattr(atomic, "_free", lambda folder: 100)
+    with pytest.raises(OSError, match=r"expected room for .* or more in .*, found 100 bytes"):
+        new.save(tmp_path / "model", overwrite=True)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()} == before

@@ -416,6 +416,12 @@ def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Ad
     positions, where any is known, in one more, ``cM``, with NA for those that are not. HAPS has no place for them.
     Alleles that are not known are written as N and <ALT>. What the format has no place for is named in a warning.
 
+    The files are put in their places one after the other, as no system does it at once for several: the old .legend and
+    .sample go, the .hap or .haps is replaced, the new ones come (`hapforge.io.atomic.atomic_files`). A writer that is
+    killed there leaves a set that lacks files, never old ones beside new ones; the next `hapforge.read` or write of it
+    puts in place what is missing, other programs find no legend meanwhile. Sets that were mixed in another way, by
+    copying say, are noticed by their numbers of sites and persons only: the format has no checksums.
+
     Parameters
     ----------
     progress : called with numbers of sites written

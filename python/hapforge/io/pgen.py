@@ -330,6 +330,13 @@ def _check_contents(
 def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Advance | None = None) -> None:
     """Write .pgen, .pvar and .psam; calls are phased but those of persons that are not.
 
+    The files are put in their places one after the other, as no system does it at once for several: the old .pvar and
+    .psam go, the .pgen is replaced, the new ones come (`hapforge.io.atomic.atomic_files`). A writer that is killed
+    there leaves a set that lacks files, never old ones beside new ones; the next `hapforge.read` or write of it puts in
+    place what is missing, plink2 finds no .pvar meanwhile. Sets that were mixed in another way, by copying say, are
+    noticed by their numbers of sites and persons, and by sites of more than two alleles, only: a checksum in the .pvar
+    would be copied by plink2 into files that it changes.
+
     Parameters
     ----------
     progress : called with numbers of sites written

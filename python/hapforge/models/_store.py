@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hapforge.errors import ChecksumError, FormatError, MissingDependencyError
 from hapforge.haplotypes import Sites
-from hapforge.io.atomic import atomic_file, atomic_folder, explained, likely_error, sha256_file
+from hapforge.io.atomic import atomic_file, atomic_folder, check_room, explained, likely_error, sha256_file
 
 FORMAT, FORMAT_VERSION = "hapforge-model", 1
 DESCRIPTION, TENSORS = "model.json", "weights.safetensors"
@@ -49,8 +49,11 @@ def write_model(
     ------
     ValueError
         Something is there that is neither a model nor (without `overwrite`) a run of this model nor empty.
+    OSError
+        No room for it; what is there stays.
     """
     in_place = is_ours(folder)
+    check_room(folder, sum(array.nbytes for array in tensors.values()))  # before anything goes
     if overwrite:
         remove_run(folder)
     described = {"format": FORMAT, "format_version": FORMAT_VERSION, **description}
