@@ -10,6 +10,11 @@ import numpy as np
 import hapforge as hf
 
 NUM_SITES = (1, 2, 63, 64, 65, 130)
+MOST_MEMORY = """
+def most():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+"""
+# KiB that a process took; ru_maxrss is at least what its parent had when it started it
 _NAME = st.text("abcXYZ019-.éß", min_size=1, max_size=6)
 _BASES = st.text("ACGTacgtN", min_size=1, max_size=20)
 

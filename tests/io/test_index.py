@@ -56,7 +56,7 @@ def vcf_text() -> str:
         for _ in range(count):
             position += int(rng.integers(0, step))
             ref = "A" * int(rng.choice([1, 1, 1, 30]))  # reaches over the sites behind it
-            alt = str(rng.choice(["G", "C", "T", "G,C"]))
+            alt = "G,C" if rng.random() < 0.05 else str(rng.choice(["G", "C", "T"]))
             calls = [f"{a}|{b}" for a, b in rng.integers(0, 2 + ("," in alt), (NUM_PERSONS, 2))]
             if rng.random() < 0.02:
                 calls[3] = "0/1"
@@ -275,7 +275,7 @@ def test_an_index_of_the_file_before_it_changed(
             check_as_whole(path, changed, contig, start, end)
 
 
-@pytest.mark.parametrize("count", [25, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [25, pytest.param(500, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("name", "ending"), FORMS)
 def test_changed_indexes_change_nothing(
     folder: Path, whole: hf.HaplotypeMatrix, tmp_path: Path, name: str, ending: str, count: int
@@ -326,7 +326,7 @@ def test_rules_that_need_the_whole_file(folder: Path, tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_block_gzipped(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "x.vcf.gz"
-    path.write_bytes(gzip.compress((folder / "plain.vcf").read_bytes()))
+    path.write_bytes(gzip.compress((folder / "plain.vcf").read_bytes(), 1))
     shutil.copy(folder / ".tbi" / "indexed" / "x.vcf.gz.tbi", tmp_path)
     with pytest.warns(UserWarning, match="not used, as it names places behind the end"):
         assert hf.read(path, "chr2:1-300", policy=hf.io.Policy(POLICY)).num_sites > 10

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cohorts
 import numpy as np
 import pysam
 import pysam.bcftools
@@ -191,9 +192,7 @@ def test_memory_of_a_mask(tmp_path: Path) -> None:
     with bgzf.BgzfWriter(path) as sink:
         sink.write(bytes(data))
     code = (
-        "import re, sys, hapforge as hf\n"
-        "def most():\n"  # of this process: ru_maxrss would be that of its parent, too
-        "    return int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])\n"
+        f"import sys, hapforge as hf\n{cohorts.MOST_MEMORY}\n"
         "hf.read(sys.argv[2], policy=hf.io.Policy({'missing': 'mask'}))\n"
         "before, policy = most(), hf.io.Policy({'missing': 'mask'})\n"
         "hf.read(sys.argv[1], policy=policy)\n"
