@@ -7,7 +7,7 @@ Read are ``call_genotype``, ``call_genotype_phased`` (without it nothing is phas
 ``variant_contig``, ``contig_id``, ``variant_allele``, ``variant_id`` with its mask, and ``sample_id``, a chunk of
 genotypes at a time. What is odd goes by the rules of `hapforge.io.records`. A region reads only chunks with something
 of it, though all records' positions, to check their order. Memory is that of the packed result twice, and of a chunk of
-genotypes; of writing, that of a chunk of genotypes and of its compressed form.
+genotypes; of writing, less than that of a chunk of genotypes.
 
 A missing chunk is an error and never a fill value, with two exceptions, as bio2zarr leaves out chunks of zeros: those
 of ``variant_contig``, where ``region_index`` says that their records are of contig 0 or there is no other; and those of
@@ -63,7 +63,8 @@ _STR = np.dtypes.StringDType()
 _SITES = 1024  # of a chunk that is written; a multiple of 64
 _PERSONS = 10_000
 _AT_ONCE = 1 << 18  # calls that are turned to bits at once
-_COMPRESSED = 1 << 18  # bytes that are compressed at once: Blosc takes a multiple of it as memory
+_COMPRESSED = 1 << 19  # bytes of calls that are compressed at once
+_SHORT = 128  # bytes that Blosc does not compress if there are fewer
 _LARGEST = 1 << 31  # bytes of a chunk: no compressor of Zarr takes more
 _SUMS = "call_genotype/hapforge.sha256"
 _TOPS = ("call_genotype/.zarray", "call_genotype/zarr.json")
@@ -864,7 +865,7 @@ class _Target:
     ) -> None:
         """Write the metadata of an array; `more` are attributes."""
         text = dtype.kind == "T"
-        blosc = {"cname": "zstd", "clevel": 7, "blocksize": _COMPRESSED}
+        blosc = {"cname": "zstd", "clevel": 7, "blocksize": 0}
         if self.version == 2:
             self.put_json(
                 f"{name}/.zarray",
@@ -944,7 +945,7 @@ def _packed(values: Array) -> bytes:
 
     text = values.dtype.kind == "T"
     data: Any = text_bytes(values.reshape(-1).tolist()) if text else np.ascontiguousarray(values)
-    compressed: bytes = blosc.compress(data, b"zstd", 7, _shuffle(values.dtype), _COMPRESSED)
+    compressed: bytes = blosc.compress(data, b"zstd", 7, _shuffle(values.dtype))
     return compressed
 
 
@@ -1066,26 +1067,57 @@ def _put_calls(target: _Target, matrix: HaplotypeMatrix, advance: Advance) -> No
     target.describe("call_genotype", shape, (high, wide, 2), calls, dimensions)
     target.describe("call_genotype_mask", shape, (high, wide, 2), flag, dimensions)
     target.describe("call_genotype_phased", shape[:2], (high, wide), flag, "variants samples")
-    chunk = np.zeros((high, 2 * wide), np.uint8)  # the only one: all of them are made in its memory
-    no_mask = _packed(chunk.view(bool))
-    phase = chunk.reshape(-1)[: high * wide].view(bool).reshape(high, wide)
+    no_mask = _packed_calls(np.zeros((min(64, high - at), 2 * wide), np.uint8) for at in range(0, high, 64))
     for k, start in enumerate(range(0, num_sites, _SITES)):
-        count = min(_SITES, num_sites - start)
         for c, first in enumerate(range(0, num_persons, wide)):
-            rows = slice(2 * first, 2 * min(first + wide, num_persons))
-            width = rows.stop - rows.start
-            chunk[count:] = chunk[:, width:] = 0
-            for at in range(0, count, 64):
-                word = (start + at) // 64
-                words = np.ascontiguousarray(matrix.words[rows, word : word + 1])
-                few = min(64, count - at)
-                chunk[at : at + few, :width] = _backend.unpack(_backend.transpose(words, few), width)
-            target.put(target.key("call_genotype", (k, c, 0)), _packed(chunk.view(np.int8)))
+            persons = slice(first, min(first + wide, num_persons))
+            bands = _bands(matrix, start, high, persons, wide)
+            target.put(target.key("call_genotype", (k, c, 0)), _packed_calls(bands))
             target.put(target.key("call_genotype_mask", (k, c, 0)), no_mask)
-            phase[...] = False
-            phase[:count, : width // 2] = matrix.samples.phased[first : first + wide]
-            target.put(target.key("call_genotype_phased", (k, c)), _packed(phase))
-        advance(count)
+            phased = np.zeros((64, wide), np.uint8)
+            phased[:, : persons.stop - first] = matrix.samples.phased[persons]
+            bands = (phased[: high - at] for at in range(0, high, 64))
+            target.put(target.key("call_genotype_phased", (k, c)), _packed_calls(bands))
+        advance(min(_SITES, num_sites - start))
+
+
+def _bands(matrix: HaplotypeMatrix, start: int, high: int, persons: slice, wide: int) -> Iterator[Array]:
+    """uint8 (64, 2 `wide`), the calls of a chunk that starts at site `start`, 64 of its `high` rows at a time."""
+    rows = slice(2 * persons.start, 2 * persons.stop)
+    width = rows.stop - rows.start
+    for at in range(0, high, 64):
+        band = np.zeros((min(64, high - at), 2 * wide), np.uint8)
+        if (count := min(64, matrix.num_sites - start - at)) > 0:
+            word = (start + at) // 64
+            words = np.ascontiguousarray(matrix.words[rows, word : word + 1])
+            band[:count, :width] = _backend.unpack(_backend.transpose(words, count), width)
+        yield band
+
+
+def _packed_calls(bands: Iterable[Array]) -> bytes:
+    """The bytes of a chunk of calls, of 64 rows at a time (the last may be fewer), so that it is never whole in memory.
+
+    Each block of a Blosc chunk is compressed by itself: those of short chunks, of one block each, are put together
+    under one header (magic, flags and sizes; the offsets of the blocks; the blocks).
+    """
+    from numcodecs import blosc
+
+    blocks: list[bytes] = []
+    total, size, head = 0, 0, b""
+    for band in bands:
+        if band.shape[1] < _SHORT:
+            return _packed(np.concatenate([band, *bands]).view(np.int8))
+        rows = max(8, min(64, 1 << (_COMPRESSED // band.shape[1]).bit_length() - 1))
+        for at in range(0, len(band), rows):
+            piece = band[at : at + rows]
+            frame = blosc.compress(piece, b"zstd", 7, blosc.BITSHUFFLE, piece.nbytes)
+            head, size = head or frame[:4], size or piece.nbytes
+            if frame[:4] != head or frame[2] & 2:  # seven bits in eight are zero: it does not happen
+                raise RuntimeError("Blosc did not compress a block of calls")
+            blocks.append(frame[20:])
+            total += piece.nbytes
+    offsets = np.cumsum([16 + 4 * len(blocks), *map(len, blocks)]).astype("<u4")
+    return b"".join([head, struct.pack("<III", total, size, int(offsets[-1])), offsets[:-1].tobytes(), *blocks])
 
 
 def check(sites: Sites, path: str | os.PathLike[str]) -> None:
