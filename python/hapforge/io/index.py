@@ -31,7 +31,7 @@ from hapforge.errors import FormatError
 from hapforge.io import bgzf
 from hapforge.io.selection import Region
 
-__all__ = ["Index", "Unfit", "place_before", "read_index"]
+__all__ = ["Index", "Unfit", "candidates", "place_before", "read_index"]
 
 _LARGEST = 1 << 28  # bytes of an index, uncompressed
 _VCF = (2, 1, 2, 0, ord("#"))  # format, columns of contig, start and end, first byte of lines that are no records

@@ -97,7 +97,8 @@ def read(
         An index that does not fit, and is not used.
     """
     policy = Policy() if policy is None else policy
-    advance = _up_to(os.path.getsize(path), progress)
+    size = os.path.getsize(path)
+    advance = _up_to(size, progress)
     with contextlib.ExitStack() as stack:
 
         def chunks_from(place: int) -> Generator[bytes]:
@@ -124,7 +125,7 @@ def read(
             cohort.add(block)
             if place is not None and cohort.is_behind():
                 break
-    advance(os.path.getsize(path))
+    advance(size)
     return cohort.matrix()
 
 
