@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import operator
 import os
+import re
 import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from hapforge._streams import Stream
 UNKNOWN_ALLELE = "."
 POSITION_LIMIT = 1 << 62  # positions and distances between them stay below; the sum of two fits int64
 _STR = np.dtypes.StringDType()
+_CONTROL = re.compile("[\0-\x08\x0a-\x1f]")
 
 
 def _strings(values: Any, length: int, argument: str) -> NDArray[Any]:
@@ -501,7 +503,8 @@ class HaplotypeMatrix:
         Raises
         ------
         ValueError
-            A haplotype without a line in the file, an id on two lines, a line with another number of columns.
+            A haplotype without a line in the file, an id on two lines, a line with another number of columns, a last
+            line that does not end.
         """
         if isinstance(mapping_or_path, Mapping):
             new = dict(mapping_or_path)
@@ -601,15 +604,22 @@ def _labels_from_tsv(path: str | os.PathLike[str], samples: Samples) -> dict[str
     table: dict[str, list[str]] = {}
     try:
         with (gzip.open if packed else open)(where, "rt", encoding="utf-8-sig", newline="") as handle:
-            reader = csv.reader(handle, delimiter="\t", quoting=csv.QUOTE_NONE)
+            lines = list(handle)
+            if lines and not lines[-1].endswith("\n"):
+                found = "none: the file is cut"
+                raise FormatError(where, "a last line that ends in a line feed", found, f"line {len(lines)}")
+            reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
             header = next(reader, [])
-            if len(header) < 2:
+            if len(header) < 2 or _CONTROL.search("\t".join(header)):
                 raise FormatError(where, "a header of at least two tab-separated columns", f"{len(header)}", "line 1")
             if (again := _first_duplicate(np.array(header, dtype=_STR))) is not None:
                 raise FormatError(where, "each column name once", f"{again!r} twice", "line 1")
             for line in reader:
                 if len(line) != len(header):
                     raise FormatError(where, f"{len(header)} columns", f"{len(line)}", f"line {reader.line_num}")
+                if (odd := _CONTROL.search("\t".join(line))) is not None:
+                    found = f"the control character {odd[0]!r}"
+                    raise FormatError(where, "tab-separated text", found, f"line {reader.line_num}")
                 if line[0] in table:
                     raise FormatError(where, "each id once", f"{line[0]!r} again", f"line {reader.line_num}")
                 table[line[0]] = line[1:]

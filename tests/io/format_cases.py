@@ -215,6 +215,28 @@ def write_map(path: Path, rng: np.random.Generator) -> None:
     path.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
 
 
+def write_labels(path: Path, rng: np.random.Generator) -> None:
+    """A table of labels by sample id."""
+    rows = [f"P{i}\t{rng.choice(['GBR', 'YRI'])}\t{rng.integers(0, 90)}\n" for i in range(10)]
+    text = ("sample\tpopulation\tage\n" + "".join(rows)).encode()
+    path.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
+
+
+LABELLED = cohort(np.random.default_rng(1))
+
+
+def labels(path: Path, choices: Choices) -> Content:
+    """What hapforge reads of a table of labels."""
+    return {name: values.tolist() for name, values in LABELLED.with_labels(path).samples.labels.items()}
+
+
+def of_labels(path: Path, choices: Choices) -> Content:
+    """A table of labels, over those there are."""
+    samples = LABELLED.samples
+    before = {name: values.tolist() for name, values in samples.labels.items()}
+    return {**before, **cohorts.labels(path, samples.haplotype_id.tolist(), samples.sample_id.tolist())}
+
+
 @dataclass(frozen=True)
 class Case:
     """A kind of file.
@@ -279,6 +301,8 @@ CASES = {
     "vcz without sums": Case("x.vcz", write_vcz_without_sums, alone(cohorts.vcz), loose=is_metadata),
     "vcz of Zarr 3": Case("x.vcz", write_vcz_3, alone(cohorts.vcz), loose=is_metadata),
     "trees": Case("x.trees", write_trees, alone(cohorts.trees)),
+    "labels": Case("x.tsv", write_labels, of_labels, labels),
+    "labels.gz": Case("x.tsv.gz", write_labels, of_labels, labels),
     "map": Case("x.map", write_map, alone(cohorts.genetic_map), points),
     "map.gz": Case("x.map.gz", write_map, alone(cohorts.genetic_map), points),
 }

@@ -15,7 +15,7 @@ from hapforge.errors import FormatError
 
 FEW, MANY = 12, 400  # cuts of a file, beside those at the ends of its parts
 # Plain text without a number of lines anywhere: a cut right behind a line leaves a whole file.
-UNCOUNTED = (".vcf", ".haps", ".hapt", ".fasta", ".map")
+UNCOUNTED = (".vcf", ".haps", ".hapt", ".fasta", ".map", ".tsv")
 UNENDED = (".hapt", ".fasta")  # and here the last line may lack its line feed
 # Without these there are other names, but all sites and haplotypes.
 OPTIONAL = {"hap": ".sample", "hap.gz": ".sample", "haps": ".sample", "haps.gz": ".sample", "hapt": ".legend"}

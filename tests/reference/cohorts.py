@@ -62,6 +62,7 @@ def persons_of(haplotypes):
 def _text_lines(data):
     """Fields of lines; CR LF is taken, and a last line without line feed if it is not the only one."""
     need(not any(byte < 32 and byte not in b"\t\n\r" for byte in data), "control characters")
+    need(not data.startswith(b"\xef\xbb\xbf"), "byte-order mark")
     lines = data.decode().split("\n")
     lines = [line.removesuffix("\r") for line in lines]
     need(not any("\r" in line for line in lines), "CR")
@@ -172,6 +173,9 @@ def npz(path):
     members = zip_members(data)
     need(all(name.endswith(".npy") for name in members), "names")
     arrays = {name.removesuffix(".npy"): _array(part) for name, part in members.items()}
+    for value in arrays.values():
+        codes = np.frombuffer(value.tobytes(), value.dtype.byteorder + "u4") if value.dtype.kind == "U" else np.empty(0)
+        need(not ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any(), "characters")
     if "sha256" in arrays:
         digest = hashlib.sha256()
         for key in sorted(set(arrays) - {"sha256"}):
@@ -211,9 +215,6 @@ def npz(path):
     need(phased.shape == (len(set(samples)),) and phased.dtype == bool, "phased")
     labels = {key.removeprefix("label_"): value for key, value in arrays.items() if key not in NPZ | set(NPZ_SITES)}
     need(len(labels) + len((NPZ | set(NPZ_SITES)) & set(arrays)) == len(arrays), "a label twice")
-    for value in arrays.values():
-        codes = np.frombuffer(value.tobytes(), value.dtype.byteorder + "u4") if value.dtype.kind == "U" else np.empty(0)
-        need(not ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any(), "characters")
     need(all(value.shape == (n,) and value.dtype.kind in "biufU" for value in labels.values()), "labels")
     found = {"sites": sites, "samples": samples, "phased": phased.tolist(), "values": bits[:, :num_sites].T.tolist()}
     found["labels"] = {key: value.tolist() for key, value in labels.items()}
@@ -480,3 +481,20 @@ def genetic_map(path):
         last = contig
     need(points, "no point")
     return points
+
+
+def labels(path, haplotypes, samples):
+    """{name: value of each haplotype} of a table whose first column is haplotype or sample ids."""
+    data = content(path.read_bytes()).removeprefix(b"\xef\xbb\xbf")
+    need(data.endswith(b"\n") and not any(byte < 32 and byte not in b"\t\n\r" for byte in data), "text")
+    lines = [line.removesuffix("\r") for line in data.decode().split("\n")]
+    rows = [line.split("\t") for line in (lines[:-1] if not lines[-1] else lines)]
+    need(not any("\r" in line for line in lines) and all(map(any, rows)), "lines")
+    header, *rows = rows
+    need(len(header) > 1 and len(set(header)) == len(header), "header")
+    need(all(len(row) == len(header) for row in rows), "columns")
+    table = {row[0]: row[1:] for row in rows}
+    need(len(table) == len(rows), "an id twice")
+    found = [table.get(name, table.get(person)) for name, person in zip(haplotypes, samples, strict=True)]
+    need(None not in found, "nobody missing")
+    return {name: list(column) for name, column in zip(header[1:], zip(*found, strict=True), strict=True)}
