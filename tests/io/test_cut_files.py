@@ -35,7 +35,7 @@ def cuts(data: bytes, rng: np.random.Generator, count: int) -> list[int]:
     if len(data) <= count:
         return list(range(len(data)))
     some = rng.permutation(ends(data))[:count].tolist()
-    near = {at + step for at in some for step in (-1, 0, 1)} | {0, 1, 2, len(data) - 29, len(data) - 28, len(data) - 1}
+    near = {at + step for at in some for step in (-1, 0, 1)} | {0, len(data) - 29, len(data) - 28, len(data) - 1}
     return sorted(at for at in near | set(rng.integers(0, len(data), count).tolist()) if 0 <= at < len(data))
 
 
@@ -57,7 +57,7 @@ def wrongly_read(case: Case, name: str, folder: Path, count: int) -> Iterator[st
             return path.exists()
 
     places = sorted(place for place in path.parent.rglob("*") if place.is_file() and is_read(place))
-    count = max(2, 4 * count // len(places)) if path.is_dir() else count
+    count = max(1, count // 12) if path.is_dir() else count  # of each of many files
     for place in places:
         data = place.read_bytes()
         for at in cuts(data, rng, count):
@@ -76,7 +76,7 @@ def wrongly_read(case: Case, name: str, folder: Path, count: int) -> Iterator[st
 def check(name: str, folder: Path, count: int) -> None:
     said = in_a_child(lambda: wrongly_read(CASES[name], name, folder, count), folder / "report")
     assert [line for line in said if line] == []
-    assert len(said) > count
+    assert len(said) > FEW
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if not name.startswith("odd")])
