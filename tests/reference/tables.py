@@ -155,7 +155,8 @@ def _variants(place: Path) -> list[tuple[str, int, str, str, str]]:
     return sites
 
 
-def _persons(place: Path) -> list[str]:
+def _persons(place: Path) -> tuple[list[str], list[bool]]:
+    """(ids, who is a man)."""
     lines = _lines(place)
     names = {6: "FID IID PAT MAT SEX PHENO1", 5: "FID IID PAT MAT SEX"}.get(len(lines[0]), "").split()
     head = [k for k, fields in enumerate(lines) if fields[0].startswith("#")]
@@ -171,13 +172,24 @@ def _persons(place: Path) -> list[str]:
     ids = [fields[names.index("IID")] for fields in lines]
     if not ids or len(set(ids)) < len(ids) or "0" in ids:
         raise ValueError("ids")
-    return ids
+    at = names.index("SEX") if "SEX" in names else None
+    return ids, [at is not None and fields[at] in ("1", "M", "m") for fields in lines]
+
+
+def _check_ploidy(sites: list[tuple[str, int, str, str, str]], men: list[bool], values: list[list[int]]) -> None:
+    """ValueError for two like alleles of a man on X, or of anyone on Y or MT."""
+    for (contig, *_), row in zip(sites, values, strict=True):
+        name = re.sub("^chr", "", contig.lower())
+        for i, man in enumerate(men):
+            haploid = name in ("y", "24", "mt", "m", "26") or (man and name in ("x", "23"))
+            if haploid and row[2 * i] == row[2 * i + 1]:
+                raise ValueError("a haploid call")
 
 
 def bed(folder: Path, name: str) -> Cohort:
     """NAME.bed, NAME.bim and NAME.fam; a heterozygous call is 0 and 1."""
     sites = _variants(folder / f"{name}.bim")
-    ids = _persons(folder / f"{name}.fam")
+    ids, men = _persons(folder / f"{name}.fam")
     data = (folder / f"{name}.bed").read_bytes()
     width = -(-len(ids) // 4)
     if data[:3] != b"\x6c\x1b\x01" or len(data) != 3 + width * len(sites):
@@ -191,16 +203,18 @@ def bed(folder: Path, name: str) -> Cohort:
         if 1 in calls:
             raise ValueError("a missing call")
         values.append([allele for call in calls for allele in {0: (1, 1), 2: (0, 1), 3: (0, 0)}[call]])
+    _check_ploidy(sites, men, values)
     return sites, ids, values
 
 
 def plink2(folder: Path, name: str) -> Cohort:
     """NAME.pgen, NAME.pvar and NAME.psam."""
     sites = _variants(folder / f"{name}.pvar")
-    ids = _persons(folder / f"{name}.psam")
+    ids, men = _persons(folder / f"{name}.psam")
     values = []
     for calls, phased in pgen.records((folder / f"{name}.pgen").read_bytes(), [2] * len(sites), len(ids)):
         if not all(phased) or any(allele < 0 for call in calls for allele in call):
             raise ValueError("a call that is missing or not phased")
         values.append([allele for call in calls for allele in call])
+    _check_ploidy(sites, men, values)
     return sites, ids, values
