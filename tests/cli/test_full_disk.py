@@ -95,7 +95,8 @@ full_after(hf.models.RBM, "impute")
 found["impute"] = said("impute", disk / "run", some, "-o", disk / "i.hapz", "--dosages", disk / "i.tsv")
 room()
 full_after(evaluation, "evaluate")
-found["evaluate"] = said("evaluate", data, data, "--metrics", "allele_frequency", "-o", disk / "e")
+few = ["--metrics", "allele_frequency", "--controls", "real_half"]
+found["evaluate"] = said("evaluate", data, data, *few, "-o", disk / "e")
 room()
 report.write_text(json.dumps(found))
 """

