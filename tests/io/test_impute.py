@@ -232,6 +232,31 @@ def test_odd_calls_as_bcftools_writes_them(tmp_path: Path, kind: str) -> None:
         assert here.changes == there.changes
 
 
+@pytest.mark.parametrize("name", ["x.hap", "x.haps"])
+def test_men_with_one_value(tmp_path: Path, name: str) -> None:
+    """As if their second value were "-"; that takes the sex of all."""
+    (tmp_path / "x.legend").write_text("id position a0 a1\nX:5 5 A C\nX:7 7 A G\n")
+    front = ["X rs1 5 A C ", "X rs2 7 A G "] if name == "x.haps" else ["", ""]
+    sample = "sample population group sex\na p g M\nb p g F\nc p g M\nd p g F\n"
+    (tmp_path / "x.sample").write_text(sample)
+    made = []
+    for lines in (["0 - 1 0 1 - 0 1", "1 - 1 0 ? - 1 1"], ["0 1 0 1 0 1", "1 1 0 ? 1 1"]):
+        (tmp_path / name).write_text("".join(f"{a}{b}\n" for a, b in zip(front, lines, strict=True)))
+        with pytest.raises(FormatError, match=r"X:5: .* found '0' \(haploid\) for sample 'a'; --policy haploid="):
+            hf.read(tmp_path / name)
+        policy = io.Policy({"haploid": "double", "missing": "major"})
+        made.append((hf.read(tmp_path / name, policy=policy), policy.changes))
+    cohorts.assert_same(made[0][0], made[1][0])
+    assert made[0][1] == made[1][1] == {"haploid": {"calls": 3, "sites": 2}, "missing": {"alleles": 2, "sites": 1}}
+    assert made[0][0].to_dense().T.tolist() == [[0, 0, 1, 0, 1, 1, 0, 1], [1, 1, 1, 0, 1, 1, 1, 1]]
+    (tmp_path / name).write_text((tmp_path / name).read_text().replace("? 1 1", "? 1 1 1"))
+    with pytest.raises(FormatError, match="X:7: expected 6 values, one of each man and two of all others, found 7"):
+        hf.read(tmp_path / name, policy=policy)
+    (tmp_path / "x.sample").write_text(sample.replace("M", "F"))
+    with pytest.raises(FormatError, match=r"x\.sample: expected 3 persons, as .* has, found 4"):
+        hf.read(tmp_path / name, policy=policy)
+
+
 # -------------------------------------------------------------------------------------------------------- writing
 
 

@@ -9,6 +9,8 @@ the form ``contig:position`` or ``contig:position_a0_a1``, else it is taken as "
 Files of either kind go by either name (bcftools writes HAPS as ``.hap.gz``, plink2 HAP as ``.haps``): a first line of
 nothing but values is HAP, unless its name is ``.haps`` and no legend is beside.
 
+On X, men may have one value a line, where .sample has their sex (1 or M); theirs are haploid calls then.
+
 Other values: ``?`` and ``.`` are missing, ``-`` in the second place is what a haploid call has not, and a ``*`` behind
 the values of a person says that they are not phased (IMPUTE2, bcftools). `hapforge.io.records.Policy` has rules for
 them; without one they are refused.
@@ -42,7 +44,7 @@ from numpy.typing import NDArray
 from hapforge import _backend
 from hapforge.errors import FormatError
 from hapforge.haplotypes import HaplotypeMatrix, Sites, words_per_row
-from hapforge.io import bgzf, diploid, text
+from hapforge.io import bgzf, diploid, plink_tables, text
 from hapforge.io.atomic import atomic_files
 from hapforge.io.records import ABSENT, MISSING, Block, Cohort, Policy
 from hapforge.io.selection import Region
@@ -150,7 +152,8 @@ def read(
             raise ValueError(f"legend: expected none for a file that names its sites, found {os.fspath(legend)}")
         sites = None if columns else _Legend(path, legend, policy)
         num_calls = len(first[1][0].split()) - columns
-        ids, labels = _persons(path, num_calls, policy)
+        first_site = _haps_columns(path, first[0], first[1][:1])[0] if sites is None else sites.sites
+        ids, labels, single = _persons(path, num_calls, policy, first_site.contig[0].lower() in plink_tables.X)
         cohort = Cohort(path, ids, region=region, samples=samples, maf=maf, policy=policy)
         number, lines = first
         while True:
@@ -158,6 +161,10 @@ def read(
             kept = cohort.wanted(block)
             if len(kept) < len(lines):
                 block, tails = block.select(kept), [tails[j] for j in kept]
+            if single is not None:
+                for j, contig in enumerate(block.contig):
+                    if contig.lower() in plink_tables.X:
+                        tails[j] = _paired(path, block.where(j), tails[j], single)
             _take_calls(path, block, tails, len(ids))
             cohort.add(block)
             if (more := next(blocks, None)) is None:
@@ -317,17 +324,34 @@ def _call_row(
 # ---------------------------------------------------------------------------------------------------------- persons
 
 
-def _persons(path: str | os.PathLike[str], num_calls: int, policy: Policy) -> tuple[list[str], dict[str, NDArray[Any]]]:
-    """(sample ids, labels by person)."""
-    if num_calls < 2 or num_calls % 2:
-        raise FormatError(path, "two values of each person", f"{num_calls} values", "line 1")
+def _persons(
+    path: str | os.PathLike[str], num_calls: int, policy: Policy, is_x: bool
+) -> tuple[list[str], dict[str, NDArray[Any]], NDArray[np.bool_] | None]:
+    """(sample ids, labels by person, who is a man where men have one value in a line of X)."""
     place = text.only_one(path, _sample_files(path), "file of persons")
     if place is None:
-        return [f"sample{i}" for i in range(num_calls // 2)], {}
+        if num_calls < 2 or num_calls % 2:
+            raise FormatError(path, "two values of each person", f"{num_calls} values", "line 1")
+        return [f"sample{i}" for i in range(num_calls // 2)], {}, None
     ids, labels = read_samples(place, policy)
-    if len(ids) != num_calls // 2:
-        raise FormatError(place, f"{num_calls // 2} persons, as {os.fspath(path)} has", f"{len(ids)}")
-    return ids, labels
+    if num_calls == 2 * len(ids):
+        return ids, labels, None
+    men = np.isin(labels.get("sex", np.zeros(len(ids), int)).astype(str), ["1", "M", "m"])
+    if is_x and men.any() and num_calls == 2 * len(ids) - int(men.sum()):
+        return ids, labels, men
+    if num_calls < 2 or num_calls % 2:
+        raise FormatError(path, "two values of each person", f"{num_calls} values", "line 1")
+    raise FormatError(place, f"{num_calls // 2} persons, as {os.fspath(path)} has", f"{len(ids)}")
+
+
+def _paired(path: str | os.PathLike[str], where: str, tail: bytes, single: NDArray[np.bool_]) -> bytes:
+    """Values of a line with "-" behind those that stand alone."""
+    fields = tail.split()
+    wanted = 2 * len(single) - int(single.sum())
+    if len(fields) != wanted:
+        raise FormatError(path, f"{wanted} values, one of each man and two of all others", f"{len(fields)}", where)
+    values = iter(fields)
+    return b" ".join(b"%b %b" % (next(values), b"-" if alone else next(values)) for alone in single.tolist())
 
 
 def read_samples(path: str | os.PathLike[str], policy: Policy) -> tuple[list[str], dict[str, NDArray[Any]]]:

@@ -49,7 +49,9 @@ _NO_VALUE = {
     "SEX": {"0", "NA", "-9"},
     "PHENO1": {"0", "-9", "NA"},
 }
-_OF_MEN, _OF_ALL = {"x", "23"}, {"y", "24", "mt", "m", "26"}  # contigs on which they are haploid
+_OF_ALL = {"y", "24", "mt", "m", "26"}  # contigs, without chr, of which all persons have one
+X = {"x", "chrx", "23", "chr23"}
+"""Names of the contig of which men have one, but for upper and lower case."""
 _NO_CATEGORY = re.compile(r"[+-]?\.?\d.*|(?i:na|nan|none)")
 
 
@@ -133,9 +135,9 @@ def read_persons(path: str | os.PathLike[str], policy: Policy) -> tuple[list[str
 
 def mark_haploid(block: Block, labels: dict[str, NDArray[Any]], num_persons: int) -> None:
     """Make calls of `block` haploid that PLINK takes for that (see the module); `labels` are those of all persons."""
-    names = [contig.lower().removeprefix("chr") for contig in block.contig]
+    names = [contig.lower() for contig in block.contig]
     men = np.isin(labels.get("sex", np.zeros(num_persons, "U1")), ["1", "M", "m"])
-    rows = [j for j, name in enumerate(names) if name in _OF_ALL or (name in _OF_MEN and men.any())]
+    rows = [j for j, name in enumerate(names) if name.removeprefix("chr") in _OF_ALL or (name in X and men.any())]
     if not rows:
         return
     odd = np.union1d(block.odd, rows)
@@ -146,7 +148,7 @@ def mark_haploid(block: Block, labels: dict[str, NDArray[Any]], num_persons: int
         before = np.searchsorted(odd, block.odd)
         alleles[before], phased[before] = block.alleles, block.phased
     for k in np.searchsorted(odd, rows).tolist():
-        who = men if names[int(odd[k])] in _OF_MEN else np.ones(num_persons, bool)
+        who = men if names[int(odd[k])] in X else np.ones(num_persons, bool)
         haploid = who & (alleles[k, :, 0] == alleles[k, :, 1])
         alleles[k, haploid, 1] = ABSENT
         phased[k, haploid] = True
