@@ -35,7 +35,7 @@ def said_by(case: Case, path: Path, choices: Choices) -> tuple[Content | None, s
 def expected_of(case: Case, path: Path, choices: Choices) -> Content | None:
     try:
         return case.reference(path, choices)
-    except (ValueError, KeyError, IndexError, TypeError, RuntimeError):
+    except (ValueError, KeyError, IndexError, TypeError, RuntimeError, SystemError):
         return None
 
 

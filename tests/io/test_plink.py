@@ -409,3 +409,14 @@ def test_without_pgenlib(small_cohort: hf.HaplotypeMatrix, tmp_path: Path, monke
             MissingDependencyError, match=r"needs Pgenlib, which is not installed: pip install 'hapforge"
         ):
             call()
+
+
+@pytest.mark.parametrize("size", [1 << 62, 1 << 63])
+def test_a_pvar_that_states_a_huge_size(small_cohort: hf.HaplotypeMatrix, tmp_path: Path, size: int) -> None:
+    """No error of the library's own, and no memory of that size."""
+    hf.write(small_cohort, tmp_path / "x.pgen")
+    (tmp_path / "x.pvar").unlink()
+    frame = b"\x28\xb5\x2f\xfd\xe0" + size.to_bytes(8, "little") + b"\x01\x00\x00"
+    (tmp_path / "x.pvar.zst").write_bytes(frame)
+    with pytest.raises(FormatError, match=r"x\.pvar\.zst: expected a whole Zstandard file, found a cut or damaged one"):
+        hf.read(tmp_path / "x.pgen")

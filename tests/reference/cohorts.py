@@ -402,7 +402,7 @@ def trees(path):
     try:
         tables = tskit.load(path).dump_tables()
         tables.sort()
-    except (tskit.FileFormatError, tskit.LibraryError, OSError, EOFError, KeyError, TypeError) as error:
+    except (tskit.exceptions.TskitException, tskit.FileFormatError, OSError, EOFError, KeyError, TypeError) as error:
         raise ValueError(str(error)) from None
     nodes = [k for k, node in enumerate(tables.nodes) if node.flags & tskit.NODE_IS_SAMPLE]
     owner = [tables.nodes[k].individual for k in nodes]

@@ -94,8 +94,9 @@ def _zstd(path: str | os.PathLike[str]) -> Generator[bytes]:
         raise FormatError(path, "a Zstandard file", repr(data[:4]), "byte 0")
     try:
         yield bytes(decompress(data))
-    except RuntimeError as error:
-        raise FormatError(path, "a whole Zstandard file", f"a cut or damaged one ({error})") from None
+    except (RuntimeError, SystemError, MemoryError) as error:  # the last two of a size that it states and has not
+        found = f"a cut or damaged one ({str(error) or type(error).__name__})"
+        raise FormatError(path, "a whole Zstandard file", found) from None
 
 
 def _accept(path: str | os.PathLike[str], policy: Policy, what: str, number: int) -> None:

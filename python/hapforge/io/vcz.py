@@ -75,7 +75,17 @@ _V3_FIELDS = {
     *("zarr_format", "node_type", "shape", "data_type", "chunk_grid", "chunk_key_encoding", "fill_value", "codecs"),
     *("attributes", "storage_transformers", "dimension_names", "consolidated_metadata"),
 }
-_CODEC_ERRORS = (RuntimeError, ValueError, TypeError, OSError, EOFError, MemoryError, ArithmeticError, LookupError)
+_CODEC_ERRORS = (
+    RuntimeError,
+    SystemError,
+    ValueError,
+    TypeError,
+    OSError,
+    EOFError,
+    MemoryError,
+    ArithmeticError,
+    LookupError,
+)
 
 
 # ------------------------------------------------------------------------------------------------- a folder or a zip
