@@ -22,7 +22,7 @@ from typing import TypeVar
 
 import google_crc32c
 import numpy as np
-from numcodecs import blosc
+from numcodecs import blosc, zstd
 
 from hapforge.io.bgzf import EOF_BLOCK
 
@@ -270,6 +270,8 @@ def _packing(data: bytes) -> tuple[Members, Callable[[Members], bytes]] | None:
         return [("", gzip.decompress(data))], lambda members: gzip.compress(members[0][1], 1, mtime=0)
     if data[:2] == b"PK":
         return _unzipped(data), zipped
+    if data[:4] == b"\x28\xb5\x2f\xfd":
+        return [("", bytes(zstd.decompress(data)))], lambda members: bytes(zstd.compress(members[0][1]))
     if data[:3] == b"BCF":
         return _bcf_parts(data), _bcf
     if _is_blosc(data):

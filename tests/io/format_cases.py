@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from damage import bgzf
+from numcodecs import zstd
 from test_odd_vcf import as_bcf, random_vcf
 
 import hapforge as hf
@@ -154,6 +155,14 @@ def write_bed(path: Path, rng: np.random.Generator) -> None:
     path.with_suffix(".fam").write_text("".join(f"0\tP{i}\t0\t0\t0\t-9\n" for i in range(10)))
 
 
+def write_packed_pvar(path: Path, rng: np.random.Generator) -> None:
+    """PGEN with a packed .pvar."""
+    write(path, rng)
+    plain = path.with_suffix(".pvar")
+    path.with_suffix(".pvar.zst").write_bytes(zstd.compress(plain.read_bytes()))
+    plain.unlink()
+
+
 def write_fasta(path: Path, rng: np.random.Generator) -> None:
     """Aligned sequences."""
     states = rng.integers(0, 5, (6, 70))
@@ -283,6 +292,7 @@ CASES = {
     "haps.gz": Case("x.haps.gz", write_bgzf, of_tables(tables.haps)),
     "bed": Case("x.bed", write_bed, of_tables(tables.bed)),
     "pgen": Case("x.pgen", write, of_tables(tables.plink2)),
+    "pgen with .pvar.zst": Case("x.pgen", write_packed_pvar, of_tables(tables.plink2)),
     # As of a zip; zipfile takes comments and fields that hapforge refuses.
     "npz": Case("x.npz", write, alone(cohorts.npz), loose=lambda place: True),
     "npz without a sum": Case("x.npz", write_npz_without_sum, alone(cohorts.npz), loose=lambda place: True),

@@ -1,12 +1,16 @@
-"""What gzip and block gzip files hold, member by member; a ValueError for whatever is not whole."""
+"""What gzip, block gzip and Zstandard files hold; an error for whatever is not whole."""
 
 import zlib
+
+import numcodecs.zstd
 
 EOF_BLOCK = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 
 def content(data):
     """The bytes of a file, packed or not; zeros behind the last gzip member are passed over, as gzip does."""
+    if data[:4] == b"\x28\xb5\x2f\xfd":
+        return bytes(numcodecs.zstd.decompress(data))
     if data[:2] != b"\x1f\x8b":
         return data
     if data[:4] == b"\x1f\x8b\x08\x04" and data[12:16] == b"BC\x02\0":

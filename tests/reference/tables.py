@@ -17,8 +17,11 @@ Cohort = tuple[list[tuple[str, int, str, str, str]], list[str], list[list[int]]]
 
 
 def _lines(place: Path) -> list[list[str]]:
-    """Fields of every line of a file, or of it with .gz behind its name; spaces and tabs part them."""
-    data = containers.content((place if place.exists() else Path(f"{place}.gz")).read_bytes())
+    """Fields of every line of a file, or of it with .gz or .zst behind its name; spaces and tabs part them."""
+    found = next((p for end in ("", ".gz", ".zst") if (p := Path(f"{place}{end}")).exists()), place)
+    if (packed := found.read_bytes())[:4] != b"\x28\xb5\x2f\xfd" and found.suffix == ".zst":
+        raise ValueError("not packed")
+    data = containers.content(packed)
     if not data.endswith(b"\n") or data.startswith(b"\xef\xbb\xbf") or any(b < 32 and b not in b"\t\n" for b in data):
         raise ValueError("no plain text of whole lines")
     lines = [[field for field in re.split("[ \t]+", line) if field] for line in data.decode()[:-1].split("\n")]
