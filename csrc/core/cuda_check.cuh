@@ -1,5 +1,4 @@
-// Every CUDA call goes through check(), every launch is preceded by a DeviceGuard and followed by
-// check_launch().
+// Every CUDA call goes through check(), every kernel through launch().
 #pragma once
 
 #include <cuda_runtime.h>
@@ -16,7 +15,27 @@ inline void check(cudaError_t status, const char* call) {
   throw std::runtime_error(std::string(call) + ": " + cudaGetErrorString(status));
 }
 
-inline void check_launch(const char* kernel) { check(cudaGetLastError(), kernel); }
+// body() in every thread of the grid, on the default stream of the current device. A body is a
+// plain struct of its arguments, whose operator() is __device__.
+#if defined(HAPFORGE_EMULATED)
+template <int kThreads, class Body>
+void launch(const char*, dim3 grid, const Body& body) {
+  emulation::launch(grid, dim3(kThreads), body);
+}
+#else
+template <int kThreads, class Body>
+__global__ void __launch_bounds__(kThreads) run(const Body body) {
+  body();
+}
+
+template <int kThreads, class Body>
+void launch(const char* kernel, dim3 grid, const Body& body) {
+  // clang-format off
+  run<kThreads><<<grid, kThreads>>>(body);
+  // clang-format on
+  check(cudaGetLastError(), kernel);
+}
+#endif
 
 // Makes `device` current and the previous one again at the end of the scope.
 class DeviceGuard {

@@ -34,7 +34,7 @@ _Found = TypeVar("_Found")
 BACKENDS = ("avx512", "avx2", "neon", "scalar", "cuda")
 """Every backend name there is, on any machine."""
 
-_CUDA_KERNELS = frozenset({"allele_counts"})
+_CUDA_KERNELS = frozenset({"allele_counts", "nearest_neighbours"})
 _PACK_BLOCK_BYTES = 64 << 20
 _MAX_THREADS = 4096
 

@@ -1,15 +1,11 @@
-// Every kernel on every backend of this CPU against the scalar code, and the CUDA bodies under
-// emulation. Needs no Python, so it runs for another architecture under qemu (.ci/neon).
+// Every kernel on every backend of this CPU against the scalar code. Needs no Python, so it runs for
+// another architecture under qemu (.ci/neon).
 //
 // Prints what it ran and one digest over the scalar results, floating point included: the digest is
 // the same on every architecture. Exits with 1 at a difference.
 #include <cstdio>
 #include <cstring>
 #include <vector>
-
-#include "emulation.h"
-// The emulation first: what follows is CUDA source.
-#include "kernels/allele_counts/cuda.cuh"
 
 #include "core/philox.h"
 #include "core/thread_pool.h"
@@ -245,22 +241,6 @@ Bytes run_sketches(const popcount_tile::Kernels& kernels, Shape s) {
   return out;
 }
 
-Bytes run_emulated_counts(Shape s) {
-  const Packed p = reference_pack(random_dense(s), s.rows, s.sites);
-  const std::size_t halves_per_row = 2 * p.view.words_per_row;
-  std::vector<std::uint32_t> halves(2 * p.words.size());
-  std::memcpy(halves.data(), p.words.data(), p.words.size() * sizeof(std::uint64_t));
-  std::vector<unsigned> sums(halves_per_row * 32);
-  const auto blocks = static_cast<unsigned>((halves_per_row + 31) / 32);
-  emulate_launch({blocks, 3, 1}, {32, 1, 1}, [&] {
-    allele_counts::count_sites(halves.data(), s.rows, halves_per_row, sums.data());
-  });
-  Bytes out;
-  append(out, std::vector<std::int64_t>(sums.begin(),
-                                        sums.begin() + static_cast<std::ptrdiff_t>(s.sites)));
-  return out;
-}
-
 // Chains of a machine with as many visible units as the shape has sites; weights whose window sums
 // pass int16 here and there, so that windows of all lengths and split weights run.
 Bytes run_gibbs(const gibbs::Kernels& kernels, Shape s) {
@@ -405,11 +385,6 @@ int main() {
   check("gibbs", gibbs::implementations(), run_gibbs);
   check("three_point", three_point::implementations(), run_three_point);
   check("kmers", kmers::implementations(), run_kmers);
-  std::printf("allele_counts: cuda, emulated\n");
-  for (const Shape s : kShapes) {
-    const auto& scalar = find_backend(allele_counts::implementations(), "scalar");
-    compare("allele_counts", "emulated cuda", s, run_emulated_counts(s), run_counts(scalar, s));
-  }
   std::printf("digest: %016llx\n", static_cast<unsigned long long>(digest));
   return failed ? 1 : 0;
 }

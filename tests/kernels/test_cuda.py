@@ -1,4 +1,4 @@
-"""The CUDA module where there is one, its absence where there is not. Kernel bodies run in selfcheck.cpp, emulated."""
+"""The CUDA module where there is one, its absence where there is not. Emulated on the CPU by .ci/sanitize."""
 
 import importlib.util
 import subprocess

@@ -19,6 +19,7 @@ from reference import nearest_neighbours as reference
 
 BACKENDS = available_backends("nearest_neighbours")
 every_backend = pytest.mark.parametrize("backend", BACKENDS)
+every_pruning_backend = pytest.mark.parametrize("backend", core.available_backends("nearest_neighbours"))
 
 
 def check(found, expected):
@@ -128,7 +129,7 @@ def pruned(a, b, k, backend, threads):
     return [Neighbours(*found) for found in lists]
 
 
-@every_backend
+@every_pruning_backend
 @given(dense=dense_matrices(min_rows=4, max_rows=40, max_sites=70), data=st.data())
 def test_pruned_properties(backend, dense, data):
     """Few sites: many identical rows and ties."""
@@ -140,7 +141,7 @@ def test_pruned_properties(backend, dense, data):
         check(lists, reference.nearest_neighbours(x, y, k, x is y))
 
 
-@every_backend
+@every_pruning_backend
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("k", [1, 5, 64])
 @pytest.mark.parametrize(("segments", "flips"), [(1, 0.0), (2, 0.002), (40, 0.02), (40, 0.5)])

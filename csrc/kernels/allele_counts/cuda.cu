@@ -10,14 +10,8 @@
 namespace hapforge::allele_counts {
 namespace {
 
-constexpr unsigned kThreads = 128;
 constexpr std::size_t kRowsPerSlice = 1020;  // four flushes: long enough to pay for the atomics
 constexpr std::size_t kMostSlices = 65535;   // of gridDim.y
-
-__global__ void count_kernel(const std::uint32_t* halves, std::size_t num_rows,
-                             std::size_t halves_per_row, unsigned* counts) {
-  count_sites(halves, num_rows, halves_per_row, counts);
-}
 
 }  // namespace
 
@@ -25,10 +19,6 @@ void count_cuda(const BitMatrixView& m, std::int64_t* out) {
   std::fill(out, out + m.num_sites, 0);
   const std::size_t num_words = m.num_rows * m.words_per_row;
   if (num_words == 0) return;
-  int device = 0;
-  cuda::check(cudaGetDevice(&device), "cudaGetDevice");
-  const cuda::DeviceGuard guard(device);
-
   const std::size_t halves_per_row = 2 * m.words_per_row;
   const std::size_t num_counts = halves_per_row * kHalfBits;
   const cuda::Buffer<std::uint64_t> words(num_words);
@@ -39,11 +29,13 @@ void count_cuda(const BitMatrixView& m, std::int64_t* out) {
   cuda::check(cudaMemset(counts.data(), 0, num_counts * sizeof(unsigned)), "cudaMemset");
 
   const std::size_t slices = (m.num_rows + kRowsPerSlice - 1) / kRowsPerSlice;
-  const dim3 grid(static_cast<unsigned>((halves_per_row + kThreads - 1) / kThreads),
-                  static_cast<unsigned>(std::min(slices, kMostSlices)));
-  count_kernel<<<grid, kThreads>>>(reinterpret_cast<const std::uint32_t*>(words.data()), m.num_rows,
-                                   halves_per_row, counts.data());
-  cuda::check_launch("count_kernel");
+  const dim3 grid(
+      static_cast<unsigned>((halves_per_row + CountSites::kThreads - 1) / CountSites::kThreads),
+      static_cast<unsigned>(std::min(slices, kMostSlices)));
+  cuda::launch<CountSites::kThreads>(
+      "CountSites", grid,
+      CountSites{reinterpret_cast<const std::uint32_t*>(words.data()), m.num_rows, halves_per_row,
+                 counts.data()});
 
   std::vector<unsigned> host(num_counts);
   cuda::check(

@@ -1,11 +1,12 @@
-// allele_counts on the device: the body of the kernel, shared by nvcc and by the CPU emulation that
-// tests it without a GPU (tests/kernels/emulation.h).
+// allele_counts on the device.
 //
 // A thread owns one 32-bit half of a word column, so neighbouring threads read neighbouring memory,
 // and one slice of the rows. Counters are bit-sliced: plane[p] holds bit p of 32 counts, and a row
 // is added by a ripple of half adders. 255 rows fit eight planes; then the planes are unpacked into
 // 32 sums in registers, which are added to the result at the end.
 #pragma once
+
+#include <cuda_runtime.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -19,33 +20,40 @@ inline constexpr int kHalfBits = 32;
 // halves: the packed words as num_rows x halves_per_row 32-bit halves (little endian). counts: 32
 // per half, zero at the start. Rows are cut into gridDim.y slices. Sums are uint32: fewer than 2^32
 // rows.
-__device__ inline void count_sites(const std::uint32_t* halves, std::size_t num_rows,
-                                   std::size_t halves_per_row, unsigned* counts) {
-  const std::size_t half = std::size_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  if (half >= halves_per_row) return;
-  const std::size_t slice = (num_rows + gridDim.y - 1) / gridDim.y;
-  const std::size_t first = blockIdx.y * slice;
-  const std::size_t end = first + slice < num_rows ? first + slice : num_rows;
+struct CountSites {
+  static constexpr int kThreads = 128;
 
-  unsigned sums[kHalfBits] = {};
-  for (std::size_t begin = first; begin < end; begin += kRowsPerFlush) {
-    const std::size_t stop = begin + kRowsPerFlush < end ? begin + kRowsPerFlush : end;
-    std::uint32_t plane[kPlanes] = {};
-    for (std::size_t row = begin; row < stop; ++row) {
-      std::uint32_t carry = halves[row * halves_per_row + half];
-      for (int p = 0; p < kPlanes; ++p) {
-        const std::uint32_t sum = plane[p] ^ carry;
-        carry &= plane[p];
-        plane[p] = sum;
+  const std::uint32_t* halves;
+  std::size_t num_rows, halves_per_row;
+  unsigned* counts;
+
+  __device__ void operator()() const {
+    const std::size_t half = std::size_t{blockIdx.x} * blockDim.x + threadIdx.x;
+    if (half >= halves_per_row) return;
+    const std::size_t slice = (num_rows + gridDim.y - 1) / gridDim.y;
+    const std::size_t first = blockIdx.y * slice;
+    const std::size_t end = first + slice < num_rows ? first + slice : num_rows;
+
+    unsigned sums[kHalfBits] = {};
+    for (std::size_t begin = first; begin < end; begin += kRowsPerFlush) {
+      const std::size_t stop = begin + kRowsPerFlush < end ? begin + kRowsPerFlush : end;
+      std::uint32_t plane[kPlanes] = {};
+      for (std::size_t row = begin; row < stop; ++row) {
+        std::uint32_t carry = halves[row * halves_per_row + half];
+        for (int p = 0; p < kPlanes; ++p) {
+          const std::uint32_t sum = plane[p] ^ carry;
+          carry &= plane[p];
+          plane[p] = sum;
+        }
+      }
+      for (int bit = 0; bit < kHalfBits; ++bit) {
+        for (int p = 0; p < kPlanes; ++p) sums[bit] += (plane[p] >> bit & 1U) << p;
       }
     }
     for (int bit = 0; bit < kHalfBits; ++bit) {
-      for (int p = 0; p < kPlanes; ++p) sums[bit] += (plane[p] >> bit & 1U) << p;
+      if (sums[bit] != 0) atomicAdd(counts + half * kHalfBits + bit, sums[bit]);
     }
   }
-  for (int bit = 0; bit < kHalfBits; ++bit) {
-    if (sums[bit] != 0) atomicAdd(counts + half * kHalfBits + bit, sums[bit]);
-  }
-}
+};
 
 }  // namespace hapforge::allele_counts

@@ -10,23 +10,10 @@
 #include <cstdint>
 
 #include "core/bit_matrix_view.h"
+#include "kernels/nearest_neighbours/lists.h"
 #include "kernels/sketch/kernel.h"
 
 namespace hapforge::nearest_neighbours {
-
-// The k nearest of each row, C order: rows x k. Fewer than 2^32 candidates, at least k of them.
-// k = 0: not wanted.
-struct Lists {
-  std::size_t k = 0;
-  std::int64_t* index = nullptr;
-  std::uint32_t* distance = nullptr;
-};
-
-// First letter: the set of the query, second: of its neighbours. No row is its own neighbour in aa
-// and bb.
-struct JointLists {
-  Lists aa, ab, ba, bb;
-};
 
 // Whether `joint` prunes.
 bool prunes(const BitMatrixView& a, const BitMatrixView& b, const JointLists& out) noexcept;

@@ -73,7 +73,8 @@ def nearest_neighbours(
         Whether target i is no candidate for query i. The default is True without `targets` and False with them; True
         with `targets` needs as many targets as queries.
     backend : str
-        "auto", or one of ``available_backends("nearest_neighbours")``. Never changes the result.
+        "auto", or one of ``available_backends("nearest_neighbours")``; "cuda" copies the rows to the current device
+        and passes over all pairs once for each of the k neighbours. Never changes the result.
     threads : int, optional
         Default: `hapforge`'s thread budget. Never changes the result.
 
@@ -110,16 +111,11 @@ def nearest_neighbours(
             f"exclude_self: expected as many targets as queries, found {num_targets} targets, {num_queries} queries"
         )
     k = _checked_k(k, max(0, num_targets - exclude_self))
-    index, distance = _backend.core.nearest_neighbours(
-        a.words,
-        b.words,
-        a.num_sites,
-        k,
-        bool(exclude_self),
-        _backend.resolve("nearest_neighbours", backend),
-        _backend.get_threads(threads),
-    )
-    return Neighbours(index, distance)
+    args = (a.words, b.words, a.num_sites, k, bool(exclude_self))
+    backend = _backend.resolve("nearest_neighbours", backend)
+    if backend == "cuda":
+        return Neighbours(*_backend.cuda().nearest_neighbours(*args))
+    return Neighbours(*_backend.core.nearest_neighbours(*args, backend, _backend.get_threads(threads)))
 
 
 def mutual_nearest_neighbours(
@@ -205,9 +201,11 @@ def joint_nearest_neighbours(
 
 def _joint(a: Packed, b: Packed, k: int, *, within: bool, backend: str, threads: int | None) -> list[Neighbours]:
     backend = _backend.resolve("nearest_neighbours", backend)
-    found = _backend.core.joint_nearest_neighbours(
-        a.words, b.words, a.num_sites, k, within, None, backend, _backend.get_threads(threads)
-    )
+    args = (a.words, b.words, a.num_sites, k, within)
+    if backend == "cuda":
+        found = _backend.cuda().joint_nearest_neighbours(*args)
+    else:
+        found = _backend.core.joint_nearest_neighbours(*args, None, backend, _backend.get_threads(threads))
     return [Neighbours(*lists) for lists in found]
 
 
