@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "bindings/arrays.h"
+#include "bindings/joint_counts_arguments.h"
 #include "bindings/register.h"
 #include "kernels/joint_counts/kernel.h"
 
@@ -44,69 +45,17 @@ Array<std::int64_t> bind_joint_counts_of_pairs(const Array<std::uint64_t>& sites
   return n11;
 }
 
-Statistic statistic_of(const std::string& name) {
-  if (name == "r2") return Statistic::r2;
-  if (name == "r") return Statistic::r;
-  if (name == "D") return Statistic::d;
-  if (name == "D_prime") return Statistic::d_prime;
-  throw py::value_error("statistic: expected r2, r, D or D_prime, found '" + name + "'");
-}
-
 Array<float> bind_ld_matrix(const Array<std::uint64_t>& words, std::size_t num_sites,
                             const std::string& statistic, const std::string& backend,
                             std::size_t threads) {
   const BitMatrixView view = view_of(words, num_sites, "words");
   const auto& kernels = find_backend(joint_counts::implementations(), backend);
-  const Statistic which = statistic_of(statistic);
+  const Statistic which = joint_counts::statistic_of(statistic);
   auto values = empty<float>(num_sites, num_sites);
   float* out = values.mutable_data();
   const py::gil_scoped_release unlocked;
   joint_counts::ld_matrix(panels_of(view, backend, threads), which, out, kernels, threads);
   return values;
-}
-
-// The order that ld_decay relies on; without it a bin would be no run of adjacent sites.
-void check_decay_order(const Array<std::int64_t>& position, const Array<std::int64_t>& contig_end,
-                       const Array<std::int64_t>& first_index, const Array<std::int64_t>& edges) {
-  const std::int64_t* pos = position.data();
-  const std::int64_t* end = contig_end.data();
-  const py::ssize_t size = position.size();
-  for (py::ssize_t i = 0; i < size; ++i) {
-    const bool last = end[i] == i + 1;
-    if (end[i] <= i || end[i] > size || (!last && (end[i + 1] != end[i] || pos[i + 1] < pos[i]))) {
-      throw py::value_error("position, contig_end: expected ascending positions in whole contigs");
-    }
-  }
-  check_indices(first_index, static_cast<std::size_t>(size), "first_index");
-  for (py::ssize_t i = 1; i < first_index.size(); ++i) {
-    if (first_index.data()[i] <= first_index.data()[i - 1]) {
-      throw py::value_error("first_index: expected strictly ascending rows");
-    }
-  }
-  for (py::ssize_t b = 0; b + 1 < edges.size(); ++b) {
-    if (edges.data()[b] < 0 || edges.data()[b + 1] <= edges.data()[b]) {
-      throw py::value_error("edges: expected strictly ascending distances from 0 up");
-    }
-  }
-}
-
-joint_counts::BinnedPairs binned_pairs(const Array<std::int64_t>& position,
-                                       const Array<std::int64_t>& contig_end,
-                                       const Array<std::int64_t>& first_index,
-                                       const Array<std::int64_t>& edges, std::size_t num_sites) {
-  const joint_counts::BinnedPairs pairs{checked_data(position, 1, "position"),
-                                        checked_data(contig_end, 1, "contig_end"),
-                                        checked_data(first_index, 1, "first_index"),
-                                        extent(first_index, 0),
-                                        checked_data(edges, 1, "edges"),
-                                        extent(edges, 0) - 1};
-  if (extent(position, 0) != num_sites || extent(contig_end, 0) != num_sites ||
-      extent(edges, 0) < 2) {
-    throw py::value_error("expected one position and contig end per site and at least two edges");
-  }
-  check_indices(first_index, num_sites, "first_index");
-  check_decay_order(position, contig_end, first_index, edges);
-  return pairs;
 }
 
 py::tuple bind_ld_decay(const Array<std::uint64_t>& words, std::size_t num_sites,
@@ -115,7 +64,8 @@ py::tuple bind_ld_decay(const Array<std::uint64_t>& words, std::size_t num_sites
                         const std::string& backend, std::size_t threads) {
   const BitMatrixView view = view_of(words, num_sites, "words");
   const auto& kernels = find_backend(joint_counts::implementations(), backend);
-  const auto pairs = binned_pairs(position, contig_end, first_index, edges, num_sites);
+  const auto pairs =
+      joint_counts::binned_pairs(position, contig_end, first_index, edges, num_sites);
   auto sum_r2 = empty<double>(pairs.num_bins);
   auto num_pairs = empty<std::int64_t>(pairs.num_bins);
   double* out_sum = sum_r2.mutable_data();
@@ -149,7 +99,8 @@ py::tuple bind_compare_ld(const Array<std::uint64_t>& a, const Array<std::uint64
   const BitMatrixView view_a = view_of(a, num_sites, "a");
   const BitMatrixView view_b = view_of(b, num_sites, "b");
   const auto& kernels = find_backend(joint_counts::implementations(), backend);
-  const auto pairs = binned_pairs(position, contig_end, first_index, edges, num_sites);
+  const auto pairs =
+      joint_counts::binned_pairs(position, contig_end, first_index, edges, num_sites);
   const joint_counts::Partition partition{
       block_end.data(), checked_ends(block_end, num_sites, "block_end"), cell_end.data(),
       checked_ends(cell_end, num_sites, "cell_end")};

@@ -2,8 +2,8 @@
 
 Two environment variables are read. ``HAPFORGE_BACKEND`` forces one backend for every call that does not name one
 itself; a name that is unknown, or that this machine or build lacks for the kernel at hand, raises
-`MissingBackendError` and never falls back. ``HAPFORGE_THREADS`` is the thread budget where `set_threads` was not
-called.
+`MissingBackendError` and never falls back; but packing and reading run on the CPU under "cuda", too.
+``HAPFORGE_THREADS`` is the thread budget where `set_threads` was not called.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ _Found = TypeVar("_Found")
 BACKENDS = ("avx512", "avx2", "neon", "scalar", "cuda")
 """Every backend name there is, on any machine."""
 
-_CUDA_KERNELS = frozenset({"allele_counts", "nearest_neighbours"})
+_CUDA_KERNELS = frozenset({"allele_counts", "hamming", "joint_counts", "nearest_neighbours", "three_point"})
+_HOST_STEPS = frozenset({"bcf_calls", "pack"})  # on the way from a file or an array to a kernel
 _PACK_BLOCK_BYTES = 64 << 20
 _MAX_THREADS = 4096
 
@@ -138,12 +139,21 @@ def resolve(name: str, backend: str = "auto") -> str:
         forced = os.environ.get("HAPFORGE_BACKEND", "")
         if forced in ("", "auto"):
             return have[0]
+        if forced == "cuda" and name in _HOST_STEPS:
+            return have[0]
         backend, source = forced, "HAPFORGE_BACKEND"
     if backend not in BACKENDS:
         raise MissingBackendError(f"{source}: expected one of {', '.join(('auto', *BACKENDS))}, found {backend!r}")
     if backend not in have:
         raise MissingBackendError(f"{source}: {name} has {', '.join(have)} on this machine, found {backend!r}")
     return backend
+
+
+def run(function: str, *args: Any, backend: str, threads: int) -> Any:
+    """function(*args) of the CUDA module where `backend`, a resolved one, is "cuda"; else of the CPU module."""
+    if backend == "cuda":
+        return getattr(cuda(), function)(*args)
+    return getattr(core, function)(*args, backend, threads)
 
 
 def _positive(value: Any, source: str) -> int:

@@ -100,7 +100,7 @@ def run_forced(backend):
     return subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("backend", available_backends("hamming"))
+@pytest.mark.parametrize("backend", _backend.core.available_backends("hamming"))
 def test_a_forced_backend_runs_in_a_fresh_process(backend):
     done = run_forced(backend)
     assert done.returncode == 0, done.stderr

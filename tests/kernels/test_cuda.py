@@ -9,7 +9,8 @@ import pytest
 
 from hapforge import _backend
 from hapforge.errors import MissingBackendError
-from hapforge.kernels import allele_counts
+from hapforge.kernels import allele_counts, pairwise_hamming
+from hapforge.kernels.joint_counts import ld_moments
 
 built = importlib.util.find_spec("hapforge._cuda") is not None
 needs_module = pytest.mark.skipif(not built, reason="built without CUDA")
@@ -34,6 +35,19 @@ def test_without_a_device_cuda_is_refused():
 def test_a_call_without_a_driver_names_the_cuda_function():
     with pytest.raises(RuntimeError, match=r"^cuda\w+: "):
         _backend.cuda().allele_counts(np.ones((3, 1), np.uint64), 64)
+
+
+@pytest.mark.skipif(not has_device, reason="no device")
+def test_forced_cuda_packs_on_the_cpu(monkeypatch, assert_ran):
+    monkeypatch.setenv("HAPFORGE_BACKEND", "cuda")
+    assert pairwise_hamming(np.eye(3, dtype=np.uint8)).tolist() == [[0, 2, 2], [2, 0, 2], [2, 2, 0]]
+    assert_ran("pairwise_hamming", "cuda")
+
+
+@pytest.mark.skipif(not has_device, reason="no device")
+def test_what_has_no_cuda_kernel_refuses_it():
+    with pytest.raises(MissingBackendError, match="ld_moments runs on the CPU only, found 'cuda'"):
+        ld_moments(np.eye(3, dtype=np.uint8), np.eye(3, dtype=np.uint8), [0, 5], [3], [3], backend="cuda")
 
 
 def test_a_build_without_cuda_works_and_says_so():

@@ -66,9 +66,11 @@ def test_blocks_are_their_triplets(backend, n, num_sites):
     dense = skewed_dense((n, num_sites))
     triplets = np.array(list(itertools.combinations(range(num_sites), 3)))
     expected = three_point(dense, triplets, backend="scalar", threads=1)
-    for threads in (1, 2, 7):
+    # The emulated device is slow, and takes no notice of threads.
+    listed, num_threads = (slice(None, None, 97), (1,)) if backend == "cuda" else (slice(None), (1, 2, 7))
+    for threads in num_threads:
         assert same(three_point_block(dense, backend=backend, threads=threads), expected)
-        assert same(three_point(dense, triplets, backend=backend, threads=threads), expected)
+        assert same(three_point(dense, triplets[listed], backend=backend, threads=threads), expected[listed])
     some = np.random.default_rng(0).choice(len(triplets), 60, replace=False)
     assert same(expected[some], reference.three_point(dense, triplets[some]))
 
@@ -161,7 +163,7 @@ def test_random_triplets_are_even():
     assert not np.array_equal(random_triplets(1000, 5, seed=1), random_triplets(1000, 5, seed=2))
 
 
-@every_backend
+@pytest.mark.parametrize("backend", _backend.core.available_backends("three_point"))
 @given(
     dense=dense_matrices(max_rows=140, max_sites=90),
     k=st.integers(1, 16),
@@ -220,7 +222,7 @@ def test_bad_calls():
     with pytest.raises(ValueError, match="three_point_block: expected at most 2 GiB"):
         three_point_block(np.zeros((1, 1174), np.uint8))
     with pytest.raises(hf.errors.MissingBackendError):
-        three_point(dense, [(0, 1, 2)], backend="cuda")
+        three_point(dense, [(0, 1, 2)], backend="turbo")
     for spacing, kind in ((0, ValueError), (-1, ValueError), (1.5, TypeError)):
         with pytest.raises(kind, match="spacing: expected"):
             triplets_at_spacing(10, spacing)

@@ -18,21 +18,27 @@ inline constexpr std::size_t kRowsPerFlush = 255;  // 2^kPlanes - 1: what the pl
 inline constexpr int kHalfBits = 32;
 
 // halves: the packed words as num_rows x halves_per_row 32-bit halves (little endian). counts: 32
-// per half, zero at the start. Rows are cut into gridDim.y slices. Sums are uint32: fewer than 2^32
-// rows.
+// per half, zero at the start. Sums are uint32: fewer than 2^32 rows.
 struct CountSites {
   static constexpr int kThreads = 128;
+  static constexpr std::size_t kRowsPerSlice = 4 * kRowsPerFlush;  // enough to pay for the atomics
 
   const std::uint32_t* halves;
   std::size_t num_rows, halves_per_row;
   unsigned* counts;
 
+  __host__ __device__ std::size_t blocks_per_slice() const {
+    return (halves_per_row + kThreads - 1) / kThreads;
+  }
+  std::size_t blocks() const {
+    return blocks_per_slice() * ((num_rows + kRowsPerSlice - 1) / kRowsPerSlice);
+  }
+
   __device__ void operator()() const {
-    const std::size_t half = std::size_t{blockIdx.x} * blockDim.x + threadIdx.x;
+    const std::size_t half = blockIdx.x % blocks_per_slice() * kThreads + threadIdx.x;
     if (half >= halves_per_row) return;
-    const std::size_t slice = (num_rows + gridDim.y - 1) / gridDim.y;
-    const std::size_t first = blockIdx.y * slice;
-    const std::size_t end = first + slice < num_rows ? first + slice : num_rows;
+    const std::size_t first = blockIdx.x / blocks_per_slice() * kRowsPerSlice;
+    const std::size_t end = first + kRowsPerSlice < num_rows ? first + kRowsPerSlice : num_rows;
 
     unsigned sums[kHalfBits] = {};
     for (std::size_t begin = first; begin < end; begin += kRowsPerFlush) {

@@ -23,6 +23,7 @@
 #include "core/bit_matrix_view.h"
 #include "core/dispatch.h"
 #include "core/word_buffer.h"
+#include "kernels/joint_counts/arguments.h"
 #include "kernels/pack/kernel.h"
 #include "kernels/popcount_tile/kernel.h"
 
@@ -100,22 +101,9 @@ void pairs(const BitMatrixView& sites, const std::int64_t* pairs, std::size_t nu
 // n11: sites squared, C order.
 void matrix(const Panels& sites, std::int64_t* n11, const Kernels& kernels, std::size_t threads);
 
-enum class Statistic { r2, r, d, d_prime };
-
 // out: sites squared, C order, symmetric; NaN where either site is monomorphic.
 void ld_matrix(const Panels& sites, Statistic statistic, float* out, const Kernels& kernels,
                std::size_t threads);
-
-// The pairs (i, j) of sites that are binned by distance: i in first_index, j > i on the same
-// contig. Sites of a contig are adjacent, positions ascending there.
-struct BinnedPairs {
-  const std::int64_t* position;     // per site
-  const std::int64_t* contig_end;   // per site: one past the last site of its contig
-  const std::int64_t* first_index;  // sites that open a pair, ascending
-  std::size_t num_first;
-  const std::int64_t* edges;  // num_bins + 1, strictly ascending; bin b is [edges[b], edges[b + 1])
-  std::size_t num_bins;
-};
 
 // Sums r2 over the pairs by distance bin: sum_r2 and num_pairs are num_bins. All sites must be
 // polymorphic. Never forms a matrix: besides the panels it holds a sum and a count per 64 sites and

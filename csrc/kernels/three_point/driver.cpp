@@ -18,23 +18,6 @@ constexpr std::size_t num_blocks(std::size_t size, std::size_t block) noexcept {
   return (size + block - 1) / block;
 }
 
-__extension__ using Wide = __int128;
-
-double wide_correlation(std::uint32_t n, std::uint32_t c_i, std::uint32_t c_j, std::uint32_t c_k,
-                        const Counts& count, bool negate) noexcept {
-  const Wide wide = n;
-  const Wide pairs = Wide{count.ij} * c_k + Wide{count.ik} * c_j + Wide{count.jk} * c_i;
-  const Wide sum = wide * wide * count.ijk - wide * pairs + Wide{2} * c_i * c_j * c_k;
-  return static_cast<double>(negate ? -sum : sum) / static_cast<double>(wide * wide * wide);
-}
-
-double exact_correlation(double n, double c_i, double c_j, double c_k, const Counts& count,
-                         double sign) noexcept {
-  const double pairs = count.ij * c_k + count.ik * c_j + count.jk * c_i;
-  const double sum = n * n * count.ijk - n * pairs + 2 * c_i * c_j * c_k;
-  return sign * sum / (n * n * n) + 0.0;  // no negative zero
-}
-
 void wide_finish_row(const Row& row) noexcept {
   for (std::size_t k = 0; k < row.size; ++k) {
     row.out[k] = wide_correlation(row.num_haplotypes, row.c_i, row.c_j, row.c_k[k],
@@ -70,11 +53,6 @@ class Transposer {
   std::size_t rows_[kBitsPerWord];
   std::size_t size_ = 0;
 };
-
-constexpr std::size_t triangle(std::size_t n) noexcept { return n < 2 ? 0 : n * (n - 1) / 2; }
-constexpr std::size_t tetrahedron(std::size_t n) noexcept {
-  return n < 3 ? 0 : triangle(n) * (n - 2) / 3;
-}
 
 // What the tasks of block() share.
 struct Block {

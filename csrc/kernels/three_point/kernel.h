@@ -17,15 +17,9 @@
 #include "core/bit_matrix_view.h"
 #include "core/dispatch.h"
 #include "kernels/pack/kernel.h"
+#include "kernels/three_point/formula.h"
 
 namespace hapforge::three_point {
-
-// No intermediate sum passes 3 n^3, which a double holds exactly for n up to this.
-inline constexpr std::size_t kMostExact = std::size_t{1} << 17;
-
-struct Counts {
-  std::uint32_t ij, ik, jk, ijk;
-};
 
 // Sites as rows, a bit a haplotype: padded with zeros to a multiple of kPadWords words, aligned to
 // a cache line.
@@ -85,15 +79,6 @@ std::span<const Implementation<Kernels>> implementations() noexcept;
 void triplets(const BitMatrixView& m, const std::int64_t* triplets, std::size_t num_triplets,
               bool negate, double* out, const Kernels& kernels, const pack::Kernels& packing,
               std::size_t threads);
-
-// Sites of a block at most: its float64 are then below 2^60 bytes, and what memory lacks fails
-// there.
-inline constexpr std::size_t kMostBlockSites = std::size_t{1} << 19;
-
-// Triplets of a block, without overflow up to kMostBlockSites.
-constexpr std::size_t block_size(std::size_t sites) noexcept {
-  return sites < 3 ? 0 : sites * (sites - 1) / 2 * (sites - 2) / 3;
-}
 
 // c_ijk of all triplets i < j < k of the sites of m (haplotype-major), in lexicographic order.
 //

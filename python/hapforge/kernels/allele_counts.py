@@ -39,6 +39,5 @@ def allele_counts(m: Any, *, backend: str = "auto", threads: int | None = None) 
     """
     packed = as_packed(m, "m", threads)
     backend = _backend.resolve("allele_counts", backend)
-    if backend == "cuda":
-        return _backend.cuda().allele_counts(packed.words, packed.num_sites)
-    return _backend.core.allele_counts(packed.words, packed.num_sites, backend, _backend.get_threads(threads))
+    budget = _backend.get_threads(threads)
+    return _backend.run("allele_counts", packed.words, packed.num_sites, backend=backend, threads=budget)

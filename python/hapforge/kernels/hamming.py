@@ -46,9 +46,8 @@ def pairwise_hamming(a: Any, b: Any = None, *, backend: str = "auto", threads: i
         "nearest_neighbours and hamming_histogram need no matrix",
     )
     backend = _backend.resolve("hamming", backend)
-    return _backend.core.pairwise_hamming(
-        left.words, right.words, left.num_sites, backend, _backend.get_threads(threads)
-    )
+    args = (left.words, right.words, left.num_sites)
+    return _backend.run("pairwise_hamming", *args, backend=backend, threads=_backend.get_threads(threads))
 
 
 def hamming_histogram(a: Any, b: Any = None, *, backend: str = "auto", threads: int | None = None) -> NDArray[np.int64]:
@@ -81,10 +80,6 @@ def hamming_histogram(a: Any, b: Any = None, *, backend: str = "auto", threads: 
     right = None if b is None else as_packed(b, "b", threads)
     if right is not None:
         same_sites(left, right, ("a", "b"))
-    return _backend.core.hamming_histogram(
-        left.words,
-        None if right is None else right.words,
-        left.num_sites,
-        _backend.resolve("hamming", backend),
-        _backend.get_threads(threads),
-    )
+    backend = _backend.resolve("hamming", backend)
+    args = (left.words, None if right is None else right.words, left.num_sites)
+    return _backend.run("hamming_histogram", *args, backend=backend, threads=_backend.get_threads(threads))

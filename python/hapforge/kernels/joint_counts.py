@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hapforge import _backend
+from hapforge.errors import MissingBackendError
 from hapforge.haplotypes import POSITION_LIMIT, HaplotypeMatrix
 from hapforge.kernels._inputs import Packed, as_packed, index_table, refuse_large, site_index
 
@@ -87,9 +88,9 @@ def joint_counts(
         index = index_table(pairs, "pairs", (2,))
     budget = _backend.get_threads(threads)
     if index is None:
-        return _backend.core.joint_counts(packed.words, packed.num_sites, backend, budget)
+        return _backend.run("joint_counts", packed.words, packed.num_sites, backend=backend, threads=budget)
     sites = _backend.transpose(packed.words, packed.num_sites, budget)
-    return _backend.core.joint_counts_of_pairs(sites, len(packed.words), index, backend, budget)
+    return _backend.run("joint_counts_of_pairs", sites, len(packed.words), index, backend=backend, threads=budget)
 
 
 def ld_matrix(
@@ -142,7 +143,7 @@ def ld_matrix(
         words = _backend.select_sites(packed.words, packed.num_sites, index, budget)
         packed = Packed(words, len(index))
     refuse_large((packed.num_sites,) * 2, 4, "ld_matrix", "choose fewer sites, or ld_decay, which needs no matrix")
-    return _backend.core.ld_matrix(packed.words, packed.num_sites, statistic, backend, budget)
+    return _backend.run("ld_matrix", packed.words, packed.num_sites, statistic, backend=backend, threads=budget)
 
 
 def ld_decay(
@@ -173,7 +174,8 @@ def ld_decay(
         contributes its pairs with all later sites, as long as the total stays within `max_pairs` (the first site
         always does). The same input gives the same pairs.
     backend, threads
-        As in `nearest_neighbours`. They never change the result, to the last bit.
+        As in `nearest_neighbours`. They never change the result, to the last bit; but "cuda" rounds each r2 to
+        2**-40.
 
     Returns
     -------
@@ -198,9 +200,9 @@ def ld_decay(
     chosen, (words,) = _polymorphic([packed], budget)
     sum_r2, num_pairs = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1, dtype=np.int64)
     if (bins := _Bins.of(m, packed.num_sites, chosen, edges, max_pairs)) is not None:
-        sum_r2[bins.filled], num_pairs[bins.filled] = _backend.core.ld_decay(
-            words, len(chosen), bins.position, bins.contig_end, bins.openers, bins.edges, backend, budget
-        )
+        args = (words, len(chosen), bins.position, bins.contig_end, bins.openers, bins.edges)
+        found = _backend.run("ld_decay", *args, backend=backend, threads=budget)
+        sum_r2[bins.filled], num_pairs[bins.filled] = found
     with np.errstate(invalid="ignore"):
         decay = LDDecay(edges, sum_r2 / num_pairs, num_pairs)
     decay.num_monomorphic = packed.num_sites - len(chosen)
@@ -266,6 +268,8 @@ def ld_moments(
     if not np.isin(ends["block_end"], ends["cell_end"]).all():
         raise ValueError("cell_end: expected every end of a block among them")
     backend = _backend.resolve("joint_counts", backend)
+    if backend == "cuda":
+        raise MissingBackendError("backend: ld_moments runs on the CPU only, found 'cuda'")
     budget = _backend.get_threads(threads)
     chosen, (words_a, words_b) = _polymorphic([first, second], budget)
     blocks, cells = (np.searchsorted(chosen, end) for end in ends.values())

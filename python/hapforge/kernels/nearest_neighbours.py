@@ -111,11 +111,10 @@ def nearest_neighbours(
             f"exclude_self: expected as many targets as queries, found {num_targets} targets, {num_queries} queries"
         )
     k = _checked_k(k, max(0, num_targets - exclude_self))
-    args = (a.words, b.words, a.num_sites, k, bool(exclude_self))
     backend = _backend.resolve("nearest_neighbours", backend)
-    if backend == "cuda":
-        return Neighbours(*_backend.cuda().nearest_neighbours(*args))
-    return Neighbours(*_backend.core.nearest_neighbours(*args, backend, _backend.get_threads(threads)))
+    args = (a.words, b.words, a.num_sites, k, bool(exclude_self))
+    found = _backend.run("nearest_neighbours", *args, backend=backend, threads=_backend.get_threads(threads))
+    return Neighbours(*found)
 
 
 def mutual_nearest_neighbours(

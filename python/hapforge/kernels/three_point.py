@@ -82,7 +82,8 @@ def three_point(
     index = index_table(triplets, "triplets", (3,))
     negate = _negate(alleles)
     _check_contigs(m, index)
-    return _backend.core.three_point(*packed, index, negate, backend, _backend.get_threads(threads))
+    budget = _backend.get_threads(threads)
+    return _backend.run("three_point", *packed, index, negate, backend=backend, threads=budget)
 
 
 def three_point_block(
@@ -143,7 +144,7 @@ def three_point_block(
         packed = Packed(words, size)
     if isinstance(m, HaplotypeMatrix) and chosen.size and len(np.unique(m.sites.contig[chosen])) > 1:
         raise ValueError("sites: expected those of one contig, found several; call it once for each")
-    return _backend.core.three_point_block(*packed, negate, backend, budget)
+    return _backend.run("three_point_block", *packed, negate, backend=backend, threads=budget)
 
 
 def triplets_at_spacing(m: Any, spacing: int, max_triplets: int | None = None, *, seed: int = 0) -> NDArray[np.int64]:

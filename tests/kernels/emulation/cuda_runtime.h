@@ -10,8 +10,6 @@
 // heap: under the address sanitizer a kernel that leaves its buffers is caught.
 #pragma once
 
-#include <ucontext.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -24,6 +22,9 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
+#endif
+#if !defined(__x86_64__)
+#include <ucontext.h>
 #endif
 
 #define HAPFORGE_EMULATED 1
@@ -48,6 +49,42 @@ inline dim3 threadIdx, blockIdx, blockDim, gridDim;
 inline constexpr int warpSize = 32;
 
 namespace emulation {
+
+// A stack to go on with. swapcontext makes a system call each time, which is most of the time here.
+class Context {
+ public:
+#if defined(__x86_64__)
+  void start(unsigned char* stack, std::size_t size, void (*entry)()) {
+    auto top = reinterpret_cast<std::uintptr_t>(stack + size) / 16 * 16;
+    auto* words = reinterpret_cast<std::uintptr_t*>(top);
+    *--words = 0;  // no caller
+    *--words = reinterpret_cast<std::uintptr_t>(entry);
+    for (int i = 0; i < 6; ++i) *--words = 0;  // the registers that a call keeps
+    pointer_ = words;
+  }
+  void switch_to(const Context& other) { swap(&pointer_, other.pointer_); }
+
+ private:
+  [[gnu::naked, gnu::noinline]] static void swap(void** /* from */, void* /* to */) {
+    asm("pushq %rbp\n pushq %rbx\n pushq %r12\n pushq %r13\n pushq %r14\n pushq %r15\n"
+        "movq %rsp, (%rdi)\n movq %rsi, %rsp\n"
+        "popq %r15\n popq %r14\n popq %r13\n popq %r12\n popq %rbx\n popq %rbp\n ret");
+  }
+  void* pointer_ = nullptr;
+#else
+  void start(unsigned char* stack, std::size_t size, void (*entry)()) {
+    getcontext(&context_);
+    context_.uc_stack.ss_sp = stack;
+    context_.uc_stack.ss_size = size;
+    context_.uc_link = nullptr;
+    makecontext(&context_, entry, 0);
+  }
+  void switch_to(const Context& other) { swapcontext(&context_, &other.context_); }
+
+ private:
+  ucontext_t context_{};
+#endif
+};
 
 [[noreturn]] inline void fail(const char* message) {
   std::fprintf(stderr, "CUDA emulation: %s in block (%u, %u), thread (%u, %u)\n", message,
@@ -81,6 +118,8 @@ class Block {
     for (auto& fiber : fibers_) fiber.stack.reset(new unsigned char[kStackBytes]);
   }
 
+  bool has_shape(dim3 shape) const { return shape.x == shape_.x && shape.y == shape_.y; }
+
   // body() once in every thread; `turn` decides on their order.
   void run(const std::function<void()>& body, unsigned turn) {
     body_ = &body;
@@ -89,11 +128,7 @@ class Block {
     arrived_ = 0;
     for (auto& warp : warps_) warp.arrived = 0;
     for (auto& fiber : fibers_) {
-      getcontext(&fiber.context);
-      fiber.context.uc_stack.ss_sp = fiber.stack.get();
-      fiber.context.uc_stack.ss_size = kStackBytes;
-      fiber.context.uc_link = nullptr;
-      makecontext(&fiber.context, &Block::entry, 0);
+      fiber.context.start(fiber.stack.get(), kStackBytes, &Block::entry);
       fiber.done = false;
     }
     while (live_ > 0) {
@@ -152,7 +187,7 @@ class Block {
 
  private:
   struct Fiber {
-    ucontext_t context{};
+    Context context;
     std::unique_ptr<unsigned char[]> stack;
     bool done = false;
     void* fake_stack = nullptr;
@@ -190,7 +225,7 @@ class Block {
   void switch_to_fiber(Fiber& fiber) {
     void* fake = nullptr;
     __sanitizer_start_switch_fiber(&fake, fiber.stack.get(), kStackBytes);
-    swapcontext(&scheduler_, &fiber.context);
+    scheduler_.switch_to(fiber.context);
     __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
   }
   void arrive_in_fiber(void* fake) {
@@ -200,21 +235,21 @@ class Block {
     Fiber& fiber = fibers_[running_];
     __sanitizer_start_switch_fiber(for_good ? nullptr : &fiber.fake_stack, scheduler_stack_,
                                    scheduler_size_);
-    swapcontext(&fiber.context, &scheduler_);
+    fiber.context.switch_to(scheduler_);
     arrive_in_fiber(fiber.fake_stack);
   }
   const void* scheduler_stack_ = nullptr;
   std::size_t scheduler_size_ = 0;
 #else
-  void switch_to_fiber(Fiber& fiber) { swapcontext(&scheduler_, &fiber.context); }
+  void switch_to_fiber(Fiber& fiber) { scheduler_.switch_to(fiber.context); }
   void arrive_in_fiber(void*) {}
-  void leave_fiber(bool) { swapcontext(&fibers_[running_].context, &scheduler_); }
+  void leave_fiber(bool) { fibers_[running_].context.switch_to(scheduler_); }
 #endif
 
   dim3 shape_;
   std::vector<Fiber> fibers_;
   std::vector<Warp> warps_;
-  ucontext_t scheduler_{};
+  Context scheduler_;
   const std::function<void()>* body_ = nullptr;
   std::size_t running_ = 0, live_ = 0, arrived_ = 0;
   std::uint64_t generation_ = 0;
@@ -230,7 +265,9 @@ inline void launch(dim3 grid, dim3 block, const std::function<void()>& body) {
   if (grid.x == 0 || grid.y == 0 || grid.y > 65535) fail("a bad grid");
   gridDim = grid;
   blockDim = block;
-  Block fibers(block);
+  static std::unique_ptr<Block> kept;  // its stacks serve the next launch
+  if (kept == nullptr || !kept->has_shape(block)) kept = std::make_unique<Block>(block);
+  Block& fibers = *kept;
   unsigned turn = 0;
   for (unsigned y = 0; y < grid.y; ++y) {
     for (unsigned x = 0; x < grid.x; ++x) {
@@ -257,8 +294,16 @@ T __shfl_xor_sync(unsigned mask, T value, int lanes) {
   });
 }
 
+inline unsigned __ballot_sync(unsigned mask, int predicate) {
+  return emulation::Block::current()->exchange<int, unsigned>(
+      mask, 5, predicate, [](const int* in, unsigned* out) {
+        unsigned all = 0;
+        for (int i = 0; i < 32; ++i) all |= (in[i] != 0 ? 1U : 0U) << i;
+        for (int i = 0; i < 32; ++i) out[i] = all;
+      });
+}
+
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
-inline int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
 
 template <class T>
 T atomicAdd(T* to, T value) {
