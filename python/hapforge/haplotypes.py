@@ -603,7 +603,7 @@ def _labels_from_tsv(path: str | os.PathLike[str], samples: Samples) -> dict[str
         packed = probe.read(2) == b"\x1f\x8b"
     table: dict[str, list[str]] = {}
     try:
-        with (gzip.open if packed else open)(where, "rt", encoding="utf-8-sig", newline="") as handle:
+        with (gzip.open if packed else open)(where, "rt", encoding="utf-8-sig", newline="\n") as handle:
             lines = list(handle)
             if lines and not lines[-1].endswith("\n"):
                 found = "none: the file is cut"
