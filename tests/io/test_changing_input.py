@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -153,14 +154,23 @@ else:
             assert "100: the file was cut while it was read" in done.stderr
 
 
+def half_placed(path: Path, *, placed: bool = True) -> Path:
+    """What the writer of a .hap leaves if it is killed before the legend is in its place, or before anything is."""
+    hf.write(cohort(1), path)
+    left = path.parent / f".{path.name}.01234567.part"
+    left.mkdir()
+    plan = {"names": [path.name, "x.legend", "x.samples"], "old": atomic._state(path), "new": atomic._state(path)}
+    (left / ".places").write_text(json.dumps(plan))
+    os.rename(path.with_suffix(".legend"), left / "x.legend")
+    if not placed:
+        shutil.copy(path, left / path.name)
+    return left
+
+
 def test_a_set_that_cannot_be_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a killed writer has left, in a folder that cannot be written to."""
     path = tmp_path / "x.hap"
-    hf.write(cohort(1), path)
-    left = tmp_path / ".x.hap.01234567.part"
-    left.mkdir()
-    (left / ".places").write_text('["x.hap", "x.legend", "x.samples"]')
-    (left / "x.legend").write_bytes((tmp_path / "x.legend").read_bytes())
+    left = half_placed(path)
 
     def refuses(*_: object) -> None:
         raise OSError(30, os.strerror(30))
@@ -171,9 +181,61 @@ def test_a_set_that_cannot_be_completed(tmp_path: Path, monkeypatch: pytest.Monk
             FormatError, match=r"what a killed writer left in .*\.x\.hap\.01234567\.part, found Read-only"
         ):
             hf.read(path)
-    (tmp_path / "x.legend").unlink()
     assert np.array_equal(hf.read(path).words, cohort(1).words)
     assert not left.exists()
+
+
+@pytest.mark.parametrize("placed", [True, False])
+def test_what_came_since_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, placed: bool) -> None:
+    """Files that another program has put there after a writer was killed are not replaced by what that one left."""
+    path = tmp_path / "x.hap"
+    left = half_placed(path, placed=placed)
+    (tmp_path / "other").mkdir()
+    hf.write(cohort(2).select_sites(np.arange(5, 290)), tmp_path / "other" / "x.hap")
+    expected = hf.read(tmp_path / "other" / "x.hap")
+    for name in ("x.hap", "x.legend", "x.sample"):
+        os.replace(tmp_path / "other" / name, tmp_path / name)
+    found = hf.read(path)
+    assert np.array_equal(found.words, expected.words)
+    assert np.array_equal(found.sites.position, expected.sites.position)
+    assert left.exists()
+    monkeypatch.setattr(atomic, "_YOUNG_S", -1)
+    hf.write(cohort(1), path)
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("names", ["x.hap", ["y.hap"], [], ["x.hap", "../y"], ["x.hap", "a/../../y"], ["x.hap", 5]])
+def test_a_plan_of_other_places_is_not_followed(tmp_path: Path, names: object) -> None:
+    (tmp_path / "inner").mkdir()
+    path = tmp_path / "inner" / "x.hap"
+    left = half_placed(path)
+    plan = json.loads((left / ".places").read_text())
+    (left / ".places").write_text(json.dumps({**plan, "names": names}))
+    (left / "y").write_text("")
+    with pytest.raises(FormatError, match="legend"):
+        hf.read(path)
+    assert not (tmp_path / "y").exists()
+    assert left.exists()
+
+
+def test_temporaries_of_other_users_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a shared folder: neither completed nor removed."""
+    path = tmp_path / "x.hap"
+    left = half_placed(path)
+    monkeypatch.setattr(atomic, "_YOUNG_S", -1)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(FormatError, match="legend"):
+        hf.read(path)
+    hf.write(cohort(2), path)
+    assert left.exists()
+
+
+def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
+    for name in ("x.vcf", "x.vcf.gz"):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(OSError, match="expected a file or nothing there, found a pipe or device"):
+            hf.write(cohort(1), tmp_path / name)
+        assert (tmp_path / name).is_fifo()
 
 
 def test_a_writer_that_is_at_it_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +245,8 @@ def test_a_writer_that_is_at_it_is_waited_for(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(atomic, "_PATIENCE_S", 0.05)
     monkeypatch.setattr(atomic, "_YOUNG_S", -1)
     with atomic._temporary(path, folder=True) as temporary:
-        (temporary / ".places").write_text('["x.hap", "x.legend"]')
+        plan = {"names": ["x.hap", "x.legend"], "old": None, "new": atomic._state(path)}
+        (temporary / ".places").write_text(json.dumps(plan))
         (temporary / "x.legend").write_text("of the new set\n")
         assert np.array_equal(hf.read(path).words, cohort(1).words)
         hf.write(cohort(2), path)

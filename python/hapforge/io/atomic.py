@@ -6,9 +6,11 @@ holds a lock (flock) on them, so that one without an owner is known:
 
 - the next writer of the same output removes it, once it is a minute old;
 - where its owner was killed while the files of a set were put in their places, they are put there by whoever reads or
-  writes the set next (`complete`): a file ``.places`` in it says that all of them were whole and on the disk.
+  writes the set next (`complete`): a file ``.places`` in it says that all of them were whole and on the disk, and what
+  they were to replace. Where something else has come into one of the places since, that stays.
 
-Where the file system has no locks nothing is removed or completed; such a file can be deleted by hand.
+Where the file system has no locks, or the temporary is another user's, nothing is removed or completed; such a file can
+be deleted by hand.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import re
 import resource
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -118,7 +121,12 @@ def atomic_files(target: str | os.PathLike[str], *companions: str | os.PathLike[
         for place in places:
             if (temporary / place.name).exists():
                 _fsync(temporary / place.name)
-        (temporary / _PLACES).write_text(json.dumps([place.name for place in places]), encoding="utf-8")
+        plan = {
+            "names": [place.name for place in places],
+            "old": _state(places[0]),
+            "new": _state(temporary / places[0].name),
+        }
+        (temporary / _PLACES).write_text(json.dumps(plan), encoding="utf-8")
         _fsync(temporary / _PLACES)
         _fsync(temporary)
         _put_in_place(temporary, places)
@@ -126,7 +134,7 @@ def atomic_files(target: str | os.PathLike[str], *companions: str | os.PathLike[
 
 def _put_in_place(temporary: Path, places: list[Path]) -> None:
     """Go on from wherever the files of `temporary` are in taking their places, alone in their folder."""
-    with _unowned(places[0].parent, _PATIENCE_S):
+    with _unowned(places[0].parent.resolve(), _PATIENCE_S):
         _move(temporary, places)
 
 
@@ -161,21 +169,49 @@ def complete(path: str | os.PathLike[str]) -> None:
     """
     target = Path(path)
     for temporary in _temporaries(target):
-        if temporary.suffix == ".old" or not (temporary / _PLACES).is_file():
+        if temporary.suffix == ".old" or not _is_mine(temporary) or not (temporary / _PLACES).is_file():
             continue
         with _unowned(temporary, _PATIENCE_S) as free:
             if not free or not (temporary / _PLACES).is_file():
                 continue
             try:
-                names = json.loads((temporary / _PLACES).read_text(encoding="utf-8"))
-                _put_in_place(temporary, [target.parent / name for name in names])
+                places = _unfinished(temporary, target)
+                if places is None:
+                    continue
+                _put_in_place(temporary, places)
             except OSError as error:
                 expected = f"a folder that can be written to, to put in place what a killed writer left in {temporary}"
                 raise FormatError(path, expected, f"{error.strerror}") from None
             _remove(temporary)
-    if not os.path.lexists(target) and (old := [place for place in _temporaries(target) if place.suffix == ".old"]):
+    old = [place for place in _temporaries(target) if place.suffix == ".old" and _is_mine(place)]
+    if old and not os.path.lexists(target):
         with contextlib.suppress(OSError):
             os.rename(old[0], target)
+
+
+def _state(place: Path) -> list[int] | None:
+    """What another file in a place would not share; None where there is none."""
+    try:
+        found = place.stat()
+    except FileNotFoundError:
+        return None
+    return [found.st_size, found.st_mtime_ns]
+
+
+def _unfinished(temporary: Path, target: Path) -> list[Path] | None:
+    """Where the files of a set are still to go; None where that is not known, or a place is taken by others' since."""
+    try:
+        plan = json.loads((temporary / _PLACES).read_text(encoding="utf-8"))
+        names, old, new = plan["names"], plan["old"], plan["new"]
+        if names[0] != target.name or any(name in ("", ".", "..") or "/" in name or "\0" in name for name in names):
+            return None
+    except (ValueError, KeyError, TypeError, IndexError):
+        return None
+    places = [target.parent / name for name in names]
+    if (temporary / target.name).exists():
+        return places if _state(target) == old else None
+    waiting = [place for place in places[1:] if (temporary / place.name).exists()]
+    return places if _state(target) == new and not any(map(os.path.lexists, waiting)) else None
 
 
 def try_beside(target: str | os.PathLike[str]) -> None:
@@ -314,10 +350,19 @@ def _remove_left(left: Path, target: Path) -> None:
         age = time.time() - left.lstat().st_mtime
     except FileNotFoundError:
         return
-    if age > _YOUNG_S and (left.suffix == ".part" or os.path.lexists(target)):
+    if age > _YOUNG_S and _is_mine(left) and (left.suffix == ".part" or os.path.lexists(target)):
         with _unowned(left, 0) as free:
             if free:
                 _remove(left)
+
+
+def _is_mine(place: Path) -> bool:
+    """Whether it is a file or folder of this user."""
+    try:
+        found = place.lstat()
+    except OSError:
+        return False
+    return found.st_uid == os.geteuid() and (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode))
 
 
 @contextmanager
@@ -371,6 +416,8 @@ def _no_folder(*places: Path) -> None:
     for place in places:
         if place.is_dir():
             raise IsADirectoryError(errno.EISDIR, "expected a file or nothing there, found a folder", str(place))
+        if place.exists() and not place.is_file():  # a pipe or device would be replaced by a file
+            raise OSError(errno.EINVAL, "expected a file or nothing there, found a pipe or device", str(place))
 
 
 def _beside(target: Path, ending: str) -> Path:
