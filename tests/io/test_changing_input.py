@@ -230,9 +230,12 @@ def test_temporaries_of_other_users_stay(tmp_path: Path, monkeypatch: pytest.Mon
     assert left.exists()
 
 
-def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
+def test_a_pipe_is_neither_read_nor_replaced(tmp_path: Path) -> None:
+    """Its bytes can be read once only, to find the format, and its other end may never come."""
     for name in ("x.vcf", "x.vcf.gz"):
         os.mkfifo(tmp_path / name)
+        with pytest.raises(FormatError, match=r"expected a file \(.*convert -.*\), found a pipe or device"):
+            hf.read(tmp_path / name)
         with pytest.raises(OSError, match="expected a file or nothing there, found a pipe or device"):
             hf.write(cohort(1), tmp_path / name)
         assert (tmp_path / name).is_fifo()

@@ -188,6 +188,8 @@ def format_of_content(path: str | os.PathLike[str]) -> str:
         if (target / "zarr.json").is_file():
             return "hapz"
         raise FormatError(path, _EXPECTED, "a folder without zarr.json")
+    if target.exists() and not target.is_file():
+        raise FormatError(path, "a file (`hapforge convert -` takes standard input)", "a pipe or device")
     if target.exists() and (main := _BESIDE.get(target.with_name(target.name.removesuffix(".gz")).suffix)):
         raise FormatError(path, f"the {main} that this file stands beside", "sites or persons only")
     with open(target, "rb") as handle:
