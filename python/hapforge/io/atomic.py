@@ -347,8 +347,9 @@ def _temporaries(target: Path) -> list[Path]:
 def _remove_left(left: Path, target: Path) -> None:
     """Remove what a killed writer has left, unless it may be in use or be all there is of the old output."""
     try:
-        age = time.time() - left.lstat().st_mtime
-    except FileNotFoundError:
+        # Of all in it: on a disk that several machines share, a lock may be seen by one of them only.
+        age = time.time() - max(place.lstat().st_mtime for place in (left, *left.rglob("*")))
+    except OSError:
         return
     if age > _YOUNG_S and _is_mine(left) and (left.suffix == ".part" or os.path.lexists(target)):
         with _unowned(left, 0) as free:
