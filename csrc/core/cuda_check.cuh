@@ -18,10 +18,11 @@ inline void check(cudaError_t status, const char* call) {
 }
 
 // body() in every thread of that many blocks of Body::kThreads, on the default stream of the
-// current device. A body is a plain struct of its arguments, whose operator() is __device__.
+// current device. A body is a plain struct of its arguments, whose operator() is __device__. Its
+// threads get at most 128 registers, so that 512 of them share a multiprocessor.
 #if !defined(HAPFORGE_EMULATED)
 template <class Body>
-__global__ void __launch_bounds__(Body::kThreads) run(const Body body) {
+__global__ void __launch_bounds__(Body::kThreads, 512 / Body::kThreads) run(const Body body) {
   body();
 }
 #endif

@@ -25,8 +25,8 @@ struct DistanceTiles {
     if (symmetric && tile.first_b < tile.first_a) return;
     PairTile::Counts joint;
     tile.multiply(stages, joint);
-    tile.for_each(joint, [&](std::size_t i, std::size_t j, std::uint32_t count) {
-      const std::uint32_t distance = tile.distance(i, j, count);
+    tile.to_distances(joint);
+    tile.for_each(joint, [&](std::size_t i, std::size_t j, std::uint32_t distance) {
       distances[i * b.num_rows + j] = distance;
       if (symmetric) distances[j * b.num_rows + i] = distance;
     });
@@ -59,22 +59,21 @@ struct HistogramTiles {
     if (symmetric && tile.first_b < tile.first_a) return;
     PairTile::Counts joint;
     tile.multiply(shared.stages, joint);
+    tile.to_distances(joint);
 
     __syncthreads();  // the stages are free
     if (threadIdx.x == 0) shared.count.least = 0xFFFFFFFF;
     for (std::uint32_t d = threadIdx.x; d < kTable; d += kThreads) shared.count.table[d] = 0;
     __syncthreads();
     unsigned own = 0xFFFFFFFF;
-    tile.for_each(joint, [&](std::size_t i, std::size_t j, std::uint32_t count) {
-      const std::uint32_t distance = tile.distance(i, j, count);
+    tile.for_each(joint, [&](std::size_t i, std::size_t j, std::uint32_t distance) {
       if ((!symmetric || i < j) && distance < own) own = distance;
     });
     atomicMin(&shared.count.least, own);
     __syncthreads();
     const unsigned from = shared.count.least;
-    tile.for_each(joint, [&](std::size_t i, std::size_t j, std::uint32_t count) {
+    tile.for_each(joint, [&](std::size_t i, std::size_t j, std::uint32_t distance) {
       if (symmetric && i >= j) return;
-      const std::uint32_t distance = tile.distance(i, j, count);
       if (distance - from < kTable) {
         atomicAdd(&shared.count.table[distance - from], 1U);
       } else {

@@ -65,8 +65,8 @@ struct JointPairs {
   }
 };
 
-// The matrix of a statistic. All double products are of two factors, so nothing is contracted and
-// the values are those of the CPU.
+// The matrix of a statistic. The products of a difference are whole numbers, below 2^53 up to 9e7
+// haplotypes, so nvcc may contract one of them, and the values are those of the CPU.
 struct LdTiles {
   static constexpr int kThreads = PairTile::kThreads;
 

@@ -36,21 +36,40 @@ struct NearestTiles {
     __shared__ PairTile::Stages stages;
     const PairTile tile = PairTile::of_block(queries, targets);
     if (symmetric && tile.first_b < tile.first_a) return;
-    PairTile::Counts joint;
-    tile.multiply(stages, joint);
+    PairTile::Counts found;
+    tile.multiply(stages, found);
+    tile.to_distances(found);
+    HAPFORGE_UNROLL
+    for (int m = 0; m < PairTile::kParts; ++m) {
+      HAPFORGE_UNROLL
+      for (int n = 0; n < PairTile::kParts; ++n) {
+        HAPFORGE_UNROLL
+        for (int i = 0; i < 4; ++i) {
+          if (!is_pair(tile.row_a(m, i), tile.row_b(n, i))) found[m][n][i] = -1;  // kNoPair
+        }
+      }
+    }
+    if (of_query != nullptr) lower_queries(tile, found);
+    if (of_target != nullptr) lower_targets(tile, found);
+  }
 
+ private:
+  static constexpr std::uint32_t kNoPair = 0xFFFFFFFF;  // for a distance; rows have fewer bits
+
+  // The rows of a tile: those of a thread, then of the four threads that share them.
+  __device__ void lower_queries(const PairTile& tile, const PairTile::Counts& distance) const {
     HAPFORGE_UNROLL
     for (int m = 0; m < PairTile::kParts; ++m) {
       HAPFORGE_UNROLL
       for (int low = 0; low < 4; low += 2) {
         const std::size_t query = tile.row_a(m, low);
+        const Key from = first_key(after_query, query, queries.num_rows);
         Key least = kNone;
         HAPFORGE_UNROLL
         for (int n = 0; n < PairTile::kParts; ++n) {
           HAPFORGE_UNROLL
           for (int i = low; i < low + 2; ++i) {
-            const std::size_t target = tile.row_b(n, i);
-            lower(least, key(query, target, joint[m][n][i], target, after_query, query));
+            lower(least, key(distance[m][n][i], tile.row_b(n, i)), from);
           }
         }
         HAPFORGE_UNROLL
@@ -60,18 +79,22 @@ struct NearestTiles {
         if (threadIdx.x % 4 == 0) store(of_query, query, least);
       }
     }
+  }
+
+  // The columns: those of a thread, then of the eight threads that share them.
+  __device__ void lower_targets(const PairTile& tile, const PairTile::Counts& distance) const {
     HAPFORGE_UNROLL
     for (int n = 0; n < PairTile::kParts; ++n) {
       HAPFORGE_UNROLL
       for (int odd = 0; odd < 2; ++odd) {
         const std::size_t target = tile.row_b(n, odd);
+        const Key from = first_key(after_target, target, targets.num_rows);
         Key least = kNone;
         HAPFORGE_UNROLL
         for (int m = 0; m < PairTile::kParts; ++m) {
           HAPFORGE_UNROLL
           for (int i = odd; i < 4; i += 2) {
-            const std::size_t query = tile.row_a(m, i);
-            lower(least, key(query, target, joint[m][n][i], query, after_target, target));
+            lower(least, key(distance[m][n][i], tile.row_a(m, i)), from);
           }
         }
         HAPFORGE_UNROLL
@@ -83,23 +106,29 @@ struct NearestTiles {
     }
   }
 
- private:
-  __device__ static void lower(Key& least, Key key) { least = key < least ? key : least; }
-
-  __device__ static void store(Key* least, std::size_t owner, Key key) {
-    if (least == nullptr || key == kNone) return;
-    if (key < *static_cast<volatile Key*>(least + owner)) atomicMin(least + owner, key);
+  __device__ bool is_pair(std::size_t query, std::size_t target) const {
+    if (query >= queries.num_rows || target >= targets.num_rows) return false;
+    return symmetric ? query < target : !exclude_self || query != target;
   }
 
-  // What a pair is to `owner`, whose neighbour would be `index`.
-  __device__ Key key(std::size_t query, std::size_t target, std::int32_t common, std::size_t index,
-                     const Key* after, std::size_t owner) const {
-    if (query >= queries.num_rows || target >= targets.num_rows) return kNone;
-    if (symmetric ? query >= target : exclude_self && query == target) return kNone;
-    const std::uint32_t distance =
-        queries.num_set[query] + targets.num_set[target] - 2 * static_cast<std::uint32_t>(common);
-    const Key found = Key{distance} << 32 | index;
-    return after == nullptr || found > after[owner] ? found : kNone;
+  __device__ static Key key(std::int32_t distance, std::size_t index) {
+    return Key{static_cast<std::uint32_t>(distance)} << 32 | static_cast<std::uint32_t>(index);
+  }
+
+  // The least key that counts for a row.
+  __device__ static Key first_key(const Key* after, std::size_t row, std::size_t num_rows) {
+    if (after == nullptr || row >= num_rows) return 0;
+    const Key before = after[row];
+    return before == kNone ? kNone : before + 1;
+  }
+
+  __device__ static void lower(Key& least, Key key, Key from = 0) {
+    least = key >= from && key < least ? key : least;
+  }
+
+  __device__ static void store(Key* least, std::size_t row, Key key) {
+    if (key >> 32 == kNoPair) return;
+    if (key < *static_cast<volatile Key*>(least + row)) atomicMin(least + row, key);
   }
 };
 

@@ -175,7 +175,8 @@ struct PairTile {
     return first_b + warp_b() + 8 * n + 2 * (threadIdx.x % 4) + i % 2;
   }
 
-  // visit(i, j, count) for every pair of this thread, row by row of a.
+  // visit(i, j, count) for every pair of this thread, row by row of a; what to_distances() left
+  // are distances.
   template <class Visit>
   __device__ void for_each(const Counts& joint, Visit visit) const {
     HAPFORGE_UNROLL
@@ -197,11 +198,37 @@ struct PairTile {
     }
   }
 
-  __device__ std::uint32_t distance(std::size_t i, std::size_t j, std::uint32_t count) const {
-    return a.num_set[i] + b.num_set[j] - 2 * count;
+  // Counts become Hamming distances, those of pairs behind the last row anything.
+  __device__ void to_distances(Counts& joint) const {
+    std::uint32_t of_b[kParts][2];
+    HAPFORGE_UNROLL
+    for (int n = 0; n < kParts; ++n) {
+      HAPFORGE_UNROLL
+      for (int odd = 0; odd < 2; ++odd) of_b[n][odd] = set_bits(b, row_b(n, odd));
+    }
+    HAPFORGE_UNROLL
+    for (int m = 0; m < kParts; ++m) {
+      HAPFORGE_UNROLL
+      for (int low = 0; low < 2; ++low) {
+        const std::uint32_t of_a = set_bits(a, row_a(m, 2 * low));
+        HAPFORGE_UNROLL
+        for (int n = 0; n < kParts; ++n) {
+          HAPFORGE_UNROLL
+          for (int odd = 0; odd < 2; ++odd) {
+            std::int32_t& pair = joint[m][n][2 * low + odd];
+            const std::uint32_t both = of_a + of_b[n][odd];
+            pair = static_cast<std::int32_t>(both - 2 * static_cast<std::uint32_t>(pair));
+          }
+        }
+      }
+    }
   }
 
  private:
+  __device__ static std::uint32_t set_bits(const DeviceRows& rows, std::size_t row) {
+    return row < rows.num_rows ? rows.num_set[row] : 0;
+  }
+
   __device__ static int warp_a() { return static_cast<int>(threadIdx.x) / 128 * 64; }
   __device__ static int warp_b() { return static_cast<int>(threadIdx.x) / 32 % 4 * 32; }
 
@@ -218,7 +245,9 @@ struct PairTile {
 
   __device__ static void copy(uint4* to, const DeviceRows& rows, std::size_t first,
                               std::size_t byte) {
-    for (int i = static_cast<int>(threadIdx.x); i < kSide * kChunks; i += kThreads) {
+    HAPFORGE_UNROLL
+    for (int part = 0; part < kSide * kChunks / kThreads; ++part) {
+      const int i = part * kThreads + static_cast<int>(threadIdx.x);
       const int row = i / kChunks, chunk = i % kChunks;
       // Behind the last row it is taken again; nobody asks for those pairs.
       const std::size_t from = first + row < rows.num_rows ? first + row : rows.num_rows - 1;
