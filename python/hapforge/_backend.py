@@ -91,7 +91,7 @@ def cuda() -> ModuleType:
 def _has_cuda() -> bool:
     try:
         return bool(cuda().device_count() > 0)
-    except MissingBackendError:
+    except RuntimeError:  # no CUDA module, or a broken driver, without which the CPU's kernels still run
         return False
 
 
@@ -133,8 +133,8 @@ def resolve(name: str, backend: str = "auto") -> str:
     MissingBackendError
         The backend is unknown or not available for this kernel here.
     """
-    have = available_backends(name)
     source = "backend"
+    have = core.available_backends(name)
     if backend == "auto":
         forced = os.environ.get("HAPFORGE_BACKEND", "")
         if forced in ("", "auto"):
@@ -142,8 +142,11 @@ def resolve(name: str, backend: str = "auto") -> str:
         if forced == "cuda" and name in _HOST_STEPS:
             return have[0]
         backend, source = forced, "HAPFORGE_BACKEND"
+    if backend in have:
+        return backend
     if backend not in BACKENDS:
         raise MissingBackendError(f"{source}: expected one of {', '.join(('auto', *BACKENDS))}, found {backend!r}")
+    have = available_backends(name)  # starts the CUDA driver, which a fork of this process cannot use
     if backend not in have:
         raise MissingBackendError(f"{source}: {name} has {', '.join(have)} on this machine, found {backend!r}")
     return backend

@@ -50,6 +50,36 @@ def test_what_has_no_cuda_kernel_refuses_it():
         ld_moments(np.eye(3, dtype=np.uint8), np.eye(3, dtype=np.uint8), [0, 5], [3], [3], backend="cuda")
 
 
+@pytest.fixture
+def broken_driver(monkeypatch):
+    """How often it was asked."""
+    asked = []
+
+    class Module:
+        def device_count(self):
+            asked.append(1)
+            raise RuntimeError("cudaGetDeviceCount: system has unsupported display driver / cuda driver combination")
+
+    monkeypatch.setattr(_backend, "cuda", Module)
+    _backend._has_cuda.cache_clear()
+    yield asked
+    _backend._has_cuda.cache_clear()
+
+
+def test_the_cpu_kernels_leave_the_driver_alone(monkeypatch, broken_driver):
+    monkeypatch.delenv("HAPFORGE_BACKEND", raising=False)
+    assert _backend.resolve("hamming") != "cuda"
+    assert _backend.resolve("hamming", "scalar") == "scalar"
+    assert broken_driver == []
+
+
+def test_a_broken_driver_is_no_device(broken_driver):
+    assert "cuda" not in _backend.available_backends("hamming")
+    with pytest.raises(MissingBackendError, match="found 'cuda'"):
+        _backend.resolve("hamming", "cuda")
+    assert broken_driver == [1]
+
+
 def test_a_build_without_cuda_works_and_says_so():
     script = """
 import sys
