@@ -16,7 +16,11 @@ struct Counts {
   std::uint32_t ij, ik, jk, ijk;
 };
 
+#if defined(__CUDACC_RTC__)  // with -device-int128
+using Wide = __int128;
+#else
 __extension__ using Wide = __int128;
+#endif
 
 HAPFORGE_HOST_DEVICE inline double wide_correlation(std::uint32_t n, std::uint32_t c_i,
                                                     std::uint32_t c_j, std::uint32_t c_k,
