@@ -5,7 +5,8 @@
 // that runs without a GPU: host code and kernels as they are, thread after thread. A thread of a
 // block is a fiber: barriers, shuffles, shared memory and the warp's matrix instructions work as on
 // a device. Blocks run one after another, and so do launches. Within a block threads take turns in
-// an order that changes from block to block, so that a missing barrier shows as a wrong result;
+// an order that changes from block to block, so that a missing barrier shows as a wrong result, and
+// asynchronous copies take place at once in some blocks, in others when they are waited for;
 // threads that wait for each other for ever end the process with a message. Device memory is the
 // heap: under the address sanitizer a kernel that leaves its buffers is caught.
 #pragma once
@@ -15,9 +16,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -127,9 +130,12 @@ class Block {
     live_ = fibers_.size();
     arrived_ = 0;
     for (auto& warp : warps_) warp.arrived = 0;
+    copy_late_ = turn / 2 % 2 == 0;
     for (auto& fiber : fibers_) {
       fiber.context.start(fiber.stack.get(), kStackBytes, &Block::entry);
       fiber.done = false;
+      fiber.copies.clear();
+      fiber.groups.clear();
     }
     while (live_ > 0) {
       progress_ = false;
@@ -151,6 +157,28 @@ class Block {
     ++arrived_;
     release_if_all();
     while (generation == generation_) yield();
+  }
+
+  // Asynchronous copies of 16 bytes: the running thread's since the last commit are a group.
+  void copy(void* to, const void* from) {
+    if (!copy_late_) {
+      std::memcpy(to, from, 16);
+    } else {
+      fibers_[running_].copies.push_back({to, from});
+    }
+  }
+  void commit() {
+    Fiber& fiber = fibers_[running_];
+    fiber.groups.push_back(std::move(fiber.copies));
+    fiber.copies.clear();
+  }
+  // Until at most that many groups are under way, the latest.
+  void wait(std::size_t pending) {
+    auto& groups = fibers_[running_].groups;
+    while (groups.size() > pending) {
+      for (const Copy& one : groups.front()) std::memcpy(one.to, one.from, 16);
+      groups.pop_front();
+    }
   }
 
   // Gives every lane of `mask` what combine(in, out) makes of the values of all of them.
@@ -186,10 +214,16 @@ class Block {
   }
 
  private:
+  struct Copy {
+    void* to;
+    const void* from;
+  };
   struct Fiber {
     Context context;
     std::unique_ptr<unsigned char[]> stack;
     bool done = false;
+    std::vector<Copy> copies;
+    std::deque<std::vector<Copy>> groups;
     void* fake_stack = nullptr;
   };
 
@@ -253,7 +287,7 @@ class Block {
   const std::function<void()>* body_ = nullptr;
   std::size_t running_ = 0, live_ = 0, arrived_ = 0;
   std::uint64_t generation_ = 0;
-  bool progress_ = false;
+  bool progress_ = false, copy_late_ = false;
 };
 
 // What kernel<<<grid, block>>> does; `body` is the kernel's call in one thread.
@@ -370,10 +404,14 @@ inline cudaError_t cudaMemset(void* to, int value, std::size_t size) {
 // ---- the warp's matrix instructions (csrc/core/cuda_primitives.cuh) -----------------------------
 namespace hapforge::cuda {
 
-inline void copy_16_async(void* shared, const void* global) { std::memcpy(shared, global, 16); }
-inline void commit_copies() {}
+inline void copy_16_async(void* shared, const void* global) {
+  emulation::Block::current()->copy(shared, global);
+}
+inline void commit_copies() { emulation::Block::current()->commit(); }
 template <int kPending>
-void wait_copies() {}
+void wait_copies() {
+  emulation::Block::current()->wait(kPending);
+}
 
 struct Fragment4 {
   std::uint32_t r[4];
