@@ -9,7 +9,8 @@ the form ``contig:position`` or ``contig:position_a0_a1``, else it is taken as "
 Files of either kind go by either name (bcftools writes HAPS as ``.hap.gz``, plink2 HAP as ``.haps``): a first line of
 nothing but values is HAP, unless its name is ``.haps`` and no legend is beside.
 
-On X, men may have one value a line, where .sample has their sex (1 or M); theirs are haploid calls then.
+On X, men may have one value a line, where .sample has their sex (1 or M, and not just 0 and 1, of which either may be
+men); theirs are haploid calls then.
 
 Other values: ``?`` and ``.`` are missing, ``-`` in the second place is what a haploid call has not, and a ``*`` behind
 the values of a person says that they are not phased (IMPUTE2, bcftools). `hapforge.io.records.Policy` has rules for
@@ -336,7 +337,10 @@ def _persons(
     ids, labels = read_samples(place, policy)
     if num_calls == 2 * len(ids):
         return ids, labels, None
-    men = np.isin(labels.get("sex", np.zeros(len(ids), int)).astype(str), ["1", "M", "m"])
+    sex = labels.get("sex", np.zeros(len(ids), int)).astype(str)
+    men = np.isin(sex, ["1", "M", "m"])
+    if set(sex.tolist()) == {"0", "1"}:  # may be women: their values are not to go to men
+        men[:] = False
     if is_x and men.any() and num_calls == 2 * len(ids) - int(men.sum()):
         return ids, labels, men
     if num_calls < 2 or num_calls % 2:
