@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from hapforge import _backend
 from hapforge.errors import FormatError
 from hapforge.haplotypes import UNKNOWN_ALLELE, HaplotypeMatrix, Samples, Sites, words_per_row
-from hapforge.io.selection import Region, frequent, no_site, rows_of
+from hapforge.io.selection import Region, frequent, no_contig, no_site, rows_of
 
 __all__ = [
     "ABSENT",
@@ -606,6 +606,9 @@ class Cohort:
         """All that was taken."""
         records = self.records
         if not records.position:
+            contigs = self.order.seen
+            if self.region is not None and contigs and self.region.contig not in contigs:
+                raise no_contig(self.path, self.region, list(contigs))
             raise no_site(self.path, self.region, self.maf)
         words, observed = self.calls.turned(), self._observed()
         position = np.array(records.position, np.int64)

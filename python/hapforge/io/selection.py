@@ -58,7 +58,7 @@ def site_range(path: str | os.PathLike[str], sites: Sites, region: Region) -> tu
     if not sites.position_known:
         raise FormatError(path, f"known positions to take {region} from", "none (a legend gives them)")
     if region.contig not in blocks:
-        raise FormatError(path, f"a site on contig {region.contig!r}", f"contigs {_some(list(blocks))}")
+        raise no_contig(path, region, list(blocks))
     start, stop = blocks[region.contig]
     first, last = np.searchsorted(sites.position[start:stop], [region.start, region.end + 1])
     if first == last:
@@ -71,6 +71,11 @@ def no_site(path: str | os.PathLike[str], region: Region | None, maf: float | No
     where = f" in {region}" if region else ""
     above = f" with a minor allele frequency of {maf} or more" if maf else ""
     return FormatError(path, f"at least one site{where}{above}", "none")
+
+
+def no_contig(path: str | os.PathLike[str], region: Region, contigs: Sequence[str]) -> FormatError:
+    """The error of a region on none of the contigs that there are."""
+    return FormatError(path, f"a site on contig {region.contig!r}", f"contigs {_some(contigs)}")
 
 
 def _some(names: Sequence[str]) -> str:
