@@ -7,11 +7,14 @@
 #include <cstddef>
 #include <cstdint>
 
-// Before a loop over registers: an array that is not unrolled lives in memory.
+// UNROLL, before a loop over registers: an array that is not unrolled lives in memory. NOINLINE: a
+// function that is called, not copied.
 #if defined(HAPFORGE_EMULATED)
 #define HAPFORGE_UNROLL
+#define HAPFORGE_NOINLINE
 #else
 #define HAPFORGE_UNROLL _Pragma("unroll")
+#define HAPFORGE_NOINLINE __noinline__
 
 namespace hapforge::cuda {
 

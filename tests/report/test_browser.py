@@ -144,6 +144,7 @@ def test_static_pictures_without_scripts_on_paper_and_after_a_failure(browser, r
     assert browser.evaluate(static) == 1
 
 
+@pytest.mark.slow
 def test_names_run_nothing_and_are_shown_as_they_are(browser, monkeypatch, tmp_path):
     data = make_evaluation(PAYLOADS[::2], PAYLOADS[1::2], num_sites=12, num_haplotypes=6, notes=PAYLOADS)
     data = dataclasses.replace(

@@ -18,7 +18,14 @@ struct Correlation {
                                const Counts& count) const {
     return num_haplotypes <= kMostExact
                ? exact_correlation(num_haplotypes, c_i, c_j, c_k, count, negate ? -1 : 1)
-               : wide_correlation(num_haplotypes, c_i, c_j, c_k, count, negate);
+               : wide(c_i, c_j, c_k, count);
+  }
+
+ private:
+  // Rare and long: once in a kernel, not for each of a thread's pairs.
+  __device__ HAPFORGE_NOINLINE double wide(std::uint32_t c_i, std::uint32_t c_j, std::uint32_t c_k,
+                                           const Counts& count) const {
+    return wide_correlation(num_haplotypes, c_i, c_j, c_k, count, negate);
   }
 };
 
