@@ -113,7 +113,7 @@ def compare(path: Path, data: bytes, choices: dict[str, str], **selection: Any) 
             hf.read(path, policy=policy, **selection)
         return "refused"
     if not expected["position"]:
-        with pytest.raises(FormatError, match="at least one site|a site on contig"):
+        with pytest.raises(FormatError, match=r"at least one site|a site on contig"):
             hf.read(path, policy=policy, **selection)
         return "empty"
     assert_as_expected(hf.read(path, policy=policy, **selection), policy, expected)
