@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 _NEWNS, _NEWUSER = 0x00020000, 0x10000000
 _PRIVATE = 1 << 18 | 1 << 14  # MS_PRIVATE | MS_REC
 _RDONLY, _REMOUNT = 1, 32
@@ -22,7 +24,7 @@ class NoMount(Exception):
 
 
 def in_a_child(work: Callable[[], object], report: Path, seconds: int = 120) -> object:
-    """What `work` gives (as JSON) in a forked process of one thread; NoMount where it raised that."""
+    """What `work` gives (as JSON) in a forked process of one thread; skips the test where nothing can be mounted."""
     child = os.fork()
     if child == 0:
         try:
@@ -38,7 +40,7 @@ def in_a_child(work: Callable[[], object], report: Path, seconds: int = 120) -> 
     assert status == 0, status
     kind, found = json.loads(report.read_text())
     if kind == "no mount":
-        raise NoMount(found)
+        pytest.skip(f"nothing can be mounted here: {found}")
     assert kind == "is", found
     return found
 

@@ -302,7 +302,7 @@ def test_labels_from_tsv(small_cohort: hf.HaplotypeMatrix, tmp_path: Path) -> No
         ("id\tx\nP\xff\t1\n", "UTF-8"),
         ("id\tx\nP0\t" + "a" * 200_000 + "\n", "tab-separated text"),
         ("id\tx\rP0\t1\n", "tab-separated text, found new-line character"),
-        ("id\tx\nP0\t1", "line 2: expected a last line that ends in a line feed, found none: the file is cut"),
+        ("id\tx\nP0\t1", r"line 2: expected a last line .* may be cut \(a line feed at its end shows"),
         ("id\tx\nP0\t\x0b1\n", r"line 2: expected tab-separated text, found the control character '\\x0b'"),
         ("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x00", "a whole gzip file"),
     ],

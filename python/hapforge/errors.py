@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+NO_LAST_LINE_FEED = "none: the file may be cut (a line feed at its end shows that it is whole)"
+"""What is found at the end of a table, which somebody may have written by hand."""
+
 
 class HapforgeError(Exception):
     """Base of the package's own errors; the command line prints its message and exits with code 2."""

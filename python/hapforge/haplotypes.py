@@ -596,7 +596,7 @@ def _as_index(index_or_mask: ArrayLike, length: int, what: str) -> NDArray[np.in
 
 
 def _labels_from_tsv(path: str | os.PathLike[str], samples: Samples) -> dict[str, NDArray[Any]]:
-    from hapforge.errors import FormatError
+    from hapforge.errors import NO_LAST_LINE_FEED, FormatError
 
     where = os.fspath(path)
     with open(where, "rb") as probe:
@@ -606,8 +606,8 @@ def _labels_from_tsv(path: str | os.PathLike[str], samples: Samples) -> dict[str
         with (gzip.open if packed else open)(where, "rt", encoding="utf-8-sig", newline="\n") as handle:
             lines = list(handle)
             if lines and not lines[-1].endswith("\n"):
-                found = "none: the file is cut"
-                raise FormatError(where, "a last line that ends in a line feed", found, f"line {len(lines)}")
+                at = f"line {len(lines)}"
+                raise FormatError(where, "a last line that ends in a line feed", NO_LAST_LINE_FEED, at)
             reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
             header = next(reader, [])
             if len(header) < 2 or _CONTROL.search("\t".join(header)):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import hapforge as hf
+from hapforge.cli.info import in_units
 
 
 def hapforge(*arguments: object, input: str = "") -> subprocess.CompletedProcess[str]:
@@ -29,9 +30,10 @@ def test_convert_and_part(store: Path, tmp_path: Path, small_cohort: hf.Haplotyp
     target = tmp_path / "out.bcf"
     result = hapforge("convert", store, target, "--threads", 1)
     assert result.returncode == 0
-    assert result.stdout.startswith(f"{store} -> {target}: 20 haplotypes of 10 persons x 130 sites; ")
-    assert result.stdout.endswith(" written\n")
-    assert result.stdout.count("\n") == 1
+    sizes = [in_units(hf.io.size_of(path)) for path in (store, target)]
+    assert result.stdout == (
+        f"{store} ({sizes[0]}) -> {target} ({sizes[1]}): 20 haplotypes of 10 persons x 130 sites\n"
+    )
     assert result.stderr == f"warning: {target}: labels (population) are lost, a VCF has no place for them\n"
     np.testing.assert_array_equal(hf.read(target).words, small_cohort.words)
     people = tmp_path / "people.txt"
@@ -110,7 +112,7 @@ def test_names_that_are_no_utf8(store: Path, tmp_path: Path) -> None:
     if "Illegal byte" in result.stderr:
         pytest.skip("this file system takes UTF-8 names only")
     assert (result.returncode, result.stderr) == (0, "")
-    assert "a\\xff.npz: 20 haplotypes" in result.stdout
+    assert f"a\\xff.npz ({in_units(target.stat().st_size)}): 20 haplotypes" in result.stdout
     assert hapforge("info", target).returncode == 0
 
 
@@ -232,8 +234,12 @@ def test_policies_for_odd_input(tmp_path: Path) -> None:
 def test_pipes(store: Path, tmp_path: Path, small_cohort: hf.HaplotypeMatrix) -> None:
     """In and out through `-`; the remarks go to the other stream; of a cut input nothing is passed on."""
     first = hapforge("convert", store, "-")
+    lost = "standard output: labels (population) are lost, a VCF has no place for them"
+    assert first.stderr.splitlines()[0] == f"warning: {lost}"
     assert first.stdout.startswith("##fileformat=VCFv4")
-    assert first.stderr.splitlines()[-1].startswith(f"{store} -> -: 20 haplotypes of 10 persons x 130 sites; ")
+    sizes = [in_units(size) for size in (hf.io.size_of(store), len(first.stdout))]
+    said = f"{store} ({sizes[0]}) -> - ({sizes[1]}): 20 haplotypes of 10 persons x 130 sites"
+    assert first.stderr.splitlines()[-1] == said
     second = hapforge("convert", "-", tmp_path / "out.npz", input=first.stdout)
     assert second.returncode == 0, second.stderr
     assert np.array_equal(hf.read(tmp_path / "out.npz").words, small_cohort.words)
@@ -241,6 +247,19 @@ def test_pipes(store: Path, tmp_path: Path, small_cohort: hf.HaplotypeMatrix) ->
     assert (third.stdout, third.stderr) == (first.stdout, "")
     cut = hapforge("convert", "-", "-", input=first.stdout[:-5])
     assert (cut.returncode, cut.stdout) == (2, "")
-    assert "standard-input" in cut.stderr
-    assert "the file is cut" in cut.stderr
-    assert hapforge("convert", "-", "-", input="").returncode == 2
+    expected = "expected a last line that ends in a line feed, found none: the file is cut\n"
+    assert re.fullmatch(rf"hapforge: standard input, after site 2:\d+: {expected}", cut.stderr)
+    assert hapforge("convert", "-", "-", input="").stderr.startswith("hapforge: standard input: expected a VCF, ")
+
+
+def test_what_is_said_of_pipes(tmp_path: Path, small_cohort: hf.HaplotypeMatrix) -> None:
+    """Errors and remarks name them, and no temporary file."""
+    hf.write(small_cohort.select_haplotypes(range(3)), tmp_path / "odd.npz")
+    odd = hapforge("convert", tmp_path / "odd.npz", "-")
+    expected = "expected two haplotypes for each person to write as VCF, found an odd number (3)"
+    assert odd.stderr == f"hapforge: standard output: {expected}\n"
+    names = "#CHROM POS ID REF ALT QUAL FILTER INFO FORMAT P".replace(" ", "\t")
+    text = f"##fileformat=VCFv4.2\n{names}\n1\t5\t.\tA\tC\t.\t.\t.\tGT\t0|1\n\n"
+    changed = hapforge("convert", "-", tmp_path / "x.npz", "--policy", "text=accept", input=text)
+    assert changed.stderr.startswith("standard input: ")
+    assert changed.stdout.startswith("- (")

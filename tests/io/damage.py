@@ -218,12 +218,12 @@ def bgzf_blocks(data: bytes) -> list[bytes]:
     return blocks
 
 
-def bgzf(data: bytes, size: int = 300) -> bytes:
-    """Block gzip, of small blocks."""
+def bgzf(data: bytes, size: int = 300, level: int = 1) -> bytes:
+    """Block gzip, of small blocks, which level 0 stores as they are."""
     blocks = []
     for at in range(0, len(data), size):
         part = data[at : at + size]
-        packer = zlib.compressobj(1, zlib.DEFLATED, -15)
+        packer = zlib.compressobj(level, zlib.DEFLATED, -15)
         body = packer.compress(part) + packer.flush()
         head = b"\x1f\x8b\x08\x04" + bytes(5) + b"\xff\x06\0BC\x02\0" + struct.pack("<H", len(body) + 25)
         blocks.append(head + body + struct.pack("<II", zlib.crc32(part), len(part)))

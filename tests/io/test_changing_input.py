@@ -157,7 +157,7 @@ else:
 def half_placed(path: Path, *, placed: bool = True) -> Path:
     """What the writer of a .hap leaves if it is killed before the legend is in its place, or before anything is."""
     hf.write(cohort(1), path)
-    left = path.parent / f".{path.name}.01234567.part"
+    left = path.parent / f".{path.name}.hapforge-01234567.part"
     left.mkdir()
     plan = {"names": [path.name, "x.legend", "x.samples"], "old": atomic._state(path), "new": atomic._state(path)}
     (left / ".places").write_text(json.dumps(plan))
@@ -178,7 +178,7 @@ def test_a_set_that_cannot_be_completed(tmp_path: Path, monkeypatch: pytest.Monk
     with monkeypatch.context() as context:
         context.setattr(os, "replace", refuses)
         with pytest.raises(
-            FormatError, match=r"what a killed writer left in .*\.x\.hap\.01234567\.part, found Read-only"
+            FormatError, match=r"what a killed writer left in .*\.x\.hap\.hapforge-01234567\.part, found Read-only"
         ):
             hf.read(path)
     assert np.array_equal(hf.read(path).words, cohort(1).words)
@@ -216,6 +216,16 @@ def test_a_plan_of_other_places_is_not_followed(tmp_path: Path, names: object) -
         hf.read(path)
     assert not (tmp_path / "y").exists()
     assert left.exists()
+
+
+def test_files_of_a_similar_name_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what has our name in its own is removed."""
+    monkeypatch.setattr(atomic, "_YOUNG_S", -1)
+    own = [".x.npz.01234567.part", ".x.npz.01234567.old", ".x.npz.hapforge.part", ".y.npz.hapforge-01234567.part"]
+    for name in (*own, ".x.npz.hapforge-01234567.part"):
+        (tmp_path / name).write_text("mine")
+    hf.write(cohort(1), tmp_path / "x.npz")
+    assert {path.name for path in tmp_path.iterdir()} == {"x.npz", *own}
 
 
 def test_temporaries_of_other_users_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,7 +270,7 @@ def test_a_store_that_was_moved_away_is_put_back(tmp_path: Path, monkeypatch: py
     """Where names cannot be exchanged at once, a writer that was killed between its two renames leaves .old only."""
     path = tmp_path / "x.hapz"
     hf.write(cohort(1), path)
-    os.rename(path, tmp_path / ".x.hapz.01234567.old")
+    os.rename(path, tmp_path / ".x.hapz.hapforge-01234567.old")
     assert np.array_equal(hf.read(path).words, cohort(1).words)
     monkeypatch.setattr(atomic, "_exchanged", lambda *_: False)
     hf.write(cohort(2), path)

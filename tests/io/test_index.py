@@ -7,10 +7,11 @@ import os
 import shutil
 import struct
 import warnings
-import zlib
+from functools import partial
 from pathlib import Path
 
 import cohorts
+import damage
 import numpy as np
 import pysam
 import pysam.bcftools
@@ -28,16 +29,7 @@ POLICY = {"multiallelic": "split", "duplicate": "skip", "unphased": "keep"}
 CONTIGS = ("chr2", "1", "11", "chr1")  # in the order of the file; of the header, another
 
 
-def bgzip(data: bytes, size: int = 2000) -> bytes:
-    """Block gzip of blocks that are stored as they are, so that a small file has many places."""
-    blocks = []
-    for at in range(0, len(data), size):
-        part = data[at : at + size]
-        packer = zlib.compressobj(0, zlib.DEFLATED, -15)
-        body = packer.compress(part) + packer.flush()
-        head = struct.pack("<4sIBBH2sHH", b"\x1f\x8b\x08\x04", 0, 0, 255, 6, b"BC", 2, len(body) + 25)
-        blocks.append(head + body + struct.pack("<II", zlib.crc32(part), len(part)))
-    return b"".join(blocks) + bgzf.EOF_BLOCK
+bgzip = partial(damage.bgzf, size=2000, level=0)  # not packed, so that a small file has many places
 
 
 def gunzip(path: Path) -> bytes:
@@ -85,6 +77,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pysam.tabix_index(str(made), preset="vcf", csi=ending == ".csi", force=True)
         assert Path(f"{made}{ending}").exists()
     return folder
+
+
+def copied(folder: Path, target: Path, name: str, ending: str) -> Path:
+    """The file of a form, copied with its index, and with the times of both."""
+    for file in (folder / ending / "indexed").glob(f"{name}*"):
+        shutil.copy2(file, target)
+    return target / name
 
 
 @pytest.fixture(scope="module")
@@ -166,9 +165,7 @@ def test_regions_against_bcftools(folder: Path, whole: hf.HaplotypeMatrix, name:
 @pytest.mark.parametrize(("name", "ending"), FORMS)
 def test_only_a_part_is_read(folder: Path, whole: hf.HaplotypeMatrix, tmp_path: Path, name: str, ending: str) -> None:
     """A block far from the region may be damaged; the block that ends the file may not be missing."""
-    for file in (folder / ending / "indexed").iterdir():
-        shutil.copy2(file, tmp_path)
-    path = tmp_path / name
+    path = copied(folder, tmp_path, name, ending)
     data, status = bytearray(path.read_bytes()), path.stat()
     told: list[int] = []
     hf.read(path, "chr2:1-300", policy=hf.io.Policy(POLICY), progress=told.append)
@@ -215,9 +212,7 @@ def check_as_whole(path: Path, whole: hf.HaplotypeMatrix, contig: str, start: in
 def test_an_index_that_does_not_fit_is_not_used(
     folder: Path, whole: hf.HaplotypeMatrix, tmp_path: Path, name: str, ending: str
 ) -> None:
-    for file in (folder / ending / "indexed").iterdir():
-        shutil.copy2(file, tmp_path)
-    path = tmp_path / name
+    path = copied(folder, tmp_path, name, ending)
     index = Path(f"{path}{ending}")
     good = index.read_bytes()
     content = gunzip(index)
@@ -230,10 +225,10 @@ def test_an_index_that_does_not_fit_is_not_used(
         assert said[0].endswith(f": all of {path} is read")
         return said[0].removeprefix(f"{index}: not used, as ").removesuffix(f": all of {path} is read")
 
-    assert reason(b"").startswith("it is cut or damaged")
+    assert reason(b"") == "it is cut or damaged"
     assert reason(b"of other data") == "it starts with b'of o'"
-    assert reason(good[:-28]).startswith("it is cut or damaged (none: the file is cut")
-    assert reason(good[: len(good) // 2]).startswith("it is cut or damaged")
+    assert reason(good[:-28]) == "it is cut or damaged"
+    assert reason(good[: len(good) // 2]) == "it is cut or damaged"
     for size in (3, 7, 40, len(content) // 2, len(content) - 9, len(content) - 1):
         assert reason(bgzip(content[:size])) in ("it is cut or damaged", f"it starts with {content[:size]!r}")
     assert reason(bgzip(content + b"more")) == "it is cut or damaged"
@@ -259,9 +254,7 @@ def test_an_index_of_the_file_before_it_changed(
     folder: Path, whole: hf.HaplotypeMatrix, tmp_path: Path, name: str, ending: str
 ) -> None:
     """Sites that came or went, and an index that claims to be younger."""
-    for file in (folder / ending / "indexed").iterdir():
-        shutil.copy2(file, tmp_path)
-    path = tmp_path / name
+    path = copied(folder, tmp_path, name, ending)
     for kept in (slice(1, None), slice(500, 3000)):
         rows = np.arange(whole.num_sites)[kept]
         changed = whole.select_sites(rows)
@@ -281,9 +274,7 @@ def test_changed_indexes_change_nothing(
     folder: Path, whole: hf.HaplotypeMatrix, tmp_path: Path, name: str, ending: str, count: int
 ) -> None:
     """Numbers of an index are changed, its checksums are right."""
-    for file in (folder / ending / "indexed").iterdir():
-        shutil.copy2(file, tmp_path)
-    path = tmp_path / name
+    path = copied(folder, tmp_path, name, ending)
     index = Path(f"{path}{ending}")
     content = gunzip(index)
     rng = np.random.default_rng(11)
@@ -309,10 +300,9 @@ def test_changed_indexes_change_nothing(
 
 def test_one_of_two_indexes_fits(folder: Path, whole: hf.HaplotypeMatrix, tmp_path: Path) -> None:
     for ending in (".csi", ".tbi"):
-        for file in (folder / ending / "indexed").glob("x.vcf.gz*"):
-            shutil.copy2(file, tmp_path)
-    (tmp_path / "x.vcf.gz.csi").write_bytes(b"of other data")
-    assert check_as_whole(tmp_path / "x.vcf.gz", whole, "11", 100_000, 300_000) == []
+        path = copied(folder, tmp_path, "x.vcf.gz", ending)
+    Path(f"{path}.csi").write_bytes(b"of other data")
+    assert check_as_whole(path, whole, "11", 100_000, 300_000) == []
 
 
 def test_rules_that_need_the_whole_file(folder: Path, tmp_path: Path) -> None:

@@ -401,6 +401,29 @@ def test_damaged_text_is_refused_by_any_policy(tmp_path: Path, case: str) -> Non
             assert "--policy" not in str(error.value) or choices == {}
 
 
+MARKED = ["|0|1", "/0|1", "|1/0", "/1/0", "|1", "/0", "|.|.", "/./1"]
+
+
+@pytest.mark.parametrize("choices", [{}, {"unphased": "keep", "haploid": "double", "missing": "major"}])
+@pytest.mark.parametrize("call", MARKED)
+def test_a_mark_before_the_first_allele(tmp_path: Path, call: str, choices: dict[str, str]) -> None:
+    """VCF 4.4: as without it, in text and BCF."""
+    outcomes = []
+    for k, middle in enumerate((call[1:], call)):
+        records = [f"1\t{10 + j}\t.\tA\tG\t.\t.\t.\tGT\t0|1\t{c}\t1|0" for j, c in enumerate(["1|1", middle, "0|0"])]
+        text = (header(["A", "B", "C"]) + "\n".join(records) + "\n").replace("VCFv4.2", "VCFv4.4")
+        (tmp_path / f"{k}.vcf").write_text(text)
+        for path in (tmp_path / f"{k}.vcf", as_bcf(text, tmp_path / f"{k}.bcf")):
+            policy = hf.io.Policy(choices)
+            try:
+                matrix = hf.read(path, policy=policy)
+                outcomes.append((matrix.to_dense().tolist(), matrix.samples.phased.tolist(), policy.changes))
+            except FormatError as error:
+                outcomes.append((error.expected, error.found, error.where))
+    assert all(outcome == outcomes[0] for outcome in outcomes), outcomes
+    assert isinstance(outcomes[0][0], str) == (not choices and call not in ("|0|1", "/0|1"))
+
+
 def test_files_without_text_are_refused(tmp_path: Path) -> None:
     noise = np.random.default_rng(2).bytes(300)
     for path in [path for data in (b"", noise, b"\0" * 200) for path in forms(data, tmp_path, bcf=False)]:

@@ -109,7 +109,7 @@ def test_bim_without_an_allele(tmp_path: Path) -> None:
         ({"fam": FAM.replace("P2\tP1", "P1\tP1")}, r"x\.fam, line 2: expected each sample id \(IID\) once, found 'P1'"),
         ({"fam": FAM.replace("P3", "0")}, r"line 3: expected a sample id \(IID\), found '0'"),
         ({"fam": FAM + FAM.replace("P", "Q")}, r"expected 9 bytes for 3 sites of 6 persons, found 6"),
-        ({"fam": FAM[:-1]}, r"line 3: expected a last line that ends in a line feed"),
+        ({"fam": FAM[:-1]}, r"line 3: expected a last line that ends in a line feed, found none: the file may be cut"),
     ],
 )
 def test_bed_files_that_are_refused(tmp_path: Path, change: dict[str, bytes | str], message: str) -> None:

@@ -211,6 +211,25 @@ def test_companions() -> None:
     assert io.companions("x.vcf") == io.companions("x.npz") == io.companions("x.hapz") == []
 
 
+@pytest.mark.parametrize("name", ["x.hapz", "x.vcz", V3])
+def test_a_store_with_files_of_somebody_is_not_replaced(
+    plain_cohort: hf.HaplotypeMatrix, tmp_path: Path, name: str
+) -> None:
+    """All of its arrays are, also those of other programs."""
+    target, more = tmp_path / name, {"zarr_format": 3} if name == V3 else {}
+    hf.write(plain_cohort, target, **more)
+    shutil.copytree(next(path for path in target.iterdir() if path.is_dir()), target / "of_another_program")
+    for mine in ("notes.txt", "plots"):
+        (tmp_path / mine).mkdir() if mine == "plots" else (tmp_path / mine).write_text("dear")
+        shutil.move(tmp_path / mine, target)
+        with pytest.raises(ValueError, match=f"{name}: expected nothing but a store in the folder .* found {mine}"):
+            hf.write(plain_cohort, target, **more)
+        shutil.move(target / mine, tmp_path)
+    assert (target / "of_another_program").is_dir()
+    hf.write(plain_cohort, target, **more)
+    assert not (target / "of_another_program").exists()
+
+
 def test_files_that_appear_together(tmp_path: Path) -> None:
     target, index, old = tmp_path / "x", tmp_path / "x.i", tmp_path / "x.old"
     for path in (target, old):

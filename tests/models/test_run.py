@@ -132,7 +132,7 @@ def test_tensorboard_has_the_log_and_the_spectrum(cohort: hf.HaplotypeMatrix, tm
         fit(cohort, run, 5, tensorboard_every=2)
     (path,) = (run / "tensorboard" / "train").iterdir()
     path.write_bytes(path.read_bytes()[:-9])
-    (path.parent / f".{path.name}.0123.part").write_bytes(path.read_bytes())  # of one that was killed here
+    (path.parent / f".{path.name}.hapforge-01234567.part").write_bytes(path.read_bytes())  # of one that was killed here
     fit(cohort, run, resume=True, tensorboard_every=2)
     for folder in (whole, run):
         found = shown(folder)

@@ -14,7 +14,20 @@ from typing import Annotated, Any
 import typer
 
 from hapforge import _backend
-from hapforge.cli import convert, demo, evaluate, generate, half_data, impute, info, labels, latent, simulate, train
+from hapforge.cli import (
+    _common,
+    convert,
+    demo,
+    evaluate,
+    generate,
+    half_data,
+    impute,
+    info,
+    labels,
+    latent,
+    simulate,
+    train,
+)
 from hapforge.errors import HapforgeError
 
 app = typer.Typer(
@@ -54,7 +67,7 @@ def _warning_line(message: Any, *_args: Any, **_kwargs: Any) -> None:
 
 
 def _one_line(message: Any) -> str:
-    return " ".join(str(message).split())
+    return " ".join(_common.for_users(str(message)).split())
 
 
 _UsageError: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")

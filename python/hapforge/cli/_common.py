@@ -39,6 +39,9 @@ PolicyTexts = Annotated[
     ),
 ]
 
+stand_ins: dict[str, str] = {}
+"""Files that hold what comes or goes through a pipe, and what messages name instead."""
+
 stdout = Console(highlight=False, soft_wrap=True)
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -129,7 +132,14 @@ def read_cohort(
 
 def printable(text: str | os.PathLike[str]) -> str:
     """A name that can be encoded: the bytes of it that are no UTF-8 as ``\\xff``."""
-    return os.fsencode(text).decode("utf-8", "backslashreplace")
+    return for_users(os.fsencode(text).decode("utf-8", "backslashreplace"))
+
+
+def for_users(message: str) -> str:
+    """A message that names the pipe and not the file that stands in for it."""
+    for file, pipe in stand_ins.items():
+        message = message.replace(file, pipe)
+    return message
 
 
 @contextmanager

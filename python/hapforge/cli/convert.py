@@ -93,6 +93,10 @@ def command(
         folder = Path(stack.enter_context(TemporaryDirectory())) if "-" in (str(source), str(target)) else Path()
         given = _from_pipe(folder) if str(source) == "-" else source
         made = folder / "standard-output.vcf" if to_pipe else target
+        if given != source:
+            _common.stand_ins[str(given)] = "standard input"
+        if to_pipe:
+            _common.stand_ins[str(made)] = "standard output"
         size = io.size_of(given)
         matrix = _common.read_cohort(
             given,
@@ -118,10 +122,10 @@ def command(
                 sys.stdout.buffer.flush()
     if not quiet:
         n, num_sites = matrix.shape
-        names = f"{_common.printable(source)} -> {_common.printable(target)}"
+        before = f"{_common.printable(source)} ({in_units(size)})"
+        after = f"{_common.printable(target)} ({in_units(written)})"
         print(
-            f"{names}: {n} haplotypes of {matrix.samples.num_persons} persons x {num_sites} sites; "
-            f"{in_units(size)} read, {in_units(written)} written",
+            f"{before} -> {after}: {n} haplotypes of {matrix.samples.num_persons} persons x {num_sites} sites",
             file=sys.stderr if to_pipe else sys.stdout,
         )
 

@@ -75,7 +75,7 @@ def command(
     check_cohort_output(output, force, cohort.num_haplotypes, len(model.sites))
     if dosages is not None:
         check_room(dosages, 2 * cohort.num_haplotypes * len(model.sites))
-    called = None if rules.observed is None else rules.observed.to_dense() > 0
+    called = None if rules.observed is None else rules.observed.to_dense().view(bool)
     found = model.impute(cohort, called, seed=seed, **chosen)
     if dosages is not None:
         _write_dosages(found, dosages)

@@ -325,6 +325,7 @@ def read(
     module = _module(kind)
     matrix: HaplotypeMatrix
     extra: dict[str, Any] = {} if legend is None else {"legend": legend}
+    # Beside a VCF are indexes. They may come and go meanwhile: what is read is that of the file, whatever they say.
     beside = module.companions(path) if kind != "vcf" and hasattr(module, "companions") else []
     with _unchanged(Path(path), *beside, *([] if legend is None else [Path(legend)])):
         if FORMATS[kind].selects:

@@ -1,8 +1,8 @@
 """Outputs that appear whole or not at all: temporary name, fsync, rename, fsync of the folder.
 
 What cannot be written is said with the output's own name, what was expected and what was found. A process that is
-killed without notice (SIGKILL, power) leaves hidden ``.NAME.xxxxxxxx.part`` (or ``.old``) beside an output. Their owner
-holds a lock (flock) on them, so that one without an owner is known:
+killed without notice (SIGKILL, power) leaves hidden ``.NAME.hapforge-xxxxxxxx.part`` (or ``.old``) beside an output.
+Their owner holds a lock (flock) on them, so that one without an owner is known:
 
 - the next writer of the same output removes it, once it is a minute old;
 - where its owner was killed while the files of a set were put in their places, they are put there by whoever reads or
@@ -36,6 +36,7 @@ from hapforge.errors import FormatError
 
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD, RENAME_EXCHANGE of renameat2(2)
 _PLACES = ".places"
+_TEMPORARY = re.compile(r"\.(.+)\.hapforge-[0-9a-f]{8}\.(?:part|old)", re.DOTALL)
 _YOUNG_S = 60
 """Seconds for which a temporary is left alone: its owner makes it and then locks it."""
 _PATIENCE_S = 2.0
@@ -334,12 +335,17 @@ def _is_half_placed(temporary: Path, target: Path) -> bool:
     )
 
 
+def output_of(name: str) -> str | None:
+    """The name of the output that a file or folder of this name is a temporary of; None where it is none."""
+    found = _TEMPORARY.fullmatch(name)
+    return found and found[1]
+
+
 def _temporaries(target: Path) -> list[Path]:
     """Temporaries of any process beside `target`, in the order of their names."""
-    pattern = re.compile(re.escape(f".{target.name}.") + r"[0-9a-f]{8}\.(part|old)")
     try:
         with os.scandir(target.parent) as entries:
-            return sorted(Path(entry.path) for entry in entries if pattern.fullmatch(entry.name))
+            return sorted(Path(entry.path) for entry in entries if output_of(entry.name) == target.name)
     except OSError:
         return []
 
@@ -422,7 +428,7 @@ def _no_folder(*places: Path) -> None:
 
 
 def _beside(target: Path, ending: str) -> Path:
-    return target.parent / f".{target.name}.{secrets.token_hex(4)}.{ending}"
+    return target.parent / f".{target.name}.hapforge-{secrets.token_hex(4)}.{ending}"
 
 
 def _fsync(path: Path) -> None:

@@ -10,6 +10,7 @@ SAM/BAM specification, section 4.1, "The BGZF compression format".
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import os
@@ -73,7 +74,7 @@ def read_chunks(path: str | os.PathLike[str], advance: Advance | None = None, pl
         head = handle.read(18)
         handle.seek(0)
         if is_bgzf(head):
-            yield from _inflated(path, handle, advance, place)
+            yield from _behind(path, place, _inflated(path, handle, advance, place >> 16))
         elif head[:2] == b"\x1f\x8b":
             yield from _gunzipped(path, handle, advance)
         else:
@@ -95,7 +96,7 @@ def _gunzipped(path: str | os.PathLike[str], handle: BinaryIO, advance: Advance)
         raise FormatError(path, "a whole gzip file", f"a cut or damaged one ({error})") from None
 
 
-def read_from(path: str | os.PathLike[str], handle: BinaryIO, place: int) -> Iterator[bytes]:
+def read_from(path: str | os.PathLike[str], handle: BinaryIO, place: int) -> Generator[bytes]:
     """What a file of block gzip holds from a place on (see `read_chunks`), a block at a time.
 
     Raises
@@ -103,42 +104,46 @@ def read_from(path: str | os.PathLike[str], handle: BinaryIO, place: int) -> Ite
     FormatError
         No such place; a cut or damaged block.
     """
+    batches = _batches(path, handle, place >> 16, 1)
+    return _behind(path, place, (_inflate(path, start, blocks) for start, blocks, _ in batches))
+
+
+def _behind(path: str | os.PathLike[str], place: int, pieces: Generator[bytes]) -> Generator[bytes]:
+    """`pieces`, which start with the block of a place, without what lies before that place in it."""
     skip = place & 0xFFFF
-    for start, blocks, _ in _batches(path, handle, place >> 16, 1):
-        data = _inflate(path, start, blocks)
-        if skip > len(data):
-            raise FormatError(path, f"a block of {skip} bytes or more", f"{len(data)}", f"byte {start}")
-        yield data[skip:]
-        skip = 0
+    with contextlib.closing(pieces):
+        for piece in pieces:
+            if skip > len(piece):
+                found = f"{len(piece)}"
+                raise FormatError(path, f"a block of {skip} bytes or more", found, f"byte {place >> 16}")
+            yield piece[skip:]
+            skip = 0
 
 
-def _inflated(path: str | os.PathLike[str], handle: BinaryIO, advance: Advance, place: int) -> Iterator[bytes]:
+def _inflated(path: str | os.PathLike[str], handle: BinaryIO, advance: Advance, offset: int) -> Generator[bytes]:
+    """What blocks hold from the one at byte `offset` on."""
     size = handle.seek(0, os.SEEK_END)
     handle.seek(max(0, size - len(EOF_BLOCK)))
     if handle.read() != EOF_BLOCK:
         raise FormatError(path, "the empty block that ends a BGZF file", "none: the file is cut or still being written")
-    skip = place & 0xFFFF
     workers = min(_backend.get_threads() - 1, 4)  # this thread is the one that takes the bytes apart
     if not workers:
-        for start, blocks, length in _batches(path, handle, place >> 16):
+        for start, blocks, length in _batches(path, handle, offset):
             advance(length)
-            yield _inflate(path, start, blocks)[skip:]
-            skip = 0
+            yield _inflate(path, start, blocks)
         return
     with ThreadPoolExecutor(workers) as pool:
         pending: deque[tuple[int, Future[bytes]]] = deque()
         try:
-            for start, blocks, length in _batches(path, handle, place >> 16):
+            for start, blocks, length in _batches(path, handle, offset):
                 pending.append((length, pool.submit(_inflate, path, start, blocks)))
                 if len(pending) > workers:
                     length, task = pending.popleft()
                     advance(length)
-                    yield task.result()[skip:]
-                    skip = 0
+                    yield task.result()
             for length, task in pending:
                 advance(length)
-                yield task.result()[skip:]
-                skip = 0
+                yield task.result()
         finally:
             for _, task in pending:
                 task.cancel()

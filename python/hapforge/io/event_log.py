@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge.errors import MissingDependencyError
-from hapforge.io.atomic import atomic_file, explained
+from hapforge.io.atomic import atomic_file, explained, output_of
 
 _FILE = "events.out.tfevents.hapforge"
 
@@ -43,8 +43,9 @@ class EventLog:
         self._path = Path(folder) / _FILE
         kept = [event for event in events(self._path) if event.step <= last_step] if self._path.exists() else []
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        for left in self._path.parent.glob(f".{_FILE}.*.part"):  # TensorBoard would read it
-            left.unlink()
+        for left in list(self._path.parent.iterdir()):
+            if output_of(left.name) == _FILE:  # TensorBoard would read it
+                left.unlink()
         with atomic_file(self._path) as part, open(part, "wb") as handle:
             writer = RecordWriter(handle)
             for event in kept or [Event(wall_time=time.time(), file_version="brain.Event:2")]:

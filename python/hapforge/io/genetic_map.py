@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hapforge.errors import FormatError
+from hapforge.errors import NO_LAST_LINE_FEED, FormatError
 from hapforge.haplotypes import POSITION_LIMIT, HaplotypeMatrix, Sites
 from hapforge.io import text
 
@@ -146,7 +146,7 @@ def _lines(path: str | os.PathLike[str]) -> list[str]:
     text.check_controls(path, data, 1)
     if data and not data.endswith(b"\n"):
         where = f"line {len(data.splitlines())}"
-        raise FormatError(path, "a last line that ends in a line feed", "none: the file is cut", where)
+        raise FormatError(path, "a last line that ends in a line feed", NO_LAST_LINE_FEED, where)
     lines = text.without_returns(path, data.removesuffix(b"\n").split(b"\n"), 1) if data else []
     try:
         return [line.decode("ascii") for line in lines]

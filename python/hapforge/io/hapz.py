@@ -450,7 +450,7 @@ def check_replaceable(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     ValueError
-        A folder that is no store, and not empty, is in the place.
+        A folder in the place that is no store, and not empty, or has something else in it.
     """
     folder = Path(path)
     if not folder.is_dir() or not any(folder.iterdir()):
@@ -461,6 +461,15 @@ def check_replaceable(path: str | os.PathLike[str]) -> None:
         found = False
     if not found:
         raise ValueError(f"{folder}: expected a .hapz store, an empty folder or nothing there, found another folder")
+    check_only_zarr(folder)
+
+
+def check_only_zarr(folder: Path) -> None:
+    """ValueError where a folder with a store has a file in it that Zarr does not know, or a folder without metadata."""
+    for place in sorted(folder.iterdir()):
+        own = any((place / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
+        if not own and place.name not in ("zarr.json", ".zgroup", ".zattrs", ".zmetadata"):
+            raise ValueError(f"{folder}: expected nothing but a store in the folder to replace, found {place.name}")
 
 
 class Writer:
@@ -477,7 +486,7 @@ class Writer:
     Raises
     ------
     ValueError
-        A folder that is no store, and not empty, is in the place.
+        A folder in the place that is no store, and not empty, or has something else in it.
     """
 
     def __init__(self, path: str | os.PathLike[str], sites: Sites, samples: Samples, *, mappable: bool = False) -> None:

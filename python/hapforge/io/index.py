@@ -93,8 +93,8 @@ def read_index(path: str | os.PathLike[str], file_size: int) -> Index:
                 data += chunk
                 if len(data) > _LARGEST:
                     raise Unfit(f"it holds more than {_LARGEST >> 20} MiB")
-    except FormatError as error:
-        raise Unfit(f"it is cut or damaged ({error.found})") from None
+    except FormatError:
+        raise Unfit("it is cut or damaged") from None
     content = _Bytes(bytes(data))
     magic = content.take(4)
     names: list[str] | None

@@ -10,7 +10,8 @@ missing (0 for parents, SEX and FID, -9 or 0 for the phenotype of a .fam, NA) ar
 
 PLINK stores a haploid call as two alleles that are alike. Such calls of men (SEX 1 or M) on X, and of all on Y and MT,
 are haploid here, as in the VCF that plink2 writes of them, and go by the policy for those; calls of two alleles that
-differ, as in the pseudo-autosomal regions, are diploid.
+differ, as in the pseudo-autosomal regions, are diploid. These contigs go by PLINK's codes of human ones, too: 23 is X,
+24 is Y, 26 is MT; each of them with or without chr.
 
 References
 ----------

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Generator, Sequence
 
-from hapforge.errors import FormatError
+from hapforge.errors import NO_LAST_LINE_FEED, FormatError
 from hapforge.io import bgzf
 from hapforge.io.records import Policy, accepted_by
 
@@ -63,8 +63,8 @@ def line_blocks(
                 yield number, lines[:at_end]
                 number += at_end
     if rest:
-        found = "none: the file is cut"
-        raise FormatError(path, "a last line that ends in a line feed", found, f"line {number + empty}")
+        where = f"line {number + empty}"
+        raise FormatError(path, "a last line that ends in a line feed", NO_LAST_LINE_FEED, where)
     for k in range(empty):
         _accept(path, policy, "an empty line", number + k)
 

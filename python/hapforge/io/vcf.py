@@ -3,7 +3,8 @@
 Read are biallelic records whose calls are all phased and diploid (``0|0``, ``0|1``, ``1|0``, ``1|1``). Anything else is
 refused with one line that names file, site, what was expected and what was found, unless a `hapforge.io.Policy` says
 what to do with it: nothing is guessed, and no record is passed over. ``0/0`` is refused too: a slash says that the file
-was not phased.
+was not phased. Since VCF 4.4 such a mark may stand before the first allele, too (``|0|1``): the one between the alleles
+tells. In BCF, what was ``0|1`` and what was ``/0|1`` cannot be told apart, as older writers leave out the first mark.
 
 Text and BCF are taken apart here and not by htslib, which hands the calls of a line with a missing column to the next
 persons and reads a cut file without an error. Memory is that of the packed result twice, and a few MiB; more of them
@@ -24,7 +25,7 @@ that pair is read back as ``.``. Symbolic ALT alleles are written as they are sp
 
 References
 ----------
-The Variant Call Format Specification, VCFv4.5 and BCFv2.2.
+The Variant Call Format Specification, VCFv4.5 (GT: section 1.6.2) and BCFv2.2.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ Advance = Callable[[int], object]
 _COLUMNS = b"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT"
 _BASES = re.compile("[A-Za-z]+")
 _SPACE = re.compile(r"[\0- ]")
-_CALL = re.compile(rb"(\d{1,5}|\.)(?:([|/])(\d{1,5}|\.))?")
+_CALL = re.compile(rb"[|/]?(\d{1,5}|\.)(?:([|/])(\d{1,5}|\.))?")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SECOND_HEADER = "a second header: two files one behind the other?"
 _CHUNKS = 2  # pieces of a file that are taken in at once
@@ -298,12 +299,10 @@ def _indexed_place(
         try:
             if contigs is None:
                 return index.place_before(path, file, region, region.contig, partial(_text_record, num_persons))
-            numbers = [number for number, name in contigs.items() if name == region.contig]
-            if not numbers:
+            number = next((number for number, name in contigs.items() if name == region.contig), None)
+            if number is None:
                 return None
-            if len(numbers) > 1:
-                raise index.Unfit(f"the header declares contig {region.contig!r} more than once")
-            return index.place_before(path, file, region, numbers[0], partial(_bcf_record, num_persons))
+            return index.place_before(path, file, region, number, partial(_bcf_record, num_persons))
         except index.Unfit as why:
             reasons.append(f"{file}: not used, as {why}")
     if reasons:
@@ -534,7 +533,7 @@ def _text_call(call: bytes) -> tuple[int, int, int] | None:
 def _bad_call(path: str | os.PathLike[str], where: str, name: str, call: str) -> FormatError:
     """The error of what is no call of one or two alleles."""
     call = call.split(":")[0][:20]
-    kind = " (more than two alleles)" if len(re.split(r"[|/]", call)) > 2 else ""
+    kind = " (more than two alleles)" if len(re.findall(r"[|/]", call[1:])) > 1 else ""
     return FormatError(path, CALLS, f"{call!r}{kind} for sample {name!r}", where)
 
 

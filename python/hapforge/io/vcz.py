@@ -53,7 +53,7 @@ from hapforge.haplotypes import UNKNOWN_ALLELE, HaplotypeMatrix, Sites, words_pe
 from hapforge.io import diploid
 from hapforge.io.atomic import atomic_file, atomic_folder
 from hapforge.io.hapt import ZIP_ERRORS
-from hapforge.io.hapz import text_bytes, texts
+from hapforge.io.hapz import check_only_zarr, text_bytes, texts
 from hapforge.io.records import ABSENT, CALLS, MISSING, UNKNOWN, Block, Cohort, Policy, accepted_by
 from hapforge.io.selection import Region
 
@@ -982,7 +982,7 @@ def write(
     ------
     ValueError
         Not two rows for each person, side by side; no sites or no haplotypes; names or alleles that VCF has no place
-        for; a folder that is no VCF Zarr store, and not empty, is in the place.
+        for; a folder in the place that is no VCF Zarr store, or with something else in it.
     """
     if zarr_format not in (2, 3):
         raise ValueError(f"zarr_format: expected 2 or 3, found {zarr_format!r}")
@@ -1141,11 +1141,14 @@ def check_replaceable(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     ValueError
-        A folder that is no VCF Zarr store, and not empty, is in the place.
+        A folder in the place that is no VCF Zarr store, and not empty, or has something else in it.
     """
     folder = Path(path)
-    if folder.is_dir() and not _is_zip(path) and any(folder.iterdir()) and not is_store(folder):
+    if not folder.is_dir() or _is_zip(path) or not any(folder.iterdir()):
+        return
+    if not is_store(folder):
         raise ValueError(f"{folder}: expected a VCF Zarr store, an empty folder or nothing there, found another folder")
+    check_only_zarr(folder)
 
 
 def is_store(folder: Path) -> bool:

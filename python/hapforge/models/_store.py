@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from hapforge.errors import ChecksumError, FormatError, MissingDependencyError
 from hapforge.haplotypes import Sites
-from hapforge.io.atomic import atomic_file, atomic_folder, check_room, explained, likely_error, sha256_file
+from hapforge.io.atomic import (
+    atomic_file,
+    atomic_folder,
+    check_room,
+    explained,
+    likely_error,
+    output_of,
+    sha256_file,
+)
 
 FORMAT, FORMAT_VERSION = "hapforge-model", 1
 DESCRIPTION, TENSORS = "model.json", "weights.safetensors"
@@ -95,7 +103,7 @@ def is_ours(folder: Path) -> bool:
 def leftovers(folder: Path) -> list[Path]:
     """Temporaries of our files, which nothing reads (see `hapforge.io.atomic`)."""
     names = (RUN_DESCRIPTION, DESCRIPTION, TENSORS, LOG)
-    return [path for name in names for path in folder.glob(f".{name}.*.part")]
+    return [path for path in folder.iterdir() if output_of(path.name) in names]
 
 
 def remove_run(folder: Path) -> None:
