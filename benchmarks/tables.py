@@ -407,9 +407,49 @@ def lactase() -> str:
     return "\n".join(lines)
 
 
+def gpu() -> str:
+    """A row per workload of benchmarks/gpu.py; one sentence as long as that has run nowhere."""
+    if not (HERE / "results" / "gpu.json").exists():
+        return "CUDA kernels: not yet run on a device."
+    result = _load("gpu")
+    lines = ["| on a GPU | ours, s | the least possible over it | peers' time over ours |", "|---|---|---|---|"]
+    for entry in result["results"]:
+        ours = entry["seconds"]["hapforge"]
+        if not ours.get("right", False):
+            why = ours.get("left_out") or ours.get("failed") or "wrong"
+            lines.append(f"| {entry['workload']} | {why.partition(chr(10))[0]} | | |")
+            continue
+        peers = ", ".join(f"{name} {ratio:.3g}x" for name, ratio in entry["peer_over_ours"].items())
+        lines.append(f"| {entry['workload']} | {ours['median']:.3g} | {entry['fraction_of_limit']:.0%} | {peers} |")
+    machine = result["machine"]
+    copied = f"{machine['copy_bytes_per_second'] / 1e12:.3g} TB/s"
+    lines.append(
+        f"\n{machine['name']}, driver {machine['driver_version']}, torch {result['peers']['torch']}; medians by CUDA "
+        "events, every answer checked\nfirst. The least possible: for its bytes at the rate of a copy there "
+        f"({copied}), or for its pairs of bits at 1e15 a\nsecond (int8 tensor cores)."
+    )
+    return "\n".join(lines)
+
+
+def resources() -> str:
+    """A row per CUDA kernel: what the compiler gives its threads and blocks."""
+    architectures = ("sm_75", "sm_80", "sm_90", "sm_100")
+    title = "CUDA kernel, registers a thread (bytes of spill stores and loads)"
+    lines = [f"| {title} | {' | '.join(architectures)} | shared, bytes |"]
+    lines.append("|---" * (2 + len(architectures)) + "|")
+    for entry in _load("cuda_resources")["results"]:
+        cells = []
+        for found in (entry[architecture] for architecture in architectures):
+            cells.append(f"{found['registers']}" + (f" ({found['spill_bytes']})" if found["spill_bytes"] else ""))
+        shared = max(entry[architecture]["shared_bytes"] for architecture in architectures)
+        lines.append(f"| `{entry['kernel']}` | {' | '.join(cells)} | {shared} |")
+    return "\n".join(lines)
+
+
 def render() -> str:
     """What stands between the README's markers."""
-    return f"{BEGIN}\n\n{demo()}\n\n{evaluation()}\n\n{speed(HEADLINES)}\n\n{formats(('read',))}\n\n{END}"
+    parts = (demo(), evaluation(), speed(HEADLINES), formats(("read",)), gpu())
+    return "\n\n".join((BEGIN, *parts, END))
 
 
 def render_all() -> str:
@@ -434,6 +474,16 @@ compared before anything is timed. Ratios are of CPU time; wall time, memory, th
 `python benchmarks/bench_convert.py`: into .hapz, .pgen, VCF Zarr, and BCF again.
 
 {conversion()}
+
+## On a GPU
+
+`python benchmarks/gpu.py` installs, tests and times there; its docstring says how.
+
+{gpu()}
+
+`python benchmarks/gpu.py --resources` needs no device: what the compiler gives each kernel.
+
+{resources()}
 
 ## What an RBM reaches by its own choice
 

@@ -17,6 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import argparse
 import json
 import platform
+import shutil
 import statistics
 import subprocess
 import tempfile
@@ -154,22 +155,27 @@ def write_results(
     parser.add_argument("-o", type=Path, default=HERE / "results" / f"{kernel}.json")
     path = parser.parse_args().o
     result = {"kernel": kernel, "machine": machine(), "peers": peers, "results": entries}
-    path.write_text(json.dumps(result if growth is None else result | {"growth": growth}, indent=1) + "\n")
+    save(path, result if growth is None else result | {"growth": growth})
+
+
+def save(path: Path, result: dict[str, Any]) -> None:
+    """Write a result file, whole or not at all."""
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(json.dumps(result, indent=1) + "\n")
+    beside.replace(path)
 
 
 def machine() -> dict[str, Any]:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     cpu = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    git = ["git", "-C", str(HERE)]
-    commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
-    changed = subprocess.run(
-        [*git, "status", "--porcelain", "--", "../csrc"], capture_output=True, text=True, check=True
-    )
+    git = [shutil.which("git") or "false", "-C", str(HERE)]
+    commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True)
+    changed = subprocess.run([*git, "status", "--porcelain", "--", "../csrc"], capture_output=True, text=True)
     return {
         "cpu": f"{cpu['model name']}, family {cpu['cpu family']}, model {cpu['model']}",
         "cpus": os.cpu_count(),
         "compiler": _backend.core.compiler,
-        "commit": commit.stdout.strip() + (" with changes" if changed.stdout else ""),
+        "commit": (commit.stdout.strip() or "unknown") + (" with changes" if changed.stdout else ""),
         "python": platform.python_version(),
         "numpy": np.__version__,
     }

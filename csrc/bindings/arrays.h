@@ -35,21 +35,26 @@ inline std::size_t extent(const py::array& array, py::ssize_t axis) {
   return static_cast<std::size_t>(array.shape(axis));
 }
 
-// Packed rows and their site count. Counts are 32-bit inside the kernels, hence the limits.
-inline BitMatrixView view_of(const Array<std::uint64_t>& words, std::size_t num_sites,
-                             const char* name) {
+// Counts are 32-bit inside the kernels, hence the limits.
+inline void check_view(const BitMatrixView& view, const char* name) {
   constexpr std::size_t kMost = std::numeric_limits<std::int32_t>::max();
-  const std::uint64_t* data = checked_data(words, 2, name);
-  const BitMatrixView view{data, extent(words, 0), extent(words, 1), num_sites};
-  if (num_sites > kMost || view.num_rows > kMost) {
+  if (view.num_sites > kMost || view.num_rows > kMost) {
     throw py::value_error(std::string(name) + ": expected fewer than 2^31 rows and sites");
   }
-  if (view.words_per_row != words_for_bits(num_sites)) {
+  if (view.words_per_row != words_for_bits(view.num_sites)) {
     throw py::value_error(std::string(name) + ": expected " +
-                          std::to_string(words_for_bits(num_sites)) + " words per row for " +
-                          std::to_string(num_sites) + " sites, found " +
+                          std::to_string(words_for_bits(view.num_sites)) + " words per row for " +
+                          std::to_string(view.num_sites) + " sites, found " +
                           std::to_string(view.words_per_row));
   }
+}
+
+// Packed rows and their site count.
+inline BitMatrixView view_of(const Array<std::uint64_t>& words, std::size_t num_sites,
+                             const char* name) {
+  const BitMatrixView view{checked_data(words, 2, name), extent(words, 0), extent(words, 1),
+                           num_sites};
+  check_view(view, name);
   return view;
 }
 
@@ -76,6 +81,18 @@ inline void check_indices(const Array<std::int64_t>& index, std::size_t size, co
                             " is out of range for " + std::to_string(size) + " sites");
     }
   }
+}
+
+// Pairs or triplets of indices in [0, size); else IndexError.
+inline const std::int64_t* index_table(const Array<std::int64_t>& table, py::ssize_t columns,
+                                       std::size_t size, const char* name) {
+  const std::int64_t* data = checked_data(table, 2, name);
+  if (table.shape(1) != columns) {
+    throw py::value_error(std::string(name) + ": expected " + (columns == 2 ? "two" : "three") +
+                          " columns");
+  }
+  check_indices(table, size, name);
+  return data;
 }
 
 }  // namespace hapforge

@@ -1,10 +1,10 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <optional>
 
 #include "bindings/arrays.h"
+#include "bindings/gibbs_arguments.h"
 #include "bindings/register.h"
 #include "core/philox.h"
 #include "kernels/gibbs/kernel.h"
@@ -13,25 +13,6 @@
 namespace hapforge {
 namespace {
 
-// Bounds that keep every field within an int32.
-void check_range(const std::int32_t* weights, const std::int32_t* bias, std::size_t num_out,
-                 std::size_t num_in) {
-  for (std::size_t j = 0; j < num_out; ++j) {
-    const auto found = gibbs::magnitude_of(weights + j * num_in, num_in, bias[j]);
-    if (found.largest_weight > gibbs::kLargestWeight) {
-      throw py::value_error("weights: expected at most 2^26 in magnitude, found " +
-                            std::to_string(found.largest_weight) + " for unit " +
-                            std::to_string(j));
-    }
-    if (found.field > gibbs::kLargestField) {
-      throw py::value_error(
-          "weights: expected magnitudes that sum to less than 2^31 with the bias of their unit, "
-          "found " +
-          std::to_string(found.field) + " for unit " + std::to_string(j));
-    }
-  }
-}
-
 gibbs::Layer make_layer(const Array<std::int32_t>& weights, const Array<std::int32_t>& bias,
                         const std::string& backend, std::size_t threads) {
   const std::int32_t* weight_data = checked_data(weights, 2, "weights");
@@ -39,12 +20,11 @@ gibbs::Layer make_layer(const Array<std::int32_t>& weights, const Array<std::int
   const auto& kernels = find_backend(gibbs::implementations(), backend);
   const std::size_t num_out = extent(weights, 0);
   const std::size_t num_in = extent(weights, 1);
-  if (extent(bias, 0) != num_out) {
-    throw py::value_error("bias: expected " + std::to_string(num_out) + ", found " +
-                          std::to_string(extent(bias, 0)));
-  }
+  check_bias(extent(bias, 0), num_out);
   const py::gil_scoped_release unlocked;
-  check_range(weight_data, bias_data, num_out, num_in);
+  for (std::size_t j = 0; j < num_out; ++j) {
+    gibbs::check_magnitude(gibbs::magnitude_of(weight_data + j * num_in, num_in, bias_data[j]), j);
+  }
   return {weight_data, bias_data, num_out, num_in, kernels, threads};
 }
 
@@ -52,10 +32,7 @@ gibbs::Layer make_layer(const Array<std::int32_t>& weights, const Array<std::int
 const std::uint64_t* unit_bits(const Array<std::uint64_t>& bits, std::size_t num_units,
                                std::size_t num_lanes, const char* name) {
   const BitMatrixView view = view_of(bits, num_lanes, name);
-  if (view.num_rows != num_units) {
-    throw py::value_error(std::string(name) + ": expected " + std::to_string(num_units) +
-                          " rows, one a unit, found " + std::to_string(view.num_rows));
-  }
+  check_rows(view.num_rows, num_units, name, "one a unit");
   return view.words;
 }
 
@@ -67,17 +44,6 @@ Array<std::int32_t> bind_fields(const gibbs::Layer& layer, const Array<std::uint
   const py::gil_scoped_release unlocked;
   gibbs::fields(layer, in, num_lanes, out, threads);
   return fields;
-}
-
-void check_draw(int fixed_point_bits, std::size_t num_chains, std::uint32_t first_chain) {
-  if (fixed_point_bits < 1 || fixed_point_bits > 20) {
-    throw py::value_error("fixed_point_bits: expected 1 to 20, found " +
-                          std::to_string(fixed_point_bits));
-  }
-  constexpr std::uint64_t kMostChains = std::uint64_t{1} << 32;
-  if (num_chains > kMostChains || first_chain > kMostChains - num_chains) {
-    throw py::value_error("first_chain: expected chains below 2^32");
-  }
 }
 
 // Units of both layers: the visible ones as bits, unit-major, the hidden ones likewise or, where
@@ -94,9 +60,7 @@ py::tuple bind_run(const gibbs::Layer& to_hidden, const gibbs::Layer& to_visible
     throw py::value_error("to_visible: expected the layer that leads back from to_hidden");
   }
   check_draw(fixed_point_bits, num_chains, first_chain);
-  if (std::uint64_t{first_step} + steps > std::uint64_t{1} << 32) {
-    throw py::value_error("first_step: expected steps below 2^32");
-  }
+  check_steps(first_step, steps);
   const std::size_t words = words_for_bits(num_chains);
   const std::uint64_t* held = clamp ? unit_bits(*clamp, num_visible, num_chains, "clamp") : nullptr;
   const std::uint64_t* start =

@@ -34,9 +34,7 @@ Array<std::int64_t> bind_joint_counts_of_pairs(const Array<std::uint64_t>& sites
                                                const std::string& backend, std::size_t threads) {
   const BitMatrixView view = view_of(sites, num_haplotypes, "sites");
   const auto& kernels = find_backend(popcount_tile::implementations(), backend);
-  const std::int64_t* pair_data = checked_data(pairs, 2, "pairs");
-  if (pairs.shape(1) != 2) throw py::value_error("pairs: expected two columns");
-  check_indices(pairs, view.num_rows, "pairs");
+  const std::int64_t* pair_data = index_table(pairs, 2, view.num_rows, "pairs");
   const std::size_t num_pairs = extent(pairs, 0);
   auto n11 = empty<std::int64_t>(num_pairs);
   std::int64_t* out = n11.mutable_data();

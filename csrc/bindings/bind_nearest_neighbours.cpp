@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "bindings/arrays.h"
-#include "bindings/neighbour_lists.h"
 #include "bindings/register.h"
 #include "kernels/nearest_neighbours/exhaustive.h"
 #include "kernels/nearest_neighbours/kernel.h"
@@ -12,6 +11,20 @@
 
 namespace hapforge {
 namespace {
+
+// One search's result, which grows with the lists.
+struct Found {
+  Array<std::int64_t> index;
+  Array<std::uint32_t> distance;
+
+  Found(std::size_t rows, std::size_t k)
+      : index(empty<std::int64_t>(rows, k)), distance(empty<std::uint32_t>(rows, k)) {}
+
+  nearest_neighbours::Lists lists(std::size_t k) {
+    return {k, index.mutable_data(), distance.mutable_data()};
+  }
+  py::tuple tuple() const { return py::make_tuple(index, distance); }
+};
 
 py::tuple bind_search(const Array<std::uint64_t>& queries,
                       const std::optional<Array<std::uint64_t>>& targets, std::size_t num_sites,
@@ -50,9 +63,9 @@ py::list bind_joint(const Array<std::uint64_t>& a, const Array<std::uint64_t>& b
     throw py::value_error("k: expected 1 to " + std::to_string(most) + ", found " +
                           std::to_string(k));
   }
-  nearest_neighbours::Found ab(first.num_rows, k), ba(second.num_rows, k);
+  Found ab(first.num_rows, k), ba(second.num_rows, k);
   nearest_neighbours::JointLists out{{}, ab.lists(k), ba.lists(k), {}};
-  std::optional<nearest_neighbours::Found> aa, bb;
+  std::optional<Found> aa, bb;
   if (within) {
     out.aa = aa.emplace(first.num_rows, k).lists(k);
     out.bb = bb.emplace(second.num_rows, k).lists(k);

@@ -9,9 +9,7 @@ Array<double> bind_three_point(const Array<std::uint64_t>& words, std::size_t nu
                                const Array<std::int64_t>& triplets, bool negate,
                                const std::string& backend, std::size_t threads) {
   const BitMatrixView view = view_of(words, num_sites, "words");
-  const std::int64_t* listed = checked_data(triplets, 2, "triplets");
-  if (triplets.shape(1) != 3) throw py::value_error("triplets: expected three columns");
-  check_indices(triplets, num_sites, "triplets");
+  const std::int64_t* listed = index_table(triplets, 3, num_sites, "triplets");
   const auto& kernels = find_backend(three_point::implementations(), backend);
   const auto& packing = find_backend(pack::implementations(), backend);
   const std::size_t num_triplets = extent(triplets, 0);

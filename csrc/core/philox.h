@@ -20,19 +20,37 @@ struct Words {
   std::uint32_t w[4];
 };
 
+// The keys of all rounds.
+struct RoundKeys {
+  std::uint32_t key[kRounds][2];
+};
+
 // `key0` is the low half of a 64-bit seed, `key1` the high half.
-HAPFORGE_HOST_DEVICE constexpr Words philox4x32(Words c, std::uint32_t key0, std::uint32_t key1) {
-  for (int round = 0; round < kRounds; ++round) {
-    const std::uint64_t product0 = std::uint64_t{kMultiplier0} * c.w[0];
-    const std::uint64_t product1 = std::uint64_t{kMultiplier1} * c.w[2];
-    c = Words{{static_cast<std::uint32_t>(product1 >> 32) ^ c.w[1] ^ key0,
-               static_cast<std::uint32_t>(product1),
-               static_cast<std::uint32_t>(product0 >> 32) ^ c.w[3] ^ key1,
-               static_cast<std::uint32_t>(product0)}};
+HAPFORGE_HOST_DEVICE constexpr RoundKeys round_keys(std::uint32_t key0, std::uint32_t key1) {
+  RoundKeys keys{};
+  for (auto& key : keys.key) {
+    key[0] = key0;
+    key[1] = key1;
     key0 += kWeyl0;
     key1 += kWeyl1;
   }
+  return keys;
+}
+
+HAPFORGE_HOST_DEVICE constexpr Words philox4x32(Words c, const RoundKeys& keys) {
+  for (const auto& key : keys.key) {
+    const std::uint64_t product0 = std::uint64_t{kMultiplier0} * c.w[0];
+    const std::uint64_t product1 = std::uint64_t{kMultiplier1} * c.w[2];
+    c = Words{{static_cast<std::uint32_t>(product1 >> 32) ^ c.w[1] ^ key[0],
+               static_cast<std::uint32_t>(product1),
+               static_cast<std::uint32_t>(product0 >> 32) ^ c.w[3] ^ key[1],
+               static_cast<std::uint32_t>(product0)}};
+  }
   return c;
+}
+
+HAPFORGE_HOST_DEVICE constexpr Words philox4x32(Words c, std::uint32_t key0, std::uint32_t key1) {
+  return philox4x32(c, round_keys(key0, key1));
 }
 
 }  // namespace hapforge::philox

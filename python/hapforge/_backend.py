@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hapforge import _core
+from hapforge import _core, _nvrtc
 from hapforge.errors import MissingBackendError
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ _Found = TypeVar("_Found")
 BACKENDS = ("avx512", "avx2", "neon", "scalar", "cuda")
 """Every backend name there is, on any machine."""
 
-_CUDA_KERNELS = frozenset({"allele_counts", "hamming", "joint_counts", "nearest_neighbours", "three_point"})
+_CUDA_KERNELS = frozenset(
+    {"allele_counts", "gibbs", "hamming", "joint_counts", "nearest_neighbours", "nearest_set", "three_point"}
+)
 _HOST_STEPS = frozenset({"bcf_calls", "pack"})  # on the way from a file or an array to a kernel
 _PACK_BLOCK_BYTES = 64 << 20
 _MAX_THREADS = 4096
@@ -43,6 +45,8 @@ _threads: int | None = None
 _blas = threading.Lock()
 _blas_users = 0
 _blas_limit: Any = None
+_cuda_lock = threading.Lock()
+_cuda_users = 0
 
 core = _core
 """The CPU module."""
@@ -84,6 +88,8 @@ def cuda() -> ModuleType:
         from hapforge import _cuda
     except ImportError as error:
         raise MissingBackendError(f"backend 'cuda': this build of hapforge has no CUDA module ({error})") from error
+    if hasattr(_cuda, "set_compiler"):  # built without nvcc
+        _cuda.set_compiler(_nvrtc.Compiler(_installed / "kernels.cuh"))
     return _cuda
 
 
@@ -93,6 +99,9 @@ def _has_cuda() -> bool:
         return bool(cuda().device_count() > 0)
     except RuntimeError:  # no CUDA module, or a broken driver, without which the CPU's kernels still run
         return False
+
+
+os.register_at_fork(after_in_child=_has_cuda.cache_clear)  # a child cannot use the driver that its parent started
 
 
 def available_backends(name: str) -> list[str]:
@@ -118,7 +127,7 @@ def available_backends(name: str) -> list[str]:
     return core.available_backends(name) + (["cuda"] if name in _CUDA_KERNELS and _has_cuda() else [])
 
 
-def resolve(name: str, backend: str = "auto") -> str:
+def resolve(name: str, backend: str = "auto", *, prefer_cuda: bool = False) -> str:
     """The backend that a call of kernel `name` runs on.
 
     Parameters
@@ -127,6 +136,8 @@ def resolve(name: str, backend: str = "auto") -> str:
         A kernel, as in `available_backends`.
     backend : str
         "auto" is ``HAPFORGE_BACKEND`` where that is set, else the fastest; any other name is taken as it is.
+    prefer_cuda : bool
+        Whether "auto" is "cuda" where nothing is forced.
 
     Raises
     ------
@@ -138,7 +149,7 @@ def resolve(name: str, backend: str = "auto") -> str:
     if backend == "auto":
         forced = os.environ.get("HAPFORGE_BACKEND", "")
         if forced in ("", "auto"):
-            return have[0]
+            return resolve(name, "cuda") if prefer_cuda else have[0]
         if forced == "cuda" and name in _HOST_STEPS:
             return have[0]
         backend, source = forced, "HAPFORGE_BACKEND"
@@ -152,8 +163,33 @@ def resolve(name: str, backend: str = "auto") -> str:
     return backend
 
 
+@contextmanager
+def preferring_cuda() -> Iterator[None]:
+    """Kernels that have a CUDA part take it for input on the host, too, in the process while any thread is in here.
+
+    Nothing changes where there is no device, nor where ``HAPFORGE_BACKEND`` or a call names a backend.
+    """
+    global _cuda_users
+    with _cuda_lock:
+        _cuda_users += 1
+    try:
+        yield
+    finally:
+        with _cuda_lock:
+            _cuda_users -= 1
+
+
+def cuda_is_preferred() -> bool:
+    """Whether input on the host goes to a device now."""
+    return _cuda_users > 0 and _has_cuda()
+
+
 def run(function: str, *args: Any, backend: str, threads: int) -> Any:
-    """function(*args) of the CUDA module where `backend`, a resolved one, is "cuda"; else of the CPU module."""
+    """function(*args) of the CUDA module where `backend`, a resolved one, is "cuda"; else of the CPU module.
+
+    The CUDA module works where its first array on a device is, on that one's stream, and leaves the result there as a
+    `DeviceArray`; without such an array on the current device, from and to the host.
+    """
     if backend == "cuda":
         return getattr(cuda(), function)(*args)
     return getattr(core, function)(*args, backend, threads)
@@ -261,7 +297,12 @@ def unpack(words: Words, num_sites: int, threads: int | None = None) -> NDArray[
 
 
 def select_sites(words: Words, num_sites: int, index: NDArray[np.int64], threads: int | None = None) -> Words:
-    """Gather columns: column index[k] becomes column k. Repeats and any order are fine; IndexError out of range."""
+    """Gather columns: column index[k] becomes column k. Repeats and any order are fine; IndexError out of range.
+
+    Words on a device are gathered there.
+    """
+    if not isinstance(words, np.ndarray):
+        return cuda().select_sites(words, num_sites, index)
     return core.select_sites(words, num_sites, index, resolve("pack"), get_threads(threads))
 
 
@@ -327,5 +368,7 @@ def first_damaged_pgen_record(
 
 
 def allele_counts(words: Words, num_sites: int, threads: int | None = None) -> NDArray[np.int64]:
-    """Set bits of each column, int64 (num_sites,)."""
-    return core.allele_counts(words, num_sites, resolve("allele_counts"), get_threads(threads))
+    """Set bits of each column, int64 (num_sites,), on the host."""
+    if not isinstance(words, np.ndarray):
+        return cuda().allele_counts(words, num_sites).to_host()
+    return run("allele_counts", words, num_sites, backend=resolve("allele_counts"), threads=get_threads(threads))

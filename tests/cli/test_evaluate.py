@@ -164,6 +164,7 @@ def test_legend(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (("real.npz", "syn.npz", "-o", "out", "--metrics", "af"), "metrics: expected names from"),
         (("real.npz", "syn.npz", "-o", "out", "--metrics", ""), "metrics: expected names from"),
         (("real.npz", "syn.npz", "-o", "out", "--max-memory", "lots"), "--max-memory: expected a size such as 2G"),
+        (("real.npz", "syn.npz", "-o", "out", "--device", "gpu"), "device: expected 'cpu' or 'cuda', found 'gpu'"),
         (("real.npz", "syn.npz", "-o", "."), "-o: expected a prefix of file names, found the folder ."),
         (("real.npz", "syn.npz", "-o", "e8/"), "expected a prefix of file names, found the folder e8/"),
         (("real.npz", "syn.npz", "-f", "-o", "dd"), "dd.json: expected a file or nothing there, found a folder"),

@@ -269,6 +269,16 @@ def test_same_seed_same_result(real: hf.HaplotypeMatrix, good: hf.HaplotypeMatri
     assert once["aa_truth"]["value"] != other["aa_truth"].value  # 100 of 120 rows, of other seeds
 
 
+def test_a_device(real: hf.HaplotypeMatrix, good: hf.HaplotypeMatrix) -> None:
+    """The same scores where there is one, one line where there is none."""
+    how = {"metrics": ["adversarial_accuracy", "pairwise", "chains", "three_point"], "controls": ["real_half"]}
+    if "cuda" not in hf.kernels.available_backends("nearest_set"):
+        with pytest.raises(ValueError, match="device: expected a CUDA device for 'cuda', found none"):
+            hf.evaluate(real, good, device="cuda", **how)
+        return
+    assert hf.evaluate(real, good, device="cuda", **how).tsv() == hf.evaluate(real, good, **how).tsv()
+
+
 def test_sites_are_matched(real: hf.HaplotypeMatrix, good: hf.HaplotypeMatrix) -> None:
     flipped = hf.HaplotypeMatrix.from_dense(1 - good.to_dense(), positions=POSITION, ref="C", alt="A")
     fewer = flipped.select_sites(range(0, NUM_SITES, 2))

@@ -20,6 +20,8 @@ from reference import pack as pack_reference
 
 BACKENDS = _backend.available_backends("gibbs")
 every_backend = pytest.mark.parametrize("backend", BACKENDS)
+# Where many draws are needed: a device has the same bits (other tests), and its emulation takes its time.
+every_cpu_backend = pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "cuda"])
 U32, U64 = st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
 
 PHILOX_KNOWN = [  # kat_vectors of Random123
@@ -211,6 +213,18 @@ def test_bit_products_are_exact(backend, n, num_sites, num_sums, scale):
 
 
 @every_backend
+@pytest.mark.parametrize("most", [127, 128, 32_639, 32_640, 8_355_711, 8_355_712, 2**26])
+def test_weights_around_the_ends_of_digits(backend, most):
+    """Base 256, balanced: the least weight that needs another digit, with either sign; 300 in-units, some twice."""
+    weights = np.array([most, -most, most - 1, 1 - most, 128 - most, -128, 255, 0, 1, -1]).repeat(2)
+    weights = np.concatenate([np.roll(weights, j) * (-1) ** j for j in range(7)])
+    weights = np.stack([weights, weights[::-1], np.sign(weights) * (np.arange(len(weights)) % 3 == 0)])
+    weights *= np.abs(weights).cumsum(1) < 2**31  # a row's magnitudes are within the bound
+    bits = random_dense((weights.shape[1], 65))
+    assert np.array_equal(bit_product(bits, weights.astype(np.int32), backend=backend), weights @ bits)
+
+
+@every_backend
 def test_the_largest_fields(backend):
     """Weights and biases up to the bound; one more is refused."""
     weights = np.full((31, 1), 2**26, np.int32)
@@ -258,7 +272,7 @@ def test_the_threshold_is_the_logistic_function_and_monotone():
     assert decays == sorted(decays, reverse=True)
 
 
-@every_backend
+@every_cpu_backend
 def test_units_only_ever_rise_with_their_field(backend):
     """The same random words, biases from -8 to 8: a unit that is 1 stays 1."""
     before = np.zeros((400, 64), np.uint8)
@@ -296,7 +310,7 @@ def test_at_the_threshold_of_every_unit(backend, k):
             )
 
 
-@every_backend
+@every_cpu_backend
 def test_frequencies(backend):
     """Two million draws a field; the mean is within five standard errors of the logistic function."""
     n, units = 8000, 256
@@ -373,7 +387,7 @@ def rectified_hidden(field, u):
     return np.clip(np.rint(h / GRID), 0, 2**20 - 1).astype(np.int64)
 
 
-@every_backend
+@every_cpu_backend
 @pytest.mark.parametrize(("units", "n"), [((33, 7), 67), ((5, 40), 130), ((0, 3), 3), ((3, 0), 3), ((130, 21), 600)])
 def test_rectified_units_are_quantiles_and_what_follows_is_exact(backend, units, n):
     k, args = 12, {"seed": 5, "first_step": 3, "first_chain": 9}
@@ -461,11 +475,12 @@ def test_clamped_units_keep_their_value(backend):
             assert np.array_equal(found.visible, free.visible) == (not mask.any())
 
 
+@every_backend
 @pytest.mark.parametrize("shape", [(0, 3, 2), (1, 1, 1), (130, 65, 63), (1000, 70, 200)])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_counts_of_chains(shape, threads):
+def test_counts_of_chains(backend, shape, threads):
     n, num_visible, num_hidden = shape
-    machine = machine_of(integers(num_visible, num_hidden, 12), 12)
+    machine = machine_of(integers(num_visible, num_hidden, 12), 12, backend)
     v, h = machine.run_bits(None, n, steps=2, seed=1)
     counts = machine.counts(v, h, n, threads=threads)
     dense_v, dense_h = (_backend.unpack(_backend.transpose(x, n), len(x)).astype(np.int64) for x in (v, h))
@@ -473,10 +488,13 @@ def test_counts_of_chains(shape, threads):
     assert np.array_equal(counts.visible, dense_v.sum(0))
     assert np.array_equal(counts.hidden, dense_h.sum(0))
     assert np.array_equal(counts.both, dense_v.T @ dense_h)
+    state = GibbsState(dense_v.astype(np.uint8), dense_h.astype(np.uint8))
+    assert all(map(np.array_equal, machine.state_counts(state, threads=threads), counts))
 
 
-def test_a_start_is_drawn_with_even_odds_and_no_step_leaves_it():
-    machine = machine_of(integers(70, 50, 12), 12)
+@every_backend
+def test_a_start_is_drawn_with_even_odds_and_no_step_leaves_it(backend):
+    machine = machine_of(integers(70, 50, 12), 12, backend)
     start, none = machine.run_bits(None, 300, steps=0, seed=4, first_chain=9)
     dense = _backend.unpack(_backend.transpose(start, 300), 70)
     assert np.array_equal(dense, reference.bernoulli_units_at_once(np.zeros((300, 70), np.int64), 12, 4, 0, 2, 9))
@@ -569,6 +587,11 @@ def test_bad_counts_and_chains():
     assert machine.counts(visible, hidden, 10).both.shape == (3, 4)
     with pytest.raises(ValueError, match="hidden: expected 4 rows, one a unit, found 3"):
         machine.counts(visible, hidden[:3], 10)
+    dense = random_dense((5, 4))
+    with pytest.raises(ValueError, match="hidden: expected 4 sites, one a unit, found 3"):
+        machine.state_counts(GibbsState(dense[:, :3], dense[:, :3]))
+    with pytest.raises(ValueError, match="hidden: expected the 5 chains of visible, found 4"):
+        machine.state_counts(GibbsState(dense[:, :3], dense[:4]))
     hidden[1, 0] = 1 << 10
     with pytest.raises(ValueError, match="hidden: expected padding bits to be zero"):
         machine.counts(visible, hidden, 10)
@@ -628,7 +651,10 @@ def test_bad_calls():
     refused(ValueError, "visible_bias: expected finite numbers", weights, a * np.nan, b, start)
     refused(TypeError, "clamp: expected bool, found int64", clamp=np.zeros(10, np.int64))
     refused(ValueError, r"clamp: expected shape \(10,\) or \(3, 10\), found \(3,\)", clamp=np.zeros(3, bool))
-    refused(hf.errors.MissingBackendError, "gibbs has .* on this machine, found 'cuda'", backend="cuda")
+    if "cuda" in BACKENDS:
+        refused(hf.errors.MissingBackendError, "hidden='relu' runs on the CPU only", hidden="relu", backend="cuda")
+    else:
+        refused(hf.errors.MissingBackendError, "gibbs has .* on this machine, found 'cuda'", backend="cuda")
     with pytest.raises(TypeError, match="weights: expected an array of int32, found float64"):
         GibbsMachine(weights, a, b, fixed_point_bits=12)
     with pytest.raises(ValueError, match="weights: expected 3 columns, one a haplotype, found 4"):

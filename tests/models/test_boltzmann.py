@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -118,14 +119,14 @@ def test_temperature_is_that_of_the_last_draw(parameters: tuple, temperature: fl
     assert chi_square(found, reference.last_draw(*parameters, 2, temperature * 1.1)) > limit
 
 
-def test_temperature_on_a_device_and_of_rectified_units() -> None:
+def test_temperature_on_a_device_and_of_rectified_units(device_machine: Any) -> None:
     """The same bits from the kernel's fields and torch's; at temperature 1, those of the kernel's own draw."""
     rng = np.random.default_rng(1)
     parts = [
         np.round(rng.normal(0, s, n) * (1 << BITS)).astype(np.int32) for s, n in ((0.5, (70, 45)), (1, 70), (1, 45))
     ]
     tensors = [torch.from_numpy(part) for part in parts]
-    host, device = _machine.HostMachine(*tensors), _machine.DeviceMachine(*tensors)
+    host, device = _machine.HostMachine(*tensors), device_machine(*tensors)
     start = host.chains(90, 1, 4)
     held = torch.from_numpy(rng.random((90, 70)) < 0.5)
     for more in ({}, {"start": start}, {"start": start, "clamp": held}):

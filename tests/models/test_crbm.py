@@ -365,11 +365,14 @@ def test_a_killed_process_leaves_a_run_that_can_be_resumed(
         hf.models.load(run)
     with pytest.raises(ValueError, match="the same overlap, 23, found 24"):
         fit(cohort, run=run, resume=True, overlap=24)
+    for name in ("00001.data", ".00001.data.hapforge-01234567.part"):  # as if the first process had been killed, too
+        (run / "windows" / name).write_text("")
     epochs = []
     resumed = fit(cohort, run=run, resume=True, workers=1, callback=lambda state: epochs.append(state.epoch))
     assert same_weights(resumed, in_memory)
     assert len(epochs) < 14
     assert max(epochs) == 16
+    assert sorted(path.name for path in (run / "windows").iterdir()) == ["00000", "00001", "00002", "00003"]
     with pytest.raises(ValueError, match="found one that has ended"):
         fit(cohort, run=run, resume=True)
 

@@ -4,6 +4,7 @@ import json
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -168,10 +169,10 @@ def test_chains_in_which_both_move_follow_the_exact_distribution(parts: tuple) -
     assert z_square(seen, np.full(size, 1 / size) @ step) > 1
 
 
-def test_a_device_draws_what_the_kernel_does() -> None:
+def test_a_device_draws_what_the_kernel_does(device_machine: Any) -> None:
     rng = np.random.default_rng(1)
     tensors = [torch.from_numpy(rng.integers(-3000, 3000, n).astype(np.int32)) for n in ((70, 45), 70, 45)]
-    host, device = _machine.HostMachine(*tensors), _machine.DeviceMachine(*tensors)
+    host, device = _machine.HostMachine(*tensors), device_machine(*tensors)
     unit = LabelUnit(66, 4, CPU)
     rows = unit.random(host.chains(150, 0, 3), 3)
     for clamp in (False, True):

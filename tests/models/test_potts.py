@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -138,10 +139,12 @@ def test_chains_in_which_both_move_follow_the_exact_distribution(parts: tuple) -
     assert z_square(seen, even @ step) > 1
 
 
-def test_a_device_draws_what_the_kernel_does(parts: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_draws_what_the_kernel_does(
+    parts: tuple, monkeypatch: pytest.MonkeyPatch, device_machine: Any
+) -> None:
     """In torch throughout, in blocks of rows, on part of the chains: the same bits."""
     host = machine_of(parts)
-    device = PottsMachine(_machine.DeviceMachine(*tensors_of(parts)), SITES, STATES)
+    device = PottsMachine(device_machine(*tensors_of(parts)), SITES, STATES)
     unit = LabelUnit(COLUMNS, LABELS, CPU)
     rows = unit.random(host.chains(150, 0, 3), 3)
     clamp = unit.columns

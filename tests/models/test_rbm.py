@@ -4,6 +4,7 @@ import json
 import math
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,25 +90,38 @@ def test_chains_follow_the_exact_distribution_after_k_steps(tiny_machine: tuple,
     assert chi_square(machine, after(steps + 1), steps, 60_000) > limit
 
 
-def test_a_device_computes_what_the_kernel_does() -> None:
-    """Draws, fields and moments of the torch code, here on the CPU, against those of hapforge.kernels.gibbs."""
+def test_a_device_computes_what_the_kernel_does(device_machine: Any) -> None:
+    """Draws, fields and moments of code for devices against those of hapforge.kernels.gibbs on the CPU."""
+
+    def there(tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.cuda() if torch.cuda.is_available() else tensor
+
     rng = np.random.default_rng(1)
     parts = [rng.normal(0, s, n).astype(np.float32) for s, n in ((0.5, (70, 45)), (1, 70), (1, 45))]
     parts = [torch.from_numpy(np.round(part * (1 << BITS)).astype(np.int32)) for part in parts]
-    host, device = _machine.machine_of(*parts), _machine.DeviceMachine(*parts)
+    host, device = _machine.machine_of(*parts), device_machine(*map(there, parts))
     assert isinstance(host, _machine.HostMachine)
     visible = host.chains(150, 3, seed=7, first_chain=20)
-    assert torch.equal(device.chains(150, 3, seed=7, first_chain=20), visible)
+    start = there(visible)
+    assert torch.equal(device.chains(150, 3, seed=7, first_chain=20).cpu(), visible)
     held = torch.from_numpy(rng.random(70) < 0.5)
-    for more in ({"start": visible}, {"start": visible, "clamp": held}):
-        again = host.chains(150, 2, seed=8, first_chain=5, **more)
-        assert torch.equal(device.chains(150, 2, seed=8, first_chain=5, **more), again)
+    for more in ({}, {"clamp": held}, {"clamp": held, "temperature": 0.88}):
+        again = host.chains(150, 2, seed=8, first_chain=5, start=visible, **more)
+        assert torch.equal(device.chains(150, 2, seed=8, first_chain=5, start=start, **more).cpu(), again)
         moved = _machine.unpacked(again ^ visible, 70).bool()
         assert moved[:, held].any() == ("clamp" not in more)
         assert moved[:, ~held].any()
-    assert torch.equal(device.hidden_field(visible), host.hidden_field(visible))
-    for found, expected in zip(host.sums(visible), device.sums(visible), strict=True):
-        assert torch.equal(found.long(), expected.long())
+    assert torch.equal(device.hidden_field(start).cpu(), host.hidden_field(visible))
+    drawn = device.step(start, 3, 9, first_chain=2)
+    for found, expected in zip(drawn, host.step(visible, 3, 9, first_chain=2), strict=True):
+        assert torch.equal(found.cpu(), expected)
+    assert torch.equal(device.chains(150, 0, seed=3).cpu(), host.chains(150, 0, seed=3))
+    for found, expected in zip(host.sums(visible), device.sums(start), strict=True):
+        assert torch.equal(found.long(), expected.cpu().long())
+    field = torch.arange(-(1 << 17), 1 << 17, dtype=torch.int32)
+    for temperature in (0.88, 0.96, 1.04):
+        cooled = _machine.cooled(there(field), temperature).cpu()
+        assert torch.equal(cooled, torch.from_numpy(np.rint(field.numpy() / temperature).astype(np.int32)))
 
 
 @pytest.mark.slow

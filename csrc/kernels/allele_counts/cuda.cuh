@@ -18,14 +18,14 @@ inline constexpr std::size_t kRowsPerFlush = 255;  // 2^kPlanes - 1: what the pl
 inline constexpr int kHalfBits = 32;
 
 // halves: the packed words as num_rows x halves_per_row 32-bit halves (little endian). counts: 32
-// per half, zero at the start. Sums are uint32: fewer than 2^32 rows.
+// per half, zero at the start.
 struct CountSites {
   static constexpr int kThreads = 128;
   static constexpr std::size_t kRowsPerSlice = 4 * kRowsPerFlush;  // enough to pay for the atomics
 
   const std::uint32_t* halves;
   std::size_t num_rows, halves_per_row;
-  unsigned* counts;
+  unsigned long long* counts;
 
   __host__ __device__ std::size_t blocks_per_slice() const {
     return (halves_per_row + kThreads - 1) / kThreads;
@@ -57,7 +57,9 @@ struct CountSites {
       }
     }
     for (int bit = 0; bit < kHalfBits; ++bit) {
-      if (sums[bit] != 0) atomicAdd(counts + half * kHalfBits + bit, sums[bit]);
+      if (sums[bit] != 0) {
+        atomicAdd(counts + half * kHalfBits + bit, static_cast<unsigned long long>(sums[bit]));
+      }
     }
   }
 };

@@ -1,4 +1,4 @@
-// allele_counts on the current CUDA device, from and to host memory.
+// allele_counts on the current CUDA device; rows and results on the host or there.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,8 @@
 
 namespace hapforge::allele_counts {
 
-// out: m.num_sites counts. Copies the words to the device. Throws std::runtime_error where CUDA
-// reports an error.
+// out: m.num_sites counts. Words of the host are copied to the device. Throws std::runtime_error
+// where CUDA reports an error.
 void count_cuda(const BitMatrixView& m, std::int64_t* out);
 
 }  // namespace hapforge::allele_counts

@@ -29,7 +29,7 @@ void draw_values(const std::int32_t* fields, std::size_t num_chains, std::size_t
       const std::int64_t largest = *std::max_element(fields, fields + num_values);
       std::uint64_t total = 0;  // below 2^16 2^30
       for (std::size_t m = 0; m < num_values; ++m) {
-        const auto below = static_cast<std::uint64_t>(largest - fields[m]);  // below 2^32
+        const auto below = static_cast<std::uint32_t>(largest - fields[m]);  // below 2^32
         reached[m] = total += decay(below, draw.fixed_point_bits);
       }
       const std::uint64_t uniform = word_of(j, first_chain + static_cast<std::uint32_t>(c), draw);

@@ -8,43 +8,20 @@
 // words, padding bits zero.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <span>
 #include <vector>
 
 #include "core/bit_matrix_view.h"
 #include "core/dispatch.h"
+#include "kernels/gibbs/bounds.h"
 #include "kernels/gibbs/isa.h"
 #include "kernels/popcount_tile/kernel.h"
 
 namespace hapforge::gibbs {
 
 std::span<const Implementation<Kernels>> implementations() noexcept;
-
-// |weight| <= 2^26, and |bias| plus the sum of |weight| of an out-unit at most this: no field
-// passes an int32. (The part of one digit may; it is added modulo 2^32.)
-inline constexpr std::int32_t kLargestWeight = 1 << 26;
-inline constexpr std::int64_t kLargestField = (std::int64_t{1} << 31) - 1;
-
-// What those bounds are about, for one out-unit.
-struct Magnitude {
-  std::int64_t largest_weight = 0;
-  std::int64_t field;  // the bias and all weights together
-};
-
-inline Magnitude magnitude_of(const std::int32_t* weights, std::size_t num_in,
-                              std::int32_t bias) noexcept {
-  Magnitude found{0, std::abs(std::int64_t{bias})};
-  for (std::size_t i = 0; i < num_in; ++i) {
-    const std::int64_t weight = std::abs(std::int64_t{weights[i]});
-    found.largest_weight = std::max(found.largest_weight, weight);
-    found.field += weight;
-  }
-  return found;
-}
 
 // Out-units that get their field from in-units: weights in the form that look-ups take. Immutable,
 // so that any number of threads may use it at a time.
@@ -103,8 +80,6 @@ struct Chains {
   std::uint32_t num_steps;
   int fixed_point_bits;  // k
 };
-
-enum DrawLayer : std::uint32_t { kHidden = 0, kVisible = 1, kStart = 2 };
 
 // Draws h given v, then v given h, num_steps times.
 void run(const Layer& to_hidden, const Layer& to_visible, const Chains& chains,

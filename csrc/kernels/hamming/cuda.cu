@@ -1,9 +1,7 @@
 // hamming on the device: memory and launches. The kernels' bodies are in cuda.cuh.
 #include "kernels/hamming/cuda.cuh"
 
-#include <algorithm>
 #include <optional>
-#include <vector>
 
 #include "kernels/hamming/cuda.h"
 #include "kernels/popcount_tile/cuda_rows.cuh"
@@ -31,10 +29,10 @@ struct Both {
 
 void pairwise_cuda(const BitMatrixView& a, const BitMatrixView& b, std::uint32_t* out) {
   const Both rows(a, b);
-  const cuda::Buffer<std::uint32_t> distances(a.num_rows * b.num_rows);
+  const cuda::Result<std::uint32_t> distances(out, a.num_rows * b.num_rows);
   const DistanceTiles tiles{rows.a(), rows.b(), rows.same, distances.data()};
   cuda::launch("DistanceTiles", tiles.blocks(), tiles);
-  distances.copy_to_host(out);
+  distances.finish();
 }
 
 void histogram_cuda(const BitMatrixView& a, const BitMatrixView& b, bool symmetric,
@@ -44,9 +42,7 @@ void histogram_cuda(const BitMatrixView& a, const BitMatrixView& b, bool symmetr
   histogram.fill(0);
   const HistogramTiles tiles{rows.a(), rows.b(), symmetric, histogram.data()};
   cuda::launch("HistogramTiles", tiles.blocks(), tiles);
-  std::vector<unsigned long long> host(histogram.size());
-  histogram.copy_to_host(host.data());
-  std::copy(host.begin(), host.end(), out);
+  histogram.copy_to(reinterpret_cast<unsigned long long*>(out));
 }
 
 }  // namespace hapforge::hamming

@@ -17,7 +17,7 @@ struct DistanceTiles {
   bool symmetric;
   std::uint32_t* distances;
 
-  std::size_t blocks() const { return PairTile::tiles(a.num_rows) * PairTile::tiles(b.num_rows); }
+  std::size_t blocks() const { return PairTile::blocks(a, b); }
 
   __device__ void operator()() const {
     __shared__ PairTile::Stages stages;
@@ -46,7 +46,7 @@ struct HistogramTiles {
   bool symmetric;
   unsigned long long* histogram;
 
-  std::size_t blocks() const { return PairTile::tiles(a.num_rows) * PairTile::tiles(b.num_rows); }
+  std::size_t blocks() const { return PairTile::blocks(a, b); }
 
   __device__ void operator()() const {
     __shared__ union {

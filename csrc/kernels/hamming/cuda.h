@@ -1,4 +1,4 @@
-// hamming on the current CUDA device, from and to host memory. Results as on the CPU.
+// hamming on the current CUDA device; rows and results on the host or there. Results as on the CPU.
 #pragma once
 
 #include <cstdint>

@@ -2,8 +2,6 @@
 #include "kernels/joint_counts/cuda.cuh"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <vector>
 
 #include "kernels/joint_counts/cuda.h"
@@ -20,52 +18,46 @@ cuda::Buffer<long long> on_device(const std::int64_t* values, std::size_t size) 
   return {reinterpret_cast<const long long*>(values), size};
 }
 
-// 1 / (c (n - c)) of each site, NaN where it is monomorphic.
-std::vector<double> inverse_spread(const Rows& sites, double n) {
-  const std::vector<std::uint32_t> carriers = sites.num_set();
-  std::vector<double> weight(carriers.size());
-  for (std::size_t i = 0; i < weight.size(); ++i) {
-    const double c = carriers[i];
-    const double spread = c * (n - c);
-    weight[i] = spread > 0 ? 1 / spread : std::numeric_limits<double>::quiet_NaN();
-  }
+cuda::Buffer<double> weights_of(const Rows& sites, Statistic statistic, double n) {
+  cuda::Buffer<double> weight(sites.view().num_rows);
+  const WeighSites weigh{sites.view(), statistic, n, weight.data()};
+  cuda::launch("WeighSites", weigh.blocks(), weigh);
   return weight;
 }
 
 }  // namespace
 
-void matrix_cuda(const BitMatrixView& haplotypes, std::int64_t* n11) {
-  const Rows sites = Rows::transposed(haplotypes);
-  const cuda::Buffer<long long> found(haplotypes.num_sites * haplotypes.num_sites);
-  const JointTiles tiles{sites.view(), found.data()};
+void joint_tiles(const DeviceRows& sites, long long* n11) {
+  const JointTiles tiles{sites, {}, n11};
   cuda::launch("JointTiles", tiles.blocks(), tiles);
-  found.copy_to_host(reinterpret_cast<long long*>(n11));
 }
 
-void pairs_cuda(const BitMatrixView& sites, const std::int64_t* pairs, std::size_t num_pairs,
+void matrix_cuda(const BitMatrixView& haplotypes, std::int64_t* n11) {
+  const Rows sites = Rows::transposed(haplotypes);
+  const cuda::Result<long long> found(reinterpret_cast<long long*>(n11),
+                                      haplotypes.num_sites * haplotypes.num_sites);
+  joint_tiles(sites.view(), found.data());
+  found.finish();
+}
+
+void pairs_cuda(const BitMatrixView& haplotypes, const std::int64_t* pairs, std::size_t num_pairs,
                 std::int64_t* n11) {
-  const Rows rows(sites);
+  const Rows sites = Rows::transposed(haplotypes);
   const cuda::Buffer<long long> wanted = on_device(pairs, 2 * num_pairs);
-  const cuda::Buffer<long long> found(num_pairs);
-  const JointPairs joint{rows.view(), wanted.data(), num_pairs, found.data()};
+  const cuda::Result<long long> found(reinterpret_cast<long long*>(n11), num_pairs);
+  const JointPairs joint{sites.view(), wanted.data(), num_pairs, found.data()};
   cuda::launch("JointPairs", joint.blocks(), joint);
-  found.copy_to_host(reinterpret_cast<long long*>(n11));
+  found.finish();
 }
 
 void ld_matrix_cuda(const BitMatrixView& haplotypes, Statistic statistic, float* out) {
   const auto n = static_cast<double>(haplotypes.num_rows);
   const Rows sites = Rows::transposed(haplotypes);
-  std::vector<double> weight = inverse_spread(sites, n);
-  if (statistic == Statistic::r) {
-    for (double& one : weight) one = std::sqrt(one);
-  } else if (statistic == Statistic::d) {
-    for (double& one : weight) one = std::isnan(one) ? one : 1 / n;
-  }
-  const cuda::Buffer<double> weights(weight.data(), weight.size());
-  const cuda::Buffer<float> found(haplotypes.num_sites * haplotypes.num_sites);
-  const LdTiles tiles{sites.view(), statistic, n, weights.data(), found.data()};
+  const cuda::Buffer<double> weights = weights_of(sites, statistic, n);
+  const cuda::Result<float> found(out, haplotypes.num_sites * haplotypes.num_sites);
+  const LdTiles tiles{sites.view(), {statistic, n, weights.data()}, found.data()};
   cuda::launch("LdTiles", tiles.blocks(), tiles);
-  found.copy_to_host(out);
+  found.finish();
 }
 
 void ld_decay_cuda(const BitMatrixView& haplotypes, const BinnedPairs& in, double* sum_r2,
@@ -87,14 +79,13 @@ void ld_decay_cuda(const BitMatrixView& haplotypes, const BinnedPairs& in, doubl
 
   const auto n = static_cast<double>(haplotypes.num_rows);
   const Rows sites = Rows::transposed(haplotypes);
-  const std::vector<double> weight = inverse_spread(sites, n);
-  const cuda::Buffer<double> weights(weight.data(), num_sites);
+  const cuda::Buffer<double> weights = weights_of(sites, Statistic::r2, n);
   const cuda::Buffer<long long> first = on_device(in.first_index, in.num_first);
   const cuda::Buffer<long long> begins(begin.data(), in.num_first), ends(end.data(), in.num_first);
   const cuda::Buffer<long long> positions = on_device(in.position, num_sites);
   const cuda::Buffer<long long> edges = on_device(in.edges, in.num_bins + 1);
   const cuda::Buffer<unsigned char> openers(in.num_first * sites.view().pitch);
-  const GatherRows gather{sites.view(), first.data(), in.num_first, openers.data()};
+  const popcount_tile::GatherRows gather{sites.view(), first.data(), in.num_first, openers.data()};
   cuda::launch("GatherRows", gather.blocks(), gather);
 
   cuda::Buffer<unsigned long long> sums(2 * in.num_bins), counts(in.num_bins);
@@ -113,13 +104,12 @@ void ld_decay_cuda(const BitMatrixView& haplotypes, const BinnedPairs& in, doubl
                          sums.data(),
                          counts.data()};
   cuda::launch("DecayTiles", tiles.blocks(), tiles);
-  std::vector<unsigned long long> host(2 * in.num_bins);
-  sums.copy_to_host(host.data());
-  for (std::size_t b = 0; b < in.num_bins; ++b) {
-    const auto low = static_cast<double>(host[2 * b]), high = static_cast<double>(host[2 * b + 1]);
-    sum_r2[b] = (high * 4294967296.0 + low) * DecayTiles::kUnit;
-  }
-  counts.copy_to_host(reinterpret_cast<unsigned long long*>(num_pairs));
+  const cuda::Result<double> found(sum_r2, in.num_bins);
+  const FinishDecay finish{sums.data(), in.num_bins, found.data()};
+  cuda::launch("FinishDecay", finish.blocks(), finish);
+  found.finish();
+  counts.copy_to(reinterpret_cast<unsigned long long*>(num_pairs));
+  cuda::synchronize();  // `begin` and `end` go now
 }
 
 }  // namespace hapforge::joint_counts

@@ -11,16 +11,16 @@ namespace hapforge::joint_counts {
 using popcount_tile::DeviceRows;
 using popcount_tile::PairTile;
 
-// n11[i * num_sites + j] of all pairs, each computed once.
-struct JointTiles {
+// out[i * num_sites + j] = value(sites, i, j, n11) of all pairs of sites, each computed once.
+template <class Value>
+struct MatrixTiles {
   static constexpr int kThreads = PairTile::kThreads;
 
   DeviceRows sites;
-  long long* n11;
+  Value value;
+  typename Value::Type* out;
 
-  std::size_t blocks() const {
-    return PairTile::tiles(sites.num_rows) * PairTile::tiles(sites.num_rows);
-  }
+  std::size_t blocks() const { return PairTile::blocks(sites, sites); }
 
   __device__ void operator()() const {
     __shared__ PairTile::Stages stages;
@@ -29,10 +29,23 @@ struct JointTiles {
     PairTile::Counts joint;
     tile.multiply(stages, joint);
     tile.for_each(joint, [&](std::size_t i, std::size_t j, std::uint32_t count) {
-      n11[i * sites.num_rows + j] = n11[j * sites.num_rows + i] = count;
+      const typename Value::Type found = value(sites, i, j, count);
+      out[i * sites.num_rows + j] = out[j * sites.num_rows + i] = found;
     });
   }
 };
+
+struct JointCount {
+  using Type = long long;
+  __device__ Type operator()(const DeviceRows&, std::size_t, std::size_t,
+                             std::uint32_t count) const {
+    return count;
+  }
+};
+using JointTiles = MatrixTiles<JointCount>;
+
+// n11 of all pairs, on the current stream; both are on the device.
+void joint_tiles(const DeviceRows& sites, long long* n11);
 
 // n11[p] of the pairs (pairs[2 p], pairs[2 p + 1]); a warp for each.
 struct JointPairs {
@@ -65,35 +78,39 @@ struct JointPairs {
   }
 };
 
-// The matrix of a statistic. The products of a difference are whole numbers, below 2^53 up to 9e7
-// haplotypes, so nvcc may contract one of them, and the values are those of the CPU.
-struct LdTiles {
-  static constexpr int kThreads = PairTile::kThreads;
+// What a site brings to a statistic: 1 / (c (n - c)) with c carriers, for r its root, for D 1 / n;
+// NaN where it is monomorphic.
+struct WeighSites {
+  static constexpr int kThreads = 256;
 
   DeviceRows sites;
   Statistic statistic;
   double num_haplotypes;
-  const double* weight;  // of each site; not used for D'
-  float* out;
+  double* weight;
 
-  std::size_t blocks() const {
-    return PairTile::tiles(sites.num_rows) * PairTile::tiles(sites.num_rows);
-  }
+  std::size_t blocks() const { return (sites.num_rows + kThreads - 1) / kThreads; }
 
   __device__ void operator()() const {
-    __shared__ PairTile::Stages stages;
-    const PairTile tile = PairTile::of_block(sites, sites);
-    if (tile.first_b < tile.first_a) return;
-    PairTile::Counts joint;
-    tile.multiply(stages, joint);
-    tile.for_each(joint, [&](std::size_t i, std::size_t j, std::uint32_t count) {
-      const float found = value(i, j, count);
-      out[i * sites.num_rows + j] = out[j * sites.num_rows + i] = found;
-    });
+    const std::size_t site = std::size_t{blockIdx.x} * kThreads + threadIdx.x;
+    if (site >= sites.num_rows) return;
+    const double n = num_haplotypes, c = sites.num_set[site], spread = c * (n - c);
+    const double inverse = statistic == Statistic::d ? 1 / n : 1 / spread;
+    const double found = statistic == Statistic::r ? sqrt(inverse) : inverse;
+    weight[site] = spread > 0 ? found : nan("");
   }
+};
 
- private:
-  __device__ float value(std::size_t i, std::size_t j, std::uint32_t count) const {
+// A statistic of linkage disequilibrium. The products of a difference are whole numbers, below
+// 2^53 up to 9e7 haplotypes, so nvcc may contract one of them, and the values are those of the CPU.
+struct LinkageDisequilibrium {
+  using Type = float;
+
+  Statistic statistic;
+  double num_haplotypes;
+  const double* weight;  // of each site; not used for D'
+
+  __device__ Type operator()(const DeviceRows& sites, std::size_t i, std::size_t j,
+                             std::uint32_t count) const {
     const double n = num_haplotypes, c_i = sites.num_set[i], c_j = sites.num_set[j];
     const double d = n * count - c_i * c_j;
     if (statistic == Statistic::d_prime) {
@@ -105,27 +122,7 @@ struct LdTiles {
     return static_cast<float>((statistic == Statistic::r2 ? d * d : d) * both);
   }
 };
-
-// Rows index[0], index[1], ... of `rows`, one behind the other; 16 bytes a thread.
-struct GatherRows {
-  static constexpr int kThreads = 256;
-
-  DeviceRows rows;
-  const long long* index;
-  std::size_t num_index;
-  unsigned char* out;
-
-  std::size_t blocks() const { return (num_index * (rows.pitch / 16) + kThreads - 1) / kThreads; }
-
-  __device__ void operator()() const {
-    const std::size_t unit = std::size_t{blockIdx.x} * kThreads + threadIdx.x;
-    const std::size_t per_row = rows.pitch / 16, to = unit / per_row, part = unit % per_row;
-    if (to >= num_index) return;
-    const auto* from = reinterpret_cast<const uint4*>(
-        rows.bytes + static_cast<std::size_t>(index[to]) * rows.pitch);
-    reinterpret_cast<uint4*>(out + to * rows.pitch)[part] = from[part];
-  }
-};
+using LdTiles = MatrixTiles<LinkageDisequilibrium>;
 
 // Sums of r2 and numbers of pairs by distance.
 //
@@ -147,9 +144,7 @@ struct DecayTiles {
   std::size_t num_bins;
   unsigned long long *sums, *num_pairs;
 
-  std::size_t blocks() const {
-    return PairTile::tiles(openers.num_rows) * PairTile::tiles(sites.num_rows);
-  }
+  std::size_t blocks() const { return PairTile::blocks(openers, sites); }
 
   __device__ void operator()() const {
     __shared__ union {
@@ -227,6 +222,24 @@ struct DecayTiles {
     atomicAdd(sums + 2 * bin, sum & 0xFFFFFFFF);
     atomicAdd(sums + 2 * bin + 1, sum >> 32);
     atomicAdd(num_pairs + bin, static_cast<unsigned long long>(pairs));
+  }
+};
+
+// The sums of DecayTiles as numbers.
+struct FinishDecay {
+  static constexpr int kThreads = 256;
+
+  const unsigned long long* sums;
+  std::size_t num_bins;
+  double* sum_r2;
+
+  std::size_t blocks() const { return (num_bins + kThreads - 1) / kThreads; }
+
+  __device__ void operator()() const {
+    const std::size_t b = std::size_t{blockIdx.x} * kThreads + threadIdx.x;
+    if (b >= num_bins) return;
+    const auto low = static_cast<double>(sums[2 * b]), high = static_cast<double>(sums[2 * b + 1]);
+    sum_r2[b] = (high * 4294967296.0 + low) * DecayTiles::kUnit;
   }
 };
 

@@ -1,4 +1,4 @@
-// joint_counts on the current CUDA device, from and to host memory.
+// joint_counts on the current CUDA device; rows and results on the host or there.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +9,11 @@
 namespace hapforge::joint_counts {
 
 // As `matrix`, `pairs`, `ld_matrix` and `ld_decay`, with the same results, but that ld_decay rounds
-// every r2 to 2^-40. A row of `haplotypes` is a haplotype, one of `sites` a site. Device memory:
+// every r2 to 2^-40. Tables of pairs and positions are on the host. Device memory:
 // the haplotypes twice (once turned, each row filled up to a multiple of 64 bytes), and the result.
 // Throw std::runtime_error where CUDA reports an error.
 void matrix_cuda(const BitMatrixView& haplotypes, std::int64_t* n11);
-void pairs_cuda(const BitMatrixView& sites, const std::int64_t* pairs, std::size_t num_pairs,
+void pairs_cuda(const BitMatrixView& haplotypes, const std::int64_t* pairs, std::size_t num_pairs,
                 std::int64_t* n11);
 void ld_matrix_cuda(const BitMatrixView& haplotypes, Statistic statistic, float* out);
 void ld_decay_cuda(const BitMatrixView& haplotypes, const BinnedPairs& pairs, double* sum_r2,

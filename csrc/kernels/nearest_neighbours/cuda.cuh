@@ -22,15 +22,14 @@ struct NearestTiles {
   static constexpr int kThreads = PairTile::kThreads;
 
   DeviceRows queries, targets;
+  std::size_t first_query, first_target;  // what the first of them is in its set
   bool symmetric;     // they are the same rows: each pair i < j is looked at once, for both
-  bool exclude_self;  // a pair (i, i) is none
+  bool exclude_self;  // a pair (i, i) of the sets is none
   // The least key found; null: not wanted. Keys up to `after` do not count; null: all do.
   Key *of_query = nullptr, *of_target = nullptr;
   const Key *after_query = nullptr, *after_target = nullptr;
 
-  std::size_t blocks() const {
-    return PairTile::tiles(queries.num_rows) * PairTile::tiles(targets.num_rows);
-  }
+  std::size_t blocks() const { return PairTile::blocks(queries, targets); }
 
   __device__ void operator()() const {
     __shared__ PairTile::Stages stages;
@@ -69,7 +68,7 @@ struct NearestTiles {
         for (int n = 0; n < PairTile::kParts; ++n) {
           HAPFORGE_UNROLL
           for (int i = low; i < low + 2; ++i) {
-            lower(least, key(distance[m][n][i], tile.row_b(n, i)), from);
+            lower(least, key(distance[m][n][i], first_target + tile.row_b(n, i)), from);
           }
         }
         HAPFORGE_UNROLL
@@ -94,7 +93,7 @@ struct NearestTiles {
         for (int m = 0; m < PairTile::kParts; ++m) {
           HAPFORGE_UNROLL
           for (int i = odd; i < 4; i += 2) {
-            lower(least, key(distance[m][n][i], tile.row_a(m, i)), from);
+            lower(least, key(distance[m][n][i], first_query + tile.row_a(m, i)), from);
           }
         }
         HAPFORGE_UNROLL
@@ -108,7 +107,8 @@ struct NearestTiles {
 
   __device__ bool is_pair(std::size_t query, std::size_t target) const {
     if (query >= queries.num_rows || target >= targets.num_rows) return false;
-    return symmetric ? query < target : !exclude_self || query != target;
+    if (symmetric) return query < target;
+    return !exclude_self || first_query + query != first_target + target;
   }
 
   __device__ static Key key(std::int32_t distance, std::size_t index) {
@@ -129,6 +129,25 @@ struct NearestTiles {
   __device__ static void store(Key* least, std::size_t row, Key key) {
     if (key >> 32 == kNoPair) return;
     if (key < *static_cast<volatile Key*>(least + row)) atomicMin(least + row, key);
+  }
+};
+
+// The neighbours that a pass found, into column `pass` of the lists; a thread for each row.
+struct SplitKeys {
+  static constexpr int kThreads = 256;
+
+  const Key* key;
+  std::size_t num_rows, k, pass;
+  long long* index;         // num_rows x k
+  std::uint32_t* distance;  // num_rows x k
+
+  std::size_t blocks() const { return (num_rows + kThreads - 1) / kThreads; }
+
+  __device__ void operator()() const {
+    const std::size_t row = std::size_t{blockIdx.x} * kThreads + threadIdx.x;
+    if (row >= num_rows) return;
+    index[row * k + pass] = static_cast<long long>(key[row] & 0xFFFFFFFF);
+    distance[row * k + pass] = static_cast<std::uint32_t>(key[row] >> 32);
   }
 };
 

@@ -82,6 +82,27 @@ struct TransposeBits {
   }
 };
 
+// Rows index[0], index[1], ... of `rows`, one behind the other; 16 bytes a thread.
+struct GatherRows {
+  static constexpr int kThreads = 256;
+
+  DeviceRows rows;
+  const long long* index;
+  std::size_t num_index;
+  unsigned char* out;
+
+  std::size_t blocks() const { return (num_index * (rows.pitch / 16) + kThreads - 1) / kThreads; }
+
+  __device__ void operator()() const {
+    const std::size_t unit = std::size_t{blockIdx.x} * kThreads + threadIdx.x;
+    const std::size_t per_row = rows.pitch / 16, to = unit / per_row, part = unit % per_row;
+    if (to >= num_index) return;
+    const auto* from = reinterpret_cast<const uint4*>(
+        rows.bytes + static_cast<std::size_t>(index[to]) * rows.pitch);
+    reinterpret_cast<uint4*>(out + to * rows.pitch)[part] = from[part];
+  }
+};
+
 // The pairs of a block: rows of `a` by rows of `b`, from a tile's first on.
 struct PairTile {
   static constexpr int kThreads = 256;
@@ -101,6 +122,11 @@ struct PairTile {
 
   __host__ __device__ static std::size_t tiles(std::size_t rows) {
     return (rows + kSide - 1) / kSide;
+  }
+
+  // Of a kernel with a block for each tile.
+  static std::size_t blocks(const DeviceRows& a, const DeviceRows& b) {
+    return tiles(a.num_rows) * tiles(b.num_rows);
   }
 
   // Tile blockIdx.x of all: bands of 16 tiles of a, which share those of b in the cache.
@@ -176,10 +202,10 @@ struct PairTile {
   }
 
   // visit(i, j, count) for every pair of this thread, row by row of a; what to_distances() left
-  // are distances.
+  // are distances. Its code stands for a quarter of them: the counts go round in their registers.
   template <class Visit>
-  __device__ void for_each(const Counts& joint, Visit visit) const {
-    HAPFORGE_UNROLL
+  __device__ void for_each(Counts& joint, Visit visit) const {
+    HAPFORGE_ROLLED
     for (int m = 0; m < kParts; ++m) {
       HAPFORGE_UNROLL
       for (int low = 0; low < 2; ++low) {
@@ -190,9 +216,19 @@ struct PairTile {
             const int i = 2 * low + odd;
             const std::size_t row = row_a(m, i), column = row_b(n, i);
             if (row < a.num_rows && column < b.num_rows) {
-              visit(row, column, static_cast<std::uint32_t>(joint[m][n][i]));
+              visit(row, column, static_cast<std::uint32_t>(joint[0][n][i]));
             }
           }
+        }
+      }
+      HAPFORGE_UNROLL
+      for (int n = 0; n < kParts; ++n) {
+        HAPFORGE_UNROLL
+        for (int i = 0; i < 4; ++i) {
+          const std::int32_t first = joint[0][n][i];
+          HAPFORGE_UNROLL
+          for (int next = 1; next < kParts; ++next) joint[next - 1][n][i] = joint[next][n][i];
+          joint[kParts - 1][n][i] = first;
         }
       }
     }

@@ -14,11 +14,11 @@ void triplets_cuda(const BitMatrixView& m, const std::int64_t* triplets, std::si
   const Rows sites = Rows::transposed(m);
   const cuda::Buffer<long long> listed(reinterpret_cast<const long long*>(triplets),
                                        3 * num_triplets);
-  const cuda::Buffer<double> found(num_triplets);
+  const cuda::Result<double> found(out, num_triplets);
   const Correlation correlation{static_cast<std::uint32_t>(m.num_rows), negate};
   const ListedTriplets all{sites.view(), listed.data(), num_triplets, correlation, found.data()};
   cuda::launch("ListedTriplets", all.blocks(), all);
-  found.copy_to_host(out);
+  found.finish();
 }
 
 void block_cuda(const BitMatrixView& m, bool negate, double* out) {
@@ -26,11 +26,10 @@ void block_cuda(const BitMatrixView& m, bool negate, double* out) {
   const Rows sites = Rows::transposed(m);
   const DeviceRows rows = sites.view();
   const cuda::Buffer<long long> n11(m.num_sites * m.num_sites);
-  const joint_counts::JointTiles pairs{rows, n11.data()};
-  cuda::launch("JointTiles", pairs.blocks(), pairs);
+  joint_counts::joint_tiles(rows, n11.data());
 
   const cuda::Buffer<unsigned char> masked(rows.num_rows * rows.pitch);
-  const cuda::Buffer<double> found(block_size(m.num_sites));
+  const cuda::Result<double> found(out, block_size(m.num_sites));
   const Correlation correlation{static_cast<std::uint32_t>(m.num_rows), negate};
   for (std::size_t i = 0; i + 2 < m.num_sites; ++i) {
     const DeviceRows behind{rows.bytes + (i + 1) * rows.pitch, rows.num_rows - i - 1, rows.pitch,
@@ -47,7 +46,7 @@ void block_cuda(const BitMatrixView& m, bool negate, double* out) {
                              found.data()};
     cuda::launch("TripletTiles", tiles.blocks(), tiles);
   }
-  found.copy_to_host(out);
+  found.finish();
 }
 
 }  // namespace hapforge::three_point

@@ -106,9 +106,7 @@ struct TripletTiles {
   Correlation correlation;
   double* out;
 
-  std::size_t blocks() const {
-    return PairTile::tiles(masked.num_rows) * PairTile::tiles(behind.num_rows);
-  }
+  std::size_t blocks() const { return PairTile::blocks(masked, behind); }
 
   __device__ void operator()() const {
     __shared__ PairTile::Stages stages;

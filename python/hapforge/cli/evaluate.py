@@ -101,6 +101,9 @@ def command(
         bool, typer.Option("--list", callback=_print_list, is_eager=True, help="List statistics and scores, and stop.")
     ] = False,
     policy: PolicyTexts = None,
+    device: Annotated[
+        str, typer.Option("--device", help="cpu, or cuda for the kernels that have a CUDA part.")
+    ] = "cpu",
     threads: Threads = None,
     seed: Seed = 0,
     force: Force = False,
@@ -161,6 +164,7 @@ def command(
                 controls=controls.split(","),
                 ld_distance="bp" if genetic_map is None else "cM",
                 max_memory=memory,
+                device=device,
                 progress=start,
                 provenance={"command": command_line, "inputs": inputs},
             )

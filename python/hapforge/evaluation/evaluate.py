@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
-from hapforge._backend import one_blas_thread
+from hapforge._backend import available_backends, one_blas_thread, preferring_cuda
 from hapforge.errors import MissingDependencyError
 from hapforge.evaluation.cohorts import Column, Run, score
 from hapforge.evaluation.controls import DESCRIPTIONS, HOLDOUT, NAMES, model_controls
@@ -39,6 +40,7 @@ def evaluate(
     controls: Sequence[str] = NAMES,
     ld_distance: str = "bp",
     max_memory: int | None = None,
+    device: str = "cpu",
     progress: Progress | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Evaluation:
@@ -65,6 +67,7 @@ def evaluate(
         most is compared with what is left; it is not computed where that is too much, and the rest goes on. This is
         no hard limit: the cohorts themselves and libraries that a statistic loads are not foreseen, only counted
         once they are there.
+    device : "cpu", or "cuda" for the kernels that have a CUDA part (neighbours, 3-point ...); scores are the same
     progress : callable (description, total) -> advance(count)
     provenance : entries to add to those of the result, such as the command
 
@@ -78,12 +81,17 @@ def evaluate(
     TypeError
         Something other than a HaplotypeMatrix, or names that are not text.
     ValueError
-        A max_memory below 1, no common sites (or different numbers where positions are not known), unknown metrics or
-        controls, real persons of whom a half has fewer than 2 haplotypes, fewer than 2 in another set, the same persons
-        in `real` and `holdout`, a set named as a control or by text that UTF-8 does not have.
+        A max_memory below 1, no CUDA device for "cuda", no common sites (or different numbers where positions are not
+        known), unknown metrics or controls, real persons of whom a half has fewer than 2 haplotypes, fewer than 2 in
+        another set, the same persons in `real` and `holdout`, a set named as a control or by text that UTF-8 does not
+        have.
     """
     if max_memory is not None and max_memory < 1:
         raise ValueError(f"max_memory: expected a number of bytes above 0, found {max_memory}")
+    if device not in ("cpu", "cuda"):
+        raise ValueError(f"device: expected 'cpu' or 'cuda', found {device!r}")
+    if device == "cuda" and "cuda" not in available_backends("nearest_set"):
+        raise ValueError("device: expected a CUDA device for 'cuda', found none")
     if not isinstance(synthetic, HaplotypeMatrix | Mapping):
         raise TypeError(f"synthetic: expected a HaplotypeMatrix or {{name: ...}}, found {type(synthetic).__name__}")
     sets = {"synthetic": synthetic} if isinstance(synthetic, HaplotypeMatrix) else dict(synthetic)
@@ -124,15 +132,16 @@ def evaluate(
     start = progress or (lambda _description, _total: lambda _count: None)
     scores = run.scores
     curves: dict[str, Any] = {}
-    for name in chosen:
-        advance = start(name.replace("_", " "), len(run.columns))
-        statistic = STATISTICS[name](run)
-        for column in run.columns:
-            began = time.perf_counter()
-            scores[column.name] |= _computed(statistic, column, max_memory)
-            _log.info("%s, %s: %.2f s", name, column.name, time.perf_counter() - began)
-            advance(1)
-        curves |= _collected(statistic, max_memory)
+    with preferring_cuda() if device == "cuda" else nullcontext():
+        for name in chosen:
+            advance = start(name.replace("_", " "), len(run.columns))
+            statistic = STATISTICS[name](run)
+            for column in run.columns:
+                began = time.perf_counter()
+                scores[column.name] |= _computed(statistic, column, max_memory)
+                _log.info("%s, %s: %.2f s", name, column.name, time.perf_counter() - began)
+                advance(1)
+            curves |= _collected(statistic, max_memory)
     done = {name for found in scores.values() for name in found}
     texts = {name: text for name, text in SCORES.items() if name in done}
     return Evaluation(

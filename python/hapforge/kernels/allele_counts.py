@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge import _backend
-from hapforge.kernels._inputs import as_packed
+from hapforge.kernels._inputs import as_packed, handed_back, resolve
 
 
 def allele_counts(m: Any, *, backend: str = "auto", threads: int | None = None) -> NDArray[np.int64]:
@@ -17,10 +17,10 @@ def allele_counts(m: Any, *, backend: str = "auto", threads: int | None = None) 
     Parameters
     ----------
     m : HaplotypeMatrix, (n, num_sites) array of 0 and 1 (bool, int8, uint8), or (words uint64, num_sites)
-        On the host, without missing values; fewer than 2**31 haplotypes.
+        Without missing values; fewer than 2**31 haplotypes.
     backend : str
-        "auto", or one of ``available_backends("allele_counts")``; "cuda" copies the words to the current device.
-        Never changes the result.
+        "auto", or one of ``available_backends("allele_counts")``; "cuda" copies words of the host to the
+        current device. Never changes the result.
     threads : int, optional
         Default: `hapforge`'s thread budget. Never changes the result; "cuda" takes no notice of it.
 
@@ -37,7 +37,7 @@ def allele_counts(m: Any, *, backend: str = "auto", threads: int | None = None) 
     MissingBackendError
         `backend` is not available here.
     """
-    packed = as_packed(m, "m", threads)
-    backend = _backend.resolve("allele_counts", backend)
-    budget = _backend.get_threads(threads)
-    return _backend.run("allele_counts", packed.words, packed.num_sites, backend=backend, threads=budget)
+    packed = as_packed(m, "m", threads, device=True)
+    backend = resolve("allele_counts", backend, packed)
+    found = _backend.run("allele_counts", *packed, backend=backend, threads=_backend.get_threads(threads))
+    return handed_back(found, m)

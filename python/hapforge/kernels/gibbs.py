@@ -7,9 +7,9 @@ With visible units v and hidden units h in {0, 1},
     P(v_i = 1 | h) = sigmoid(a_i + (W h)_i).
 
 Weights and biases are rounded (half to even) to multiples of 2**-k. Fields are then integers, whose sums have no
-order, and a unit is drawn by comparing integers with a counter-based random word: the same bits on every backend, on
-any number of threads, and however the chains or the steps are cut into calls. What is sampled is exactly the machine
-with the rounded parameters, apart from the sigmoid, which is within 3e-8.
+order, and a unit is drawn by comparing integers with a counter-based random word: the same bits on every backend, a
+CUDA device included, on any number of threads, and however the chains or the steps are cut into calls. What is sampled
+is exactly the machine with the rounded parameters, apart from the sigmoid, which is within 3e-8.
 
 Rectified hidden units have h >= 0 and a term h^2 / 2 more in the energy: h_j given v is a Gaussian of mean
 b_j + (v W)_j and variance 1, cut off at 0. They are rounded to multiples of 2**-10 (and held below 2**10), so that sums
@@ -33,8 +33,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hapforge import _backend
+from hapforge.errors import MissingBackendError
 from hapforge.haplotypes import HaplotypeMatrix, Sites, check_seed
-from hapforge.kernels._inputs import as_packed, host_array, whole
+from hapforge.kernels._inputs import Packed, as_packed, device_array, handed_back, host_array, resolve, whole
 
 FIXED_POINT_BITS = 16
 _HIDDEN_KINDS = ("bernoulli", "relu")
@@ -96,13 +97,13 @@ def gibbs(
     weights : real numbers (num_visible, num_hidden)
     visible_bias, hidden_bias : real numbers (num_visible,), (num_hidden,)
     visible : HaplotypeMatrix, (n, num_visible) array of 0 and 1 (bool, int8, uint8), or (words uint64, num_visible)
-        The start, one row a chain. Without missing values.
+        The start, one row a chain. Without missing values. Chains on a CUDA device run there, and stay there.
     steps : int
         1 or more.
     seed : int
         0 to 2**64 - 1.
     hidden : "bernoulli" or "relu"
-        The kind of the hidden units: 0 or 1, or rectified.
+        The kind of the hidden units: 0 or 1, or rectified, which run on the CPU only.
     clamp : bool (num_visible,) or (n, num_visible), optional
         Visible units that keep their value, in all chains or in each its own.
     backend : str
@@ -131,18 +132,20 @@ def gibbs(
     MissingBackendError
         `backend` is not available here.
     """
+    start = as_packed(visible, "visible", threads, device=True)
+    if hidden == "relu" and not start.on_device:  # has no CUDA kernel that could be preferred
+        backend = _backend.resolve("gibbs", backend)
     machine = GibbsMachine.rounded(
         weights,
         visible_bias,
         hidden_bias,
         hidden=hidden,
         fixed_point_bits=fixed_point_bits,
-        backend=backend,
+        backend=resolve("gibbs", backend, start),
         threads=threads,
+        like=start.words if start.on_device else None,
     )
-    return machine.run(
-        visible, steps=steps, seed=seed, clamp=clamp, first_step=first_step, first_chain=first_chain, threads=threads
-    )
+    return machine._run_from(start, visible, steps, seed, clamp, first_step, first_chain, threads)
 
 
 class GibbsMachine:
@@ -154,10 +157,13 @@ class GibbsMachine:
         In units of 2**-fixed_point_bits, at most 2**26 in magnitude ...
     visible_bias, hidden_bias : int32 (num_visible,), (num_hidden,)
         In the same units. The magnitudes of a bias and of its row or column of weights sum to less than 2**31.
+        Parameters may be on a CUDA device, which is then the machine's.
     fixed_point_bits : int
         k, 1 to 20.
     hidden, backend, threads
         As in `gibbs`; `threads` is for the making ready.
+    like : array on a device, optional
+        With backend "cuda" and parameters on the host, an array on the device where chains will be.
 
     Raises
     ------
@@ -179,6 +185,7 @@ class GibbsMachine:
         hidden: str = "bernoulli",
         backend: str = "auto",
         threads: int | None = None,
+        like: Any = None,
     ) -> None:
         if hidden not in _HIDDEN_KINDS:
             raise ValueError(f"hidden: expected 'bernoulli' or 'relu', found {hidden!r}")
@@ -186,6 +193,7 @@ class GibbsMachine:
         weights = _int32(weights, "weights", 2)
         visible_bias = _int32(visible_bias, "visible_bias", 1)
         hidden_bias = _int32(hidden_bias, "hidden_bias", 1)
+        on_device = not all(isinstance(part, np.ndarray) for part in (weights, visible_bias, hidden_bias))
         if weights.shape != (len(visible_bias), len(hidden_bias)):
             raise ValueError(
                 f"weights: expected shape {(len(visible_bias), len(hidden_bias))}, one row a visible bias and one "
@@ -194,10 +202,21 @@ class GibbsMachine:
         self.num_visible, self.num_hidden = weights.shape
         self.hidden = hidden
         self.fixed_point_bits = whole(fixed_point_bits, "fixed_point_bits", 1, 20)
-        backend, budget = _backend.resolve("gibbs", backend), _backend.get_threads(threads)
-        layer = _backend.core.GibbsLayer
-        self._to_hidden = layer(np.ascontiguousarray(given.T), hidden_bias, backend, budget)
-        self._to_visible = layer(weights, visible_bias, backend, budget)
+        backend, budget = _backend.resolve("gibbs", backend, prefer_cuda=on_device), _backend.get_threads(threads)
+        self._on_cuda = backend == "cuda"
+        if on_device and not self._on_cuda:
+            raise MissingBackendError(f"backend: expected 'cuda' for parameters on a device, found {backend!r}")
+        if not self._on_cuda:
+            layer = _backend.core.GibbsLayer
+            self._to_hidden = layer(np.ascontiguousarray(given.T), hidden_bias, backend, budget)
+            self._to_visible = layer(weights, visible_bias, backend, budget)
+            return
+        if hidden == "relu":
+            raise MissingBackendError("backend: hidden='relu' runs on the CPU only, found 'cuda'")
+        layer = _backend.cuda().GibbsLayer
+        where = None if like is None else device_array(like, "like")
+        self._to_hidden = layer(weights, hidden_bias, True, where)
+        self._to_visible = layer(weights, visible_bias, False, where)
 
     @classmethod
     def rounded(
@@ -210,6 +229,7 @@ class GibbsMachine:
         hidden: str = "bernoulli",
         backend: str = "auto",
         threads: int | None = None,
+        like: Any = None,
     ) -> GibbsMachine:
         """The machine of real parameters, rounded half to even; arguments and errors as in `gibbs`."""
         bits = whole(fixed_point_bits, "fixed_point_bits", 1, 20)
@@ -229,6 +249,7 @@ class GibbsMachine:
             hidden=hidden,
             backend=backend,
             threads=threads,
+            like=like,
         )
 
     def run(
@@ -243,18 +264,38 @@ class GibbsMachine:
         threads: int | None = None,
     ) -> GibbsState:
         """As `gibbs`."""
+        start = as_packed(visible, "visible", threads, device=self._on_cuda)
+        return self._run_from(start, visible, steps, seed, clamp, first_step, first_chain, threads)
+
+    def _run_from(
+        self,
+        start: Packed,
+        visible: Any,
+        steps: int,
+        seed: int,
+        clamp: ArrayLike | None,
+        first_step: int,
+        first_chain: int,
+        threads: int | None,
+    ) -> GibbsState:
+        """`run`, from `visible` packed."""
         steps = whole(steps, "steps", 1, _WORD - 1)
-        start = as_packed(visible, "visible", threads)
         if start.num_sites != self.num_visible:
             raise ValueError(f"visible: expected {self.num_visible} sites, one a visible unit, found {start.num_sites}")
         num_chains, budget = len(start.words), _backend.get_threads(threads)
         held = None if clamp is None else self._held(clamp, num_chains, budget)
-        bits = _backend.transpose(start.words, start.num_sites, budget)
-        last_visible, last_hidden = self._run(bits, num_chains, steps, seed, held, first_step, first_chain, budget)
+        words = start.words
+        if not self._on_cuda:
+            words = _backend.transpose(words, start.num_sites, budget)
+        last_visible, last_hidden = self._run(words, num_chains, steps, seed, held, first_step, first_chain, budget)
+        if not self._on_cuda:
+            last_visible = _backend.transpose(last_visible, num_chains, budget)
+            if self.hidden == "bernoulli":
+                last_hidden = _backend.transpose(last_hidden, num_chains, budget)
         if self.hidden == "bernoulli":
-            last_hidden = _in_the_form_of(visible, last_hidden, num_chains, budget)
+            last_hidden = _in_the_form_of(visible, last_hidden, self.num_hidden, budget)
         sites = getattr(visible, "sites", None)
-        return GibbsState(_in_the_form_of(visible, last_visible, num_chains, budget, sites), last_hidden)
+        return GibbsState(_in_the_form_of(visible, last_visible, self.num_visible, budget, sites), last_hidden)
 
     def run_bits(
         self,
@@ -286,7 +327,16 @@ class GibbsMachine:
         """
         budget = _backend.get_threads(threads)
         held = None if clamp is None else self._held(clamp, num_chains, budget)
-        return self._run(visible, num_chains, steps, seed, held, first_step, first_chain, budget)
+        args = (num_chains, steps, seed, held, first_step, first_chain, budget)
+        if not self._on_cuda:
+            return self._run(visible, *args)
+        if visible is not None:
+            self._check_rows("visible", visible, self.num_visible)
+            visible = _backend.transpose(visible, num_chains, budget)
+        last = self._run(visible, *args)
+        num_units = (self.num_visible, self.num_hidden)
+        last_visible, last_hidden = map(_backend.transpose, last, num_units, (budget, budget))
+        return last_visible, last_hidden
 
     def counts(
         self, visible: NDArray[np.uint64], hidden: NDArray[np.uint64], num_chains: int, *, threads: int | None = None
@@ -309,25 +359,80 @@ class GibbsMachine:
         """
         budget = _backend.get_threads(threads)
         for bits, name, num_units in ((visible, "visible", self.num_visible), (hidden, "hidden", self.num_hidden)):
-            if len(bits) != num_units:
-                raise ValueError(f"{name}: expected {num_units} rows, one a unit, found {len(bits)}")
+            self._check_rows(name, bits, num_units)
             if num_chains % 64 and (bits[:, -1] >> np.uint64(num_chains % 64)).any():
                 raise ValueError(f"{name}: expected padding bits to be zero, found some set")
+        if self._on_cuda:
+            args = (visible, hidden, self.num_visible, self.num_hidden, num_chains, False)
+            return GibbsCounts(*_backend.cuda().gibbs_counts(*args))
         both = _backend.core.gibbs_counts(visible, hidden, num_chains, _backend.resolve("hamming"), budget)
         ones_visible, ones_hidden = (np.bitwise_count(bits).sum(1, dtype=np.int64) for bits in (visible, hidden))
         return GibbsCounts(ones_visible, ones_hidden, both)
 
-    def hidden_fields(
-        self, visible: NDArray[np.uint64], num_chains: int, *, threads: int | None = None
-    ) -> NDArray[np.int32]:
-        """b + v W of chains in the form of `run_bits`, int32 (num_hidden, num_chains) in units of 2**-k; exact."""
-        return self._to_hidden.fields(visible, num_chains, _backend.get_threads(threads))
+    def state_counts(self, state: GibbsState, *, threads: int | None = None) -> GibbsCounts:
+        """Counts over chains of a state as `run` gives it; exact. On the device where the state is there.
 
-    def visible_fields(
-        self, hidden: NDArray[np.uint64], num_chains: int, *, threads: int | None = None
-    ) -> NDArray[np.int32]:
-        """a + W h of binary h in the form of `run_bits`, int32 (num_visible, num_chains) in units of 2**-k; exact."""
-        return self._to_visible.fields(hidden, num_chains, _backend.get_threads(threads))
+        Raises
+        ------
+        ValueError
+            Numbers of units or chains that do not fit the machine or each other; as for `visible` in `gibbs`.
+        TypeError
+            As there; rectified hidden units.
+        """
+        packed = []
+        for units, name, num_units in zip(state, GibbsState._fields, (self.num_visible, self.num_hidden), strict=True):
+            packed.append(as_packed(units, name, threads, device=self._on_cuda))
+            if packed[-1].num_sites != num_units:
+                raise ValueError(f"{name}: expected {num_units} sites, one a unit, found {packed[-1].num_sites}")
+        visible, hidden = packed
+        num_chains, budget = len(visible.words), _backend.get_threads(threads)
+        if len(hidden.words) != num_chains:
+            raise ValueError(f"hidden: expected the {num_chains} chains of visible, found {len(hidden.words)}")
+        if self._on_cuda:
+            args = (visible.words, hidden.words, self.num_visible, self.num_hidden, num_chains, True)
+            return GibbsCounts(*handed_back(_backend.cuda().gibbs_counts(*args), *state))
+        ones_visible, ones_hidden = (_backend.transpose(*one, budget) for one in packed)
+        return self.counts(ones_visible, ones_hidden, num_chains, threads=threads)
+
+    def start(
+        self, num_chains: int, *, seed: int, first_chain: int = 0, like: Any = None, threads: int | None = None
+    ) -> tuple[Any, int]:
+        """(words uint64 (num_chains, words_per_row), num_visible): visible units that are 1 with probability 1/2.
+
+        `run_bits` starts there where it is given no start. With `like`, an array on a device, the words are there, in
+        its library.
+        """
+        budget, on_host = _backend.get_threads(threads), like is None or isinstance(like, np.ndarray)
+        where = None if on_host else device_array(like, "like")
+        words, _ = self._run(None, num_chains, 0, seed, None, 0, first_chain, budget, where)
+        if not self._on_cuda:
+            words = _backend.transpose(words, num_chains, budget)
+        return (words if on_host else handed_back(words, like)), self.num_visible
+
+    def hidden_fields(self, visible: Any, num_chains: int | None = None, *, threads: int | None = None) -> Any:
+        """b + v W, int32 (num_hidden, num_chains) in units of 2**-k; exact.
+
+        `visible` are chains in the form of `run_bits`; or, without `num_chains`, as `gibbs` takes them, and on a device
+        where they are there.
+        """
+        return self._fields(self._to_hidden, visible, self.num_visible, "visible", num_chains, threads)
+
+    def visible_fields(self, hidden: Any, num_chains: int | None = None, *, threads: int | None = None) -> Any:
+        """a + W h of binary h, int32 (num_visible, num_chains) in units of 2**-k; exact; as `hidden_fields`."""
+        return self._fields(self._to_visible, hidden, self.num_hidden, "hidden", num_chains, threads)
+
+    def _fields(
+        self, layer: Any, units: Any, num_units: int, name: str, num_chains: int | None, threads: int | None
+    ) -> Any:
+        budget = _backend.get_threads(threads)
+        if num_chains is not None:
+            return layer.fields(units, num_chains, False if self._on_cuda else budget)
+        packed = as_packed(units, name, threads, device=self._on_cuda)
+        if packed.num_sites != num_units:
+            raise ValueError(f"{name}: expected {num_units} sites, one a unit, found {packed.num_sites}")
+        if self._on_cuda:
+            return handed_back(layer.fields(packed.words, len(packed.words), True), units)
+        return layer.fields(_backend.transpose(*packed, budget), len(packed.words), budget)
 
     def _run(
         self,
@@ -339,26 +444,21 @@ class GibbsMachine:
         first_step: int,
         first_chain: int,
         budget: int,
+        like: Any = None,
     ) -> tuple[NDArray[np.uint64], NDArray[Any]]:
+        """Visible and hidden units, a row a unit, by CUDA a row a chain; so are the start and the mask."""
         first_step = whole(first_step, "first_step", 0, _WORD - 1)
         first_chain = whole(first_chain, "first_chain", 0, _WORD - 1)
-        return _backend.core.gibbs_run(
-            self._to_hidden,
-            self._to_visible,
-            self.hidden == "relu",
-            visible,
-            num_chains,
-            held,
-            self.fixed_point_bits,
-            check_seed(seed),
-            first_chain,
-            first_step,
-            whole(steps, "steps", 0, _WORD - 1),
-            budget,
-        )
+        layers = (self._to_hidden, self._to_visible)
+        steps = whole(steps, "steps", 0, _WORD - 1)
+        chains = (visible, num_chains, held, self.fixed_point_bits, check_seed(seed), first_chain, first_step, steps)
+        if self._on_cuda:
+            return _backend.cuda().gibbs_run(*layers, *chains, like)
+        given: list[Any] = [*layers, self.hidden == "relu", *chains, budget]
+        return _backend.core.gibbs_run(*given)
 
     def _held(self, clamp: ArrayLike, num_chains: int, budget: int) -> NDArray[np.uint64]:
-        """The mask as bits, a row a visible unit."""
+        """The mask as bits, in the form that `_run` takes."""
         mask = np.asarray(clamp)
         if mask.dtype != np.bool_:
             raise TypeError(f"clamp: expected bool, found {mask.dtype}")
@@ -367,7 +467,13 @@ class GibbsMachine:
                 f"clamp: expected shape {(self.num_visible,)} or {(num_chains, self.num_visible)}, found {mask.shape}"
             )
         mask = np.broadcast_to(mask, (num_chains, self.num_visible))
-        return _backend.transpose(_backend.pack(mask.view(np.uint8), budget), self.num_visible, budget)
+        held = _backend.pack(mask.view(np.uint8), budget)
+        return held if self._on_cuda else _backend.transpose(held, self.num_visible, budget)
+
+    @staticmethod
+    def _check_rows(name: str, bits: NDArray[np.uint64], num_units: int) -> None:
+        if len(bits) != num_units:
+            raise ValueError(f"{name}: expected {num_units} rows, one a unit, found {len(bits)}")
 
 
 def bit_product(
@@ -397,22 +503,31 @@ def bit_product(
     MissingBackendError
         `backend` is not available here.
     """
-    packed = as_packed(m, "m", threads)
+    packed = as_packed(m, "m", threads, device=True)
     weights = _int32(weights, "weights", 2)
     if weights.shape[1] != len(packed.words):
         raise ValueError(f"weights: expected {len(packed.words)} columns, one a haplotype, found {weights.shape[1]}")
-    backend, budget = _backend.resolve("gibbs", backend), _backend.get_threads(threads)
-    layer = _backend.core.GibbsLayer(weights, np.zeros(len(weights), np.int32), backend, budget)
-    return layer.fields(packed.words, packed.num_sites, budget)
+    backend, budget = resolve("gibbs", backend, packed), _backend.get_threads(threads)
+    zeros = np.zeros(len(weights), np.int32)
+    if backend == "cuda":
+        layer = _backend.cuda().GibbsLayer(weights, zeros, False, packed.words if packed.on_device else None)
+        return handed_back(layer.fields(*packed, False), m)
+    return _backend.core.GibbsLayer(weights, zeros, backend, budget).fields(*packed, budget)
 
 
-def _int32(array: Any, name: str, ndim: int) -> NDArray[np.int32]:
-    """The array, C-contiguous."""
-    if not isinstance(array, np.ndarray) or array.dtype != np.int32:
+def _int32(array: Any, name: str, ndim: int) -> Any:
+    """The array, C-contiguous; a `DeviceArray` where it is on a CUDA device."""
+    on_device = None if isinstance(array, np.ndarray) else device_array(array, name)
+    found = array if on_device is None else on_device
+    if getattr(found, "dtype", None) != np.int32:
         raise TypeError(f"{name}: expected an array of int32, found {getattr(array, 'dtype', type(array).__name__)}")
-    if array.ndim != ndim:
-        raise ValueError(f"{name}: expected {ndim} dimension(s), found shape {array.shape}")
-    return np.ascontiguousarray(array)
+    if len(found.shape) != ndim:
+        raise ValueError(f"{name}: expected {ndim} dimension(s), found shape {found.shape}")
+    if on_device is None:
+        return np.ascontiguousarray(array)
+    if not on_device.c_contiguous:
+        raise ValueError(f"{name}: expected C-contiguous memory on a device")
+    return on_device
 
 
 def _rounded(value: ArrayLike, name: str, bits: int) -> NDArray[np.int64]:
@@ -438,16 +553,18 @@ def _trailing_zeros(numbers: NDArray[np.int64]) -> int:
 
 
 def _in_the_form_of(
-    visible: Any, bits: NDArray[np.uint64], num_chains: int, budget: int, sites: Sites | None = None
+    visible: Any, words: NDArray[np.uint64], num_units: int, budget: int, sites: Sites | None = None
 ) -> Any:
-    """Units, a row a chain, in the form that `visible` has."""
-    num_units = len(bits)
-    words = _backend.transpose(bits, num_chains, budget)
+    """Units, packed, a row a chain, in the form that `visible` has."""
     if isinstance(visible, HaplotypeMatrix):
         return HaplotypeMatrix(words, sites or Sites(num_sites=num_units))
+    on_host = isinstance(words, np.ndarray)
     if isinstance(visible, tuple):
-        return _like(visible[0], words), num_units
-    return _like(visible, _backend.unpack(words, num_units, budget))
+        return (_like(visible[0], words) if on_host else handed_back(words, visible)), num_units
+    if on_host:
+        return _like(visible, _backend.unpack(words, num_units, budget))
+    dense = handed_back(_backend.cuda().unpack(words, num_units), visible)
+    return dense if dense.dtype == visible.dtype else dense.view(visible.dtype)
 
 
 def _like(given: Any, array: NDArray[Any]) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge import _backend
-from hapforge.kernels._inputs import as_packed, refuse_large, same_sites
+from hapforge.kernels._inputs import as_packed, handed_back, refuse_large, resolve, same_sites
 
 
 def pairwise_hamming(a: Any, b: Any = None, *, backend: str = "auto", threads: int | None = None) -> NDArray[np.uint32]:
@@ -36,8 +36,8 @@ def pairwise_hamming(a: Any, b: Any = None, *, backend: str = "auto", threads: i
     MissingBackendError
         `backend` is not available here.
     """
-    left = as_packed(a, "a", threads)
-    right = left if b is None else as_packed(b, "b", threads)
+    left = as_packed(a, "a", threads, device=True)
+    right = left if b is None else as_packed(b, "b", threads, device=True)
     same_sites(left, right, ("a", "b"))
     refuse_large(
         (len(left.words), len(right.words)),
@@ -45,9 +45,10 @@ def pairwise_hamming(a: Any, b: Any = None, *, backend: str = "auto", threads: i
         "pairwise_hamming",
         "nearest_neighbours and hamming_histogram need no matrix",
     )
-    backend = _backend.resolve("hamming", backend)
+    backend = resolve("hamming", backend, left, right)
     args = (left.words, right.words, left.num_sites)
-    return _backend.run("pairwise_hamming", *args, backend=backend, threads=_backend.get_threads(threads))
+    found = _backend.run("pairwise_hamming", *args, backend=backend, threads=_backend.get_threads(threads))
+    return handed_back(found, a, b)
 
 
 def hamming_histogram(a: Any, b: Any = None, *, backend: str = "auto", threads: int | None = None) -> NDArray[np.int64]:
@@ -76,10 +77,11 @@ def hamming_histogram(a: Any, b: Any = None, *, backend: str = "auto", threads: 
     MissingBackendError
         `backend` is not available here.
     """
-    left = as_packed(a, "a", threads)
-    right = None if b is None else as_packed(b, "b", threads)
+    left = as_packed(a, "a", threads, device=True)
+    right = None if b is None else as_packed(b, "b", threads, device=True)
     if right is not None:
         same_sites(left, right, ("a", "b"))
-    backend = _backend.resolve("hamming", backend)
+    backend = resolve("hamming", backend, left, right or left)
     args = (left.words, None if right is None else right.words, left.num_sites)
-    return _backend.run("hamming_histogram", *args, backend=backend, threads=_backend.get_threads(threads))
+    found = _backend.run("hamming_histogram", *args, backend=backend, threads=_backend.get_threads(threads))
+    return handed_back(found, a, b)

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from hapforge import _backend
 from hapforge.errors import MissingBackendError
 from hapforge.haplotypes import POSITION_LIMIT, HaplotypeMatrix
-from hapforge.kernels._inputs import Packed, as_packed, index_table, refuse_large, site_index
+from hapforge.kernels._inputs import Packed, as_packed, handed_back, index_table, refuse_large, resolve, site_index
 
 _STATISTICS = ("r2", "r", "D", "D_prime")
 _SUBSAMPLE_SEED = 0
@@ -79,8 +79,8 @@ def joint_counts(
     MissingBackendError
         `backend` is not available here.
     """
-    packed = as_packed(m, "m", threads)
-    backend = _backend.resolve("joint_counts", backend)
+    packed = as_packed(m, "m", threads, device=True)
+    backend = resolve("joint_counts", backend, packed)
     index = None
     if pairs is None:
         refuse_large((packed.num_sites,) * 2, 8, "joint_counts", "name the pairs")
@@ -88,9 +88,11 @@ def joint_counts(
         index = index_table(pairs, "pairs", (2,))
     budget = _backend.get_threads(threads)
     if index is None:
-        return _backend.run("joint_counts", packed.words, packed.num_sites, backend=backend, threads=budget)
-    sites = _backend.transpose(packed.words, packed.num_sites, budget)
-    return _backend.run("joint_counts_of_pairs", sites, len(packed.words), index, backend=backend, threads=budget)
+        return handed_back(_backend.run("joint_counts", *packed, backend=backend, threads=budget), m)
+    if backend == "cuda":
+        return handed_back(_backend.cuda().joint_counts_of_pairs(*packed, index), m)
+    sites = _backend.transpose(*packed, budget)
+    return _backend.core.joint_counts_of_pairs(sites, len(packed.words), index, backend, budget)
 
 
 def ld_matrix(
@@ -135,15 +137,15 @@ def ld_matrix(
     """
     if statistic not in _STATISTICS:
         raise ValueError(f"statistic: expected one of {', '.join(_STATISTICS)}, found {statistic!r}")
-    packed = as_packed(m, "m", threads)
-    backend = _backend.resolve("joint_counts", backend)
+    packed = as_packed(m, "m", threads, device=True)
+    backend = resolve("joint_counts", backend, packed)
     budget = _backend.get_threads(threads)
     if sites is not None:
         index = site_index(sites, packed.num_sites, "sites")
         words = _backend.select_sites(packed.words, packed.num_sites, index, budget)
         packed = Packed(words, len(index))
     refuse_large((packed.num_sites,) * 2, 4, "ld_matrix", "choose fewer sites, or ld_decay, which needs no matrix")
-    return _backend.run("ld_matrix", packed.words, packed.num_sites, statistic, backend=backend, threads=budget)
+    return handed_back(_backend.run("ld_matrix", *packed, statistic, backend=backend, threads=budget), m)
 
 
 def ld_decay(
@@ -194,14 +196,16 @@ def ld_decay(
     edges = _checked_edges(edges_bp)
     if max_pairs is not None and max_pairs < 1:
         raise ValueError(f"max_pairs: expected 1 or more, found {max_pairs}")
-    packed = as_packed(m, "m", threads)
-    backend = _backend.resolve("joint_counts", backend)
+    packed = as_packed(m, "m", threads, device=True)
+    backend = resolve("joint_counts", backend, packed)
     budget = _backend.get_threads(threads)
     chosen, (words,) = _polymorphic([packed], budget)
     sum_r2, num_pairs = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1, dtype=np.int64)
     if (bins := _Bins.of(m, packed.num_sites, chosen, edges, max_pairs)) is not None:
         args = (words, len(chosen), bins.position, bins.contig_end, bins.openers, bins.edges)
         found = _backend.run("ld_decay", *args, backend=backend, threads=budget)
+        if packed.on_device:
+            found = [one.to_host() for one in found]
         sum_r2[bins.filled], num_pairs[bins.filled] = found
     with np.errstate(invalid="ignore"):
         decay = LDDecay(edges, sum_r2 / num_pairs, num_pairs)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge import _backend
-from hapforge.kernels._inputs import Packed, as_packed, same_sites
+from hapforge.kernels._inputs import as_packed, handed_back, resolve, same_sites
 
 
 class Neighbours(NamedTuple):
@@ -73,8 +73,9 @@ def nearest_neighbours(
         Whether target i is no candidate for query i. The default is True without `targets` and False with them; True
         with `targets` needs as many targets as queries.
     backend : str
-        "auto", or one of ``available_backends("nearest_neighbours")``; "cuda" copies the rows to the current device
-        and passes over all pairs once for each of the k neighbours. Never changes the result.
+        "auto", or one of ``available_backends("nearest_neighbours")``; "cuda" copies rows of the host (which
+        may be memory-mapped) to the current device, in slabs where they do not fit there, and passes over all pairs
+        once for each of the k neighbours. Never changes the result.
     threads : int, optional
         Default: `hapforge`'s thread budget. Never changes the result.
 
@@ -100,8 +101,8 @@ def nearest_neighbours(
     >>> nearest_neighbours(rows).index.ravel().tolist()
     [1, 0, 1]
     """
-    a = as_packed(queries, "queries", threads)
-    b = a if targets is None else as_packed(targets, "targets", threads)
+    a = as_packed(queries, "queries", threads, device=True)
+    b = a if targets is None else as_packed(targets, "targets", threads, device=True)
     same_sites(a, b, ("queries", "targets"))
     if exclude_self is None:
         exclude_self = targets is None
@@ -111,10 +112,10 @@ def nearest_neighbours(
             f"exclude_self: expected as many targets as queries, found {num_targets} targets, {num_queries} queries"
         )
     k = _checked_k(k, max(0, num_targets - exclude_self))
-    backend = _backend.resolve("nearest_neighbours", backend)
+    backend = resolve("nearest_neighbours", backend, a, b)
     args = (a.words, b.words, a.num_sites, k, bool(exclude_self))
     found = _backend.run("nearest_neighbours", *args, backend=backend, threads=_backend.get_threads(threads))
-    return Neighbours(*found)
+    return Neighbours(*handed_back(found, queries, targets))
 
 
 def mutual_nearest_neighbours(
@@ -148,10 +149,7 @@ def mutual_nearest_neighbours(
     MissingBackendError
         `backend` is not available here.
     """
-    left, right = as_packed(a, "a", threads), as_packed(b, "b", threads)
-    same_sites(left, right, ("a", "b"))
-    k = _checked_k(k, min(len(left.words), len(right.words)))
-    ab, ba = _joint(left, right, k, within=False, backend=backend, threads=threads)
+    ab, ba = _joint(a, b, k, within=False, backend=backend, threads=threads)
     return ab, ba
 
 
@@ -192,20 +190,20 @@ def joint_nearest_neighbours(
     Yale et al. 2019, privacy preserving synthetic health data; Yelmen et al. 2021, methods, "Nearest Neighbour
     Adversarial Accuracy (AATS) and privacy loss".
     """
-    left, right = as_packed(a, "a", threads), as_packed(b, "b", threads)
+    return JointNeighbours(*_joint(a, b, k, within=True, backend=backend, threads=threads))
+
+
+def _joint(a: Any, b: Any, k: int, *, within: bool, backend: str, threads: int | None) -> list[Neighbours]:
+    left, right = as_packed(a, "a", threads, device=True), as_packed(b, "b", threads, device=True)
     same_sites(left, right, ("a", "b"))
-    k = _checked_k(k, max(0, min(len(left.words), len(right.words)) - 1))
-    return JointNeighbours(*_joint(left, right, k, within=True, backend=backend, threads=threads))
-
-
-def _joint(a: Packed, b: Packed, k: int, *, within: bool, backend: str, threads: int | None) -> list[Neighbours]:
-    backend = _backend.resolve("nearest_neighbours", backend)
-    args = (a.words, b.words, a.num_sites, k, within)
+    k = _checked_k(k, max(0, min(len(left.words), len(right.words)) - within))
+    backend = resolve("nearest_neighbours", backend, left, right)
+    args = (left.words, right.words, left.num_sites, k, within)
     if backend == "cuda":
         found = _backend.cuda().joint_nearest_neighbours(*args)
     else:
         found = _backend.core.joint_nearest_neighbours(*args, None, backend, _backend.get_threads(threads))
-    return [Neighbours(*lists) for lists in found]
+    return [Neighbours(*handed_back(lists, a, b)) for lists in found]
 
 
 def _checked_k(k: int, most: int) -> int:

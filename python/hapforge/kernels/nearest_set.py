@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge import _backend
-from hapforge.kernels._inputs import as_packed, same_sites
+from hapforge.kernels._inputs import as_packed, handed_back, resolve, same_sites
 
 
 class NearestSet(NamedTuple):
@@ -32,8 +32,8 @@ def nearest_set(a: Any, b: Any, *, backend: str = "auto", threads: int | None = 
 
     Exact, and most pairs are never compared in full: identical rows are decided by counting them; for the others,
     parities of groups of sites give a lower bound of a distance, and a pair whose bound exceeds what both rows have
-    found already is passed over. Where bounds do not help, every pair is compared. Memory is the inputs, about 2.5
-    bits for each differing site of an average pair per row, and some 80 bytes per row.
+    found already is passed over. Where bounds do not help, and on a device, every pair is compared. Memory is the
+    inputs, about 2.5 bits for each differing site of an average pair per row, and some 80 bytes per row.
 
     Parameters
     ----------
@@ -64,16 +64,13 @@ def nearest_set(a: Any, b: Any, *, backend: str = "auto", threads: int | None = 
     >>> nearest_set(a, b).a_sets.tolist(), nearest_set(a, b).b_sets.tolist()
     ([1, 3], [1, 2])
     """
-    left, right = as_packed(a, "a", threads), as_packed(b, "b", threads)
+    left, right = as_packed(a, "a", threads, device=True), as_packed(b, "b", threads, device=True)
     same_sites(left, right, ("a", "b"))
     n = len(left.words)
     if n + len(right.words) < 2:
         raise ValueError(f"a and b: expected two rows or more in all, found {n} and {len(right.words)}")
-    distance, sets = _backend.core.nearest_set(
-        left.words,
-        right.words,
-        left.num_sites,
-        _backend.resolve("nearest_set", backend),
-        _backend.get_threads(threads),
-    )
+    backend, args = resolve("nearest_set", backend, left, right), (left.words, right.words, left.num_sites)
+    if backend == "cuda":
+        return NearestSet(*handed_back(_backend.cuda().nearest_set(*args), a, b))
+    distance, sets = _backend.core.nearest_set(*args, backend, _backend.get_threads(threads))
     return NearestSet(distance[:n], sets[:n], distance[n:], sets[n:])

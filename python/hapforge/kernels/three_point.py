@@ -31,7 +31,16 @@ from numpy.typing import ArrayLike, NDArray
 from hapforge import _backend
 from hapforge._streams import Stream
 from hapforge.haplotypes import HaplotypeMatrix, philox, seeded_order
-from hapforge.kernels._inputs import Packed, as_packed, index_table, refuse_large, site_index, whole
+from hapforge.kernels._inputs import (
+    Packed,
+    as_packed,
+    handed_back,
+    index_table,
+    refuse_large,
+    resolve,
+    site_index,
+    whole,
+)
 
 
 def three_point(
@@ -77,13 +86,13 @@ def three_point(
     -----
     Memory: the result, a copy of the sites that occur, packed, and 9 bytes for each site of `m`.
     """
-    packed = as_packed(m, "m", threads)
-    backend = _backend.resolve("three_point", backend)
+    packed = as_packed(m, "m", threads, device=True)
+    backend = resolve("three_point", backend, packed)
     index = index_table(triplets, "triplets", (3,))
     negate = _negate(alleles)
     _check_contigs(m, index)
     budget = _backend.get_threads(threads)
-    return _backend.run("three_point", *packed, index, negate, backend=backend, threads=budget)
+    return handed_back(_backend.run("three_point", *packed, index, negate, backend=backend, threads=budget), m)
 
 
 def three_point_block(
@@ -128,8 +137,8 @@ def three_point_block(
     -----
     Memory: the result, a packed copy of the block, half of one for each thread, and 4 bytes for each pair of sites.
     """
-    packed = as_packed(m, "m", threads)
-    backend = _backend.resolve("three_point", backend)
+    packed = as_packed(m, "m", threads, device=True)
+    backend = resolve("three_point", backend, packed)
     budget = _backend.get_threads(threads)
     negate = _negate(alleles)
     if sites is None:
@@ -144,7 +153,7 @@ def three_point_block(
         packed = Packed(words, size)
     if isinstance(m, HaplotypeMatrix) and chosen.size and len(np.unique(m.sites.contig[chosen])) > 1:
         raise ValueError("sites: expected those of one contig, found several; call it once for each")
-    return _backend.run("three_point_block", *packed, negate, backend=backend, threads=budget)
+    return handed_back(_backend.run("three_point_block", *packed, negate, backend=backend, threads=budget), m)
 
 
 def triplets_at_spacing(m: Any, spacing: int, max_triplets: int | None = None, *, seed: int = 0) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ Rows of units travel packed: int64 (n, words_per_row) on the machine's device, t
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hapforge import _backend
 from hapforge.haplotypes import words_per_row
-from hapforge.kernels import GibbsMachine, bit_product
+from hapforge.kernels import GibbsMachine, allele_counts, available_backends, bit_product
 from hapforge.models import _fixed_point
 from hapforge.models._fixed_point import BITS, LARGEST_BIAS
 
@@ -166,8 +166,75 @@ class HostMachine:
         return _backend.transpose(rows.numpy().view(np.uint64), len(self.weights), 1)
 
 
+class KernelMachine:
+    """A `Machine` with binary hidden units on a CUDA device, by the kernels there; rows stay on it."""
+
+    hidden, unit = "bernoulli", UNITS["bernoulli"]
+
+    def __init__(self, weights: Tensor, visible_bias: Tensor, hidden_bias: Tensor) -> None:
+        self.weights, self.visible_bias, self.hidden_bias = weights, visible_bias, hidden_bias
+        parts = (_array(part.contiguous()) for part in (weights, visible_bias, hidden_bias))
+        self._gibbs = GibbsMachine(*parts, fixed_point_bits=BITS, backend="cuda")
+
+    def hidden_field(self, rows: Tensor) -> Tensor:
+        return self._hidden_field(rows).T
+
+    def visible_field(self, hidden: Tensor) -> Tensor:
+        return _tensor(self._gibbs.visible_fields((_words(hidden), len(self.hidden_bias)))).T
+
+    def chains(
+        self,
+        n: int,
+        steps: int,
+        seed: int,
+        *,
+        first_chain: int = 0,
+        start: Tensor | None = None,
+        clamp: Tensor | None = None,
+        temperature: float | Tensor = 1.0,
+    ) -> Tensor:
+        if start is None:
+            words, _ = self._gibbs.start(n, seed=seed, first_chain=first_chain, like=_array(self.visible_bias))
+            start = _tensor(words)
+        if not steps:
+            return start
+        rows, hidden = self._run(start, steps, seed, 0, first_chain, clamp)
+        if is_one(temperature):
+            return rows
+        drawn = _drawn_at(self.visible_field(hidden), temperature, seed, steps - 1, first_chain)
+        return packed(_held(unpacked(rows, len(self.visible_bias)), drawn, clamp))
+
+    def draw_hidden(self, rows: Tensor, step: int, seed: int, *, first_chain: int = 0) -> Tensor:
+        return self.step(rows, step, seed, first_chain=first_chain)[1]
+
+    def step(self, rows: Tensor, step: int, seed: int, *, first_chain: int = 0) -> tuple[Tensor, Tensor]:
+        return self._run(rows, 1, seed, step, first_chain)
+
+    def sums(self, rows: Tensor) -> Moments:
+        units = _words(rows), len(self.visible_bias)
+        mean = hidden_mean(self._hidden_field(rows), self.hidden)  # (num_hidden, n)
+        both = _tensor(bit_product(units, _array(mean), backend="cuda")).T
+        return Moments(both, _tensor(allele_counts(units, backend="cuda")), mean.sum(1))
+
+    def _hidden_field(self, rows: Tensor) -> Tensor:
+        return _tensor(self._gibbs.hidden_fields((_words(rows), len(self.visible_bias))))
+
+    def _run(
+        self, rows: Tensor, steps: int, seed: int, first_step: int, first_chain: int, clamp: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        state = self._gibbs.run(
+            (_words(rows), len(self.visible_bias)),
+            steps=steps,
+            seed=seed,
+            clamp=None if clamp is None else clamp.numpy(),
+            first_step=first_step,
+            first_chain=first_chain,
+        )
+        return _tensor(state.visible[0]), _tensor(state.hidden[0])
+
+
 class DeviceMachine:
-    """A `Machine` with binary hidden units in torch."""
+    """A `Machine` with binary hidden units in torch, for devices without the kernels."""
 
     hidden, unit = "bernoulli", UNITS["bernoulli"]
 
@@ -244,7 +311,24 @@ def machine_of(weights: Tensor, visible_bias: Tensor, hidden_bias: Tensor, hidde
     if weights.device.type == "cpu":
         return HostMachine(weights, visible_bias, hidden_bias, hidden)
     assert hidden == "bernoulli"
-    return DeviceMachine(weights, visible_bias, hidden_bias)
+    kind = KernelMachine if "cuda" in available_backends("gibbs") else DeviceMachine
+    return kind(weights, visible_bias, hidden_bias)
+
+
+def _array(tensor: Tensor) -> Any:
+    """A tensor as the kernels take it: on the CPU as an array of numpy's."""
+    return tensor.numpy() if tensor.device.type == "cpu" else tensor
+
+
+def _words(rows: Tensor) -> Any:
+    """Packed rows as the kernels take them."""
+    return _array(rows.contiguous().view(torch.uint64))
+
+
+def _tensor(found: Any) -> Tensor:
+    """What a kernel gave; words as packed rows."""
+    tensor: Tensor = torch.from_numpy(found) if isinstance(found, np.ndarray) else found
+    return tensor.view(torch.int64) if tensor.dtype == torch.uint64 else tensor
 
 
 def _held(before: Tensor, drawn: Tensor, clamp: Tensor | None) -> Tensor:
@@ -265,11 +349,13 @@ def _drawn_at(field: Tensor, temperature: float | Tensor, seed: int, step: int, 
         at = temperature[rows] if isinstance(temperature, Tensor) else temperature
         where = {"seed": seed, "step": step, "first_chain": first_chain + first}
         parts.append(_fixed_point.draw(cooled(field[rows], at), layer=VISIBLE_LAYER, **where))
-    return torch.cat(parts) if parts else torch.empty(field.shape, dtype=torch.int8)
+    return torch.cat(parts) if parts else torch.empty(field.shape, dtype=torch.int8, device=field.device)
 
 
 def cooled(field: Tensor, temperature: float | Tensor) -> Tensor:
     """int32: fields divided by a temperature, rounded, and held where nothing is left to chance."""
+    if not isinstance(temperature, Tensor):  # CUDA would multiply by the reciprocal of a number
+        temperature = torch.full((), temperature, dtype=torch.float64, device=field.device)
     return (field.double() / temperature).round_().clamp_(-LARGEST_BIAS, LARGEST_BIAS).to(torch.int32)
 
 

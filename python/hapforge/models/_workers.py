@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import pairwise
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import torch
 
@@ -18,6 +19,8 @@ _Part = TypeVar("_Part")
 class Workers:
     """Threads that share out rows; torch itself runs on one thread meanwhile, so that nothing waits at each product.
 
+    Where the device is a CUDA one, kernels that have a CUDA part run there meanwhile, those of a callback, too.
+
     Parameters
     ----------
     device : threads are for the CPU
@@ -26,15 +29,23 @@ class Workers:
 
     def __init__(self, device: torch.device, ranks: Ranks = ALONE) -> None:
         self.ranks = ranks
+        self._device = device
         self.count = max(1, _backend.get_threads() // ranks.local_count) if device.type == "cpu" else 1
 
     def __enter__(self) -> Self:
         self._torch_threads = torch.get_num_threads()
         torch.set_num_threads(1)
-        self._pool = ThreadPoolExecutor(self.count)
+        self._kernels = ExitStack()
+        on_device: dict[str, Any] = {}
+        if self._device.type == "cuda":  # a thread's current device, too: torch shares tensors of that one alone
+            self._kernels.enter_context(torch.cuda.device(self._device))
+            self._kernels.enter_context(_backend.preferring_cuda())
+            on_device = {"initializer": torch.cuda.set_device, "initargs": (torch.cuda.current_device(),)}
+        self._pool = ThreadPoolExecutor(self.count, **on_device)
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self._kernels.close()
         self._pool.shutdown()
         torch.set_num_threads(self._torch_threads)
 

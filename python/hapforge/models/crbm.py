@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from hapforge import _backend
 from hapforge.errors import ChecksumError, FormatError
 from hapforge.haplotypes import HaplotypeMatrix, Sites, words_per_row
+from hapforge.io.atomic import output_of
 from hapforge.models import _store
 from hapforge.models._automatic import completed
 from hapforge.models._conditional import ConditionalRBM
@@ -278,8 +279,9 @@ class CRBM(Model):
     ) -> None:
         """Train the windows that are not yet trained, each in its folder; `epochs` gets what was done before."""
         part.mkdir(exist_ok=True)
-        for left in (*part.glob("*.data"), *part.glob(".*.data.*.part")):  # by a run that was killed
-            left.unlink()
+        for left in list(part.iterdir()):  # by a run that was killed
+            if (output_of(left.name) or left.name).endswith(".data"):
+                left.unlink()
         undone = []
         for number in range(num_windows):
             if (part / window_name(number) / _store.DESCRIPTION).is_file():
