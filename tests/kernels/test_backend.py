@@ -1,4 +1,4 @@
-"""Choice of backend, thread budget, and the thread pool under fork and concurrent calls."""
+"""Choice of backend, thread budget, and the thread pool under concurrent calls."""
 
 import os
 import subprocess
@@ -142,31 +142,6 @@ def test_a_bad_number_of_threads_is_named(value):
             function(value)
     with pytest.raises(ValueError, match="threads: expected"):
         hamming_histogram(np.eye(3, dtype=np.uint8), threads=value)
-
-
-def test_the_pool_survives_fork():
-    """A child of a process whose pool has run starts its own; the parent's still works."""
-    dense = random_dense((400, 500))
-    expected = hamming_histogram(dense, threads=1)
-    assert np.array_equal(hamming_histogram(dense, threads=4), expected)
-    # A script of its own: forking the test process would copy the threads' state of other libraries too.
-    script = """
-import os, sys
-import numpy as np
-from hapforge.kernels import hamming_histogram
-dense = np.random.default_rng(0).integers(0, 2, (400, 500), dtype=np.uint8)
-expected = hamming_histogram(dense, threads=4)
-for generation in range(3):
-    pid = os.fork()
-    if pid:
-        _, status = os.waitpid(pid, 0)
-        assert np.array_equal(hamming_histogram(dense, threads=4), expected)
-        sys.exit(os.waitstatus_to_exitcode(status))
-    if not np.array_equal(hamming_histogram(dense, threads=4), expected):
-        os._exit(1)
-"""
-    done = subprocess.run([sys.executable, "-c", script], timeout=60, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 def test_concurrent_calls_agree():
