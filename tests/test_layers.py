@@ -17,7 +17,7 @@ ROWS = [
     {"metrics", "models"},
     {"stats", "interop"},
     {"io", "kernels"},
-    {"alignment", "intersection"},
+    {"alignment", "haplotype_blocks", "intersection"},
     {"haplotypes"},
     {"_backend"},
     {"_nvrtc"},

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hapforge import kernels
 from hapforge._backend import get_cmake_dir, get_include, get_library_dir
 from hapforge.alignment import Alignment
+from hapforge.haplotype_blocks import HaplotypeBlocks
 from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites, concat
 from hapforge.intersection import intersect
 from hapforge.io import read, write
@@ -21,6 +22,7 @@ __version__ = _version("hapforge")
 
 __all__ = [
     "Alignment",
+    "HaplotypeBlocks",
     "HaplotypeMatrix",
     "Samples",
     "Sites",

@@ -288,6 +288,28 @@ class Samples:
             )
         self.phased = _frozen(state)
 
+    @classmethod
+    def numbered(
+        cls, num_haplotypes: int, prefix: str, *, ploidy: Literal[1, 2] = 2, labels: Mapping[str, Any] | None = None
+    ) -> Samples:
+        """Persons called by a prefix and their number from 0 on, each of `ploidy` rows in a row.
+
+        Haplotype ids are those of the persons with _A and _B behind them, or nothing where the ploidy is 1. These are
+        unique as they are made, which makes a million of them ten times as fast as names that are to be looked at.
+        """
+        n = num_haplotypes
+        row = np.arange(n, dtype=np.int64)
+        new = cls.__new__(cls)
+        person = row // ploidy
+        ids = np.strings.add(np.array(prefix, dtype=_STR), np.arange(-(-n // ploidy)).astype(_STR))
+        new.sample_id = _frozen(np.repeat(ids, ploidy)[:n])
+        new.person, new.ploid = _frozen(person), _frozen(row % ploidy)
+        letters = np.array(["_A", "_B"] if ploidy == 2 else [""], dtype=_STR)
+        new.haplotype_id = _frozen(np.strings.add(new.sample_id, letters[new.ploid]))
+        new.labels = {str(name): _frozen(_label_array(_per_row(v, n, name))) for name, v in (labels or {}).items()}
+        new.phased = _frozen(np.ones(len(ids), bool))
+        return new
+
     def __len__(self) -> int:
         return len(self.haplotype_id)
 

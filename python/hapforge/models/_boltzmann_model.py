@@ -48,17 +48,17 @@ class BoltzmannModel(TrainedModel):
         weights, visible_bias, hidden_bias = (torch.from_numpy(part).to(device) for part in parts)
         return machine_of(weights, visible_bias, hidden_bias, self.config.hidden)
 
-    def _in_blocks(self, n: int, draw: Callable[[int, int], Tensor]) -> NDArray[np.uint64]:
-        """Packed rows 0 ... n - 1 at the model's sites; draw(first, last) gives at most ROWS of them, on any thread."""
-        words = np.zeros((n, words_per_row(len(self.sites))), np.uint64)
+    def _in_blocks(self, first: int, last: int, draw: Callable[[int, int], Tensor]) -> NDArray[np.uint64]:
+        """Packed rows first ... last - 1 at the model's sites; draw(a, b) gives at most ROWS of them, on any thread."""
+        words = np.zeros((last - first, words_per_row(len(self.sites))), np.uint64)
 
-        def blocks(first: int, last: int) -> None:
-            for a in range(first, last, ROWS):
-                b = min(a + ROWS, last)
-                words[a:b] = draw(a, b)[:, : words.shape[1]].cpu().numpy().view(np.uint64)
+        def blocks(begin: int, end: int) -> None:
+            for a in range(begin, end, ROWS):
+                b = min(a + ROWS, end)
+                words[a:b] = draw(first + a, first + b)[:, : words.shape[1]].cpu().numpy().view(np.uint64)
 
         with Workers(self._device) as workers:
-            workers.share(n, blocks)
+            workers.share(last - first, blocks)
         return words
 
     def _describe_training(self, data: HaplotypeMatrix, seed: int, **more: Any) -> None:

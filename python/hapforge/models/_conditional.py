@@ -57,20 +57,26 @@ class ConditionalRBM(RBM):
         return ConditionalLearner if self.config.num_pinned else BoltzmannLearner
 
     def extend(
-        self, given: NDArray[np.uint64], seed: int, *, steps: int | None = None, temperature: float | None = None
+        self,
+        given: NDArray[np.uint64],
+        seed: int,
+        *,
+        first_row: int = 0,
+        steps: int | None = None,
+        temperature: float | None = None,
     ) -> NDArray[np.uint64]:
-        """Packed rows whose pinned sites are those of packed rows and whose others are drawn given them."""
+        """Packed rows whose pinned sites are those of packed rows, from `first_row` on, the others drawn given them."""
         config, machine = self.config, self._machine(self._device)
         steps = steps or config.steps_of_draws
         temperature = temperature or config.temperature
 
         def block(first: int, last: int) -> Tensor:
-            rows = host_rows(given[first:last]).to(self._device)
+            rows = host_rows(given[first - first_row : last - first_row]).to(self._device)
             return pinned_chains(
                 machine, rows, config.num_pinned, steps, seed, first_chain=first, temperature=temperature
             )
 
-        return self._in_blocks(len(given), block)
+        return self._in_blocks(first_row, first_row + len(given), block)
 
 
 class ConditionalLearner(BoltzmannLearner):

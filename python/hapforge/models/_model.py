@@ -9,13 +9,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hapforge.alignment import alphabet_of
 from hapforge.errors import FormatError
+from hapforge.haplotype_blocks import HaplotypeBlocks
 from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites, check_seed
 from hapforge.models import _store
 
@@ -70,7 +71,7 @@ class Model(ABC):
         Parameters
         ----------
         n : int, haplotypes to draw; rows 2i and 2i + 1 are called one person, AG{i}; aligned sequences are AG0, AG1 ...
-        seed : int in [0, 2**64); same seed, same genomes, on any number of threads
+        seed : int in [0, 2**64); same seed, same genomes, on any number of threads; fewer are the first of more
         labels : None; this model knows no labels
 
         Returns
@@ -82,22 +83,57 @@ class Model(ABC):
         ValueError
             Not fitted, n below 0, a seed out of its range, or labels for a model without.
         """
-        return self._cohort(n, seed, labels, self._draw)
+        return self.sample_in_blocks(n, seed=seed, labels=labels).read()
 
-    def _cohort(
-        self, n: int, seed: int, labels: Any, draw: Callable[[int, int], NDArray[np.uint64]]
-    ) -> HaplotypeMatrix:
-        """What draw(n, seed) gives, after the checks of `sample`."""
-        sites = self.sites
+    def sample_in_blocks(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        labels: Any = None,
+        progress: Callable[[int], object] | None = None,
+        **how: Any,
+    ) -> HaplotypeBlocks:
+        """What `sample` draws, drawn a block of rows at a time: more artificial genomes than memory holds.
+
+        ``hapforge.write(model.sample_in_blocks(1_000_000, seed=1), "ag.hapz")`` draws into a file of any format. Memory
+        is that of a block and of the model while it draws one, and for every haplotype that of its name: about 60 bytes
+        here, more in a writer.
+
+        Parameters
+        ----------
+        n, seed, labels : as in `sample`
+        progress : called with numbers of haplotypes drawn
+        **how : what `sample` takes beside
+
+        Returns
+        -------
+        HaplotypeBlocks, whose rows are those of `sample`, however they are cut into blocks
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `sample`.
+        """
+        sites, seed = self.sites, check_draws(n, seed)
+        drawing, named = self._how(n, seed, labels, **how)
+
+        def rows(first: int, last: int) -> NDArray[np.uint64]:
+            words = self._draw_rows(first, last, seed, **drawing)
+            if progress is not None:
+                progress(last - first)
+            return words
+
+        ploidy: Literal[1, 2] = 1 if alphabet_of(sites) else 2  # a sequence is its own person
+        return HaplotypeBlocks(rows, sites, Samples.numbered(n, "AG", ploidy=ploidy, labels=named))
+
+    def _how(self, n: int, seed: int, labels: Any, *_: Any, **how: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """(what `_draw_rows` takes beside, labels of all rows by name) for a draw of n rows, after checks."""
         if labels is not None:
             raise ValueError(f"labels: expected None, {type(self).__name__} is not conditional, found {labels!r}")
-        seed = check_draws(n, seed)
-        if alphabet_of(sites):  # a sequence is its own person
-            own = [f"AG{i}" for i in range(n)]
-            samples = Samples(n, haplotype_id=own, sample_id=own)
-        else:
-            samples = Samples(n, sample_id=[f"AG{i}" for i in range((n + 1) // 2)])
-        return HaplotypeMatrix(draw(n, seed), sites, samples)
+        if how:
+            raise TypeError(f"{next(iter(how))}: expected nothing that {type(self).__name__} does not know")
+        return {}, {}
 
     def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write what is needed to draw again: ``model.json`` and ``weights.safetensors``; a model there is replaced.
@@ -177,8 +213,12 @@ class Model(ABC):
         return {}
 
     @abstractmethod
-    def _draw(self, n: int, seed: int) -> NDArray[np.uint64]:
-        """n packed haplotypes."""
+    def _draw_rows(self, first: int, last: int, seed: int, *_: Any, **how: Any) -> NDArray[np.uint64]:
+        """Packed rows first ... last - 1 of the draws of a seed, uint64 (last - first, words_per_row).
+
+        A row depends on the seed and its own number alone: not on `first` and `last`, nor on threads. What of it goes
+        by row, such as labels, is given in `how` for all rows of the draw.
+        """
 
     @abstractmethod
     def _tensors(self) -> _store.Tensors:

@@ -8,13 +8,14 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hapforge import kernels
-from hapforge.alignment import Alignment, alphabet_of, states_of
+from hapforge import _backend, kernels
+from hapforge.alignment import alphabet_of, states_of
 from hapforge.haplotypes import HaplotypeMatrix, philox, words_per_row
 from hapforge.models import _store
 from hapforge.models._model import CountedModel
 
 _ROWS = 256
+_NUMBERS = 1 << 20  # drawn at once
 
 
 @dataclass(frozen=True)
@@ -52,20 +53,29 @@ class Bernoulli(CountedModel):
         """ALT frequency of every site, float64 (num_sites,)."""
         return self._counts / self.training["num_haplotypes"]
 
-    def _draw(self, n: int, seed: int) -> NDArray[np.uint64]:
-        frequencies, alphabet = self.frequencies, alphabet_of(self.sites)
-        words = np.zeros((n, words_per_row(len(frequencies))), np.uint64)
-        for block, start in enumerate(range(0, n, _ROWS)):
+    def _draw_rows(self, first: int, last: int, seed: int) -> NDArray[np.uint64]:
+        """Each block of _ROWS rows has a stream of its own, whose numbers its rows take one after the other."""
+        num_sites = len(self.sites)
+        words = np.empty((last - first, words_per_row(num_sites)), np.uint64)
+        at_once = max(1, _NUMBERS // max(1, num_sites))
+        for block in range(first // _ROWS, -(-last // _ROWS)):
             stream = np.random.Generator(philox(seed, block))
-            rows = min(_ROWS, n - start)
-            if alphabet:
-                reached = self._counts.reshape(-1, len(alphabet)).cumsum(1)
-                passed = stream.integers(reached[0, -1], size=(rows, len(reached)))
-                drawn = Alignment((reached <= passed[:, :, None]).sum(2), alphabet).to_haplotypes()
-            else:
-                drawn = HaplotypeMatrix.from_dense(stream.random((rows, len(frequencies))) < frequencies)
-            words[start : start + rows] = drawn.words
+            end = min((block + 1) * _ROWS, last)
+            for a in range(block * _ROWS, end, at_once):
+                b = min(a + at_once, end)
+                drawn = _backend.pack(self._alleles(stream, b - a).view(np.uint8))
+                words[max(a - first, 0) : max(b - first, 0)] = drawn[max(first - a, 0) :]
         return words
+
+    def _alleles(self, stream: np.random.Generator, rows: int) -> NDArray[np.bool_]:
+        """bool (rows, num_sites), of the next numbers of a stream."""
+        frequencies, alphabet = self.frequencies, alphabet_of(self.sites)
+        if not alphabet:
+            return stream.random((rows, len(frequencies))) < frequencies
+        reached = self._counts.reshape(-1, len(alphabet)).cumsum(1)
+        passed = stream.integers(reached[0, -1], size=(rows, len(reached)))
+        letters = (reached <= passed[:, :, None]).sum(2)
+        return (letters[:, :, None] == np.arange(len(alphabet))).reshape(rows, -1)
 
     def _tensors(self) -> _store.Tensors:
         return {"allele_counts": self._counts}

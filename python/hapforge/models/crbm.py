@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -307,7 +306,7 @@ class CRBM(Model):
         train = H.select_sites(judged)
 
         def draw(n: int, at_seed: int, temperature: float) -> HaplotypeMatrix:
-            return HaplotypeMatrix(self._draw(n, at_seed, temperature=temperature, stop=stop), train.sites)
+            return HaplotypeMatrix(self._draw_rows(0, n, at_seed, temperature=temperature, stop=stop), train.sites)
 
         held = None if validation is None else validation.select_sites(judged)
         found = choose_temperature(draw, train, held, seed)
@@ -345,8 +344,14 @@ class CRBM(Model):
         FormatError, ChecksumError
             A window's folder is gone or damaged.
         """
+        return self.sample_in_blocks(n, seed=seed, labels=labels, steps=steps, temperature=temperature).read()
+
+    def _how(
+        self, n: int, seed: int, labels: Any, *, steps: int | None = None, temperature: float | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         check_sampling(steps, temperature)
-        return self._cohort(n, seed, labels, partial(self._draw, steps=steps, temperature=temperature))
+        super()._how(n, seed, labels)
+        return {"steps": steps, "temperature": temperature}, {}
 
     def machine(self, number: int) -> ConditionalRBM:
         """The machine of a window, in memory as long as it is held.
@@ -424,9 +429,10 @@ class CRBM(Model):
         )
         return how + said_of(self.training.get("temperature", {}))
 
-    def _draw(
+    def _draw_rows(
         self,
-        n: int,
+        first: int,
+        last: int,
         seed: int,
         *,
         steps: int | None = None,
@@ -435,11 +441,11 @@ class CRBM(Model):
     ) -> NDArray[np.uint64]:
         """Packed haplotypes; `stop`: at the sites before it, where a window ends, and no others."""
         num_sites = len(self.sites) if stop is None else stop
-        temperature = temperature or self.config.temperature or 1.0
-        words = np.zeros((n, words_per_row(num_sites)), np.uint64)
+        at: dict[str, Any] = {"steps": steps, "temperature": temperature or self.config.temperature or 1.0}
+        words = np.zeros((last - first, words_per_row(num_sites)), np.uint64)
         for number, window in enumerate(self.windows()):
             if window.stop <= num_sites:
-                self._infer(words, num_sites, number, window, window_seed(seed, number), steps, temperature)
+                self._infer(words, num_sites, number, window, first, window_seed(seed, number), at)
         return words
 
     def _infer(
@@ -448,17 +454,17 @@ class CRBM(Model):
         num_sites: int,
         number: int,
         window: Window,
+        first: int,
         seed: int,
-        steps: int | None,
-        temperature: float,
+        how: dict[str, Any],
     ) -> None:
-        """Draw a window's sites; its machine is in memory only here."""
+        """Draw a window's sites, of rows from number `first` on; its machine is in memory only here."""
         machine = self.machine(number)
         if window.num_pinned:
             given = _backend.select_sites(words, num_sites, window.sites)
-            drawn = machine.extend(given, seed, steps=steps, temperature=temperature)
+            drawn = machine.extend(given, seed, first_row=first, **how)
         else:
-            drawn = machine._draw(len(words), seed, steps=steps, temperature=temperature)
+            drawn = machine._draw_rows(first, first + len(words), seed, **how)
         inferred = window.sites[window.num_pinned :] - window.first
         _put(words, window.inferred, _backend.select_sites(drawn, window.stop - window.first, inferred))
 

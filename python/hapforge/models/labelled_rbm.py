@@ -24,7 +24,6 @@ from hapforge.models._boltzmann_model import ROWS, BoltzmannModel
 from hapforge.models._fixed_point import BITS
 from hapforge.models._label_unit import LabelUnit
 from hapforge.models._machine import Machine, Moments, host_rows
-from hapforge.models._model import check_draws
 from hapforge.models._potts import to_zero_sum, with_potts_units
 from hapforge.models._ranks import meet
 from hapforge.models._rbm_config import RBMConfig, check_sampling, check_temperature
@@ -211,12 +210,15 @@ class LabelledRBM(BoltzmannModel):
         ValueError
             Not fitted, an argument out of its range, labels that training had not or another number than n.
         """
+        return self.sample_in_blocks(n, seed=seed, labels=labels, steps=steps, temperature=temperature).read()
+
+    def _how(
+        self, n: int, seed: int, labels: Any, *, steps: int | None = None, temperature: float | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         check_sampling(steps, temperature)
+        codes = self._codes_to_draw(n, seed, labels)
         names = np.array(self.labels, _STR)
-        codes = self._codes_to_draw(n, check_draws(n, seed), labels)
-        chosen = partial(self._draw, codes=codes, steps=steps, temperature=temperature)
-        drawn = self._cohort(n, seed, None, chosen)
-        return drawn.with_labels({self.config.label: names[codes]})
+        return {"codes": codes, "steps": steps, "temperature": temperature}, {self.config.label: names[codes]}
 
     def _codes_to_draw(self, n: int, seed: int, labels: Any) -> NDArray[np.int64]:
         if labels is None:
@@ -236,28 +238,30 @@ class LabelledRBM(BoltzmannModel):
             raise ValueError(f"labels: expected one of {', '.join(self.labels)}, found {found!r}")
         return codes
 
-    def _draw(
+    def _draw_rows(
         self,
-        n: int,
+        first: int,
+        last: int,
         seed: int,
         *,
-        codes: NDArray[np.int64] | None = None,
+        codes: NDArray[np.int64],
         steps: int | None = None,
         temperature: float | None = None,
     ) -> NDArray[np.uint64]:
+        """Packed haplotypes; `codes` are the numbers of the labels of all rows of the draw."""
         config = self.config
         steps = steps or config.steps_of_draws
         temperature = temperature or config.temperature
         machine, unit = self._machine(self._device), self._unit()
-        labels = torch.from_numpy(self._codes_to_draw(n, seed, None) if codes is None else codes).to(self._device)
+        labels = torch.from_numpy(codes[first:last]).to(self._device)
         of_labels = torch.tensor(list(self._temperatures().values()), dtype=torch.float64, device=self._device)
 
-        def block(first: int, last: int) -> Tensor:
-            part = labels[first:last]
+        def block(a: int, b: int) -> Tensor:
+            part = labels[a - first : b - first]
             at = temperature or of_labels[part][:, None]
-            return unit.without(drawn(machine, unit, part, steps, seed, first_chain=first, temperature=at))
+            return unit.without(drawn(machine, unit, part, steps, seed, first_chain=a, temperature=at))
 
-        return self._in_blocks(n, block)
+        return self._in_blocks(first, last, block)
 
     def _sampling(self) -> str:
         of_labels = ", ".join(f"{label} {at:g}" for label, at in self._temperatures().items())

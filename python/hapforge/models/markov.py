@@ -14,6 +14,7 @@ from hapforge.models import _store
 from hapforge.models._model import CountedModel
 
 _ROWS = 8192
+_COUNTED = 4  # numbers of a step of Philox's counter
 _MAX_WINDOW = 16
 
 
@@ -80,27 +81,37 @@ class Markov(CountedModel):
             )
         }
 
-    def _draw(self, n: int, seed: int) -> NDArray[np.uint64]:
-        num_sites = len(self.sites)
-        lengths = _context_lengths(self.sites, self.config.window)
+    def _draw_rows(self, first: int, last: int, seed: int) -> NDArray[np.uint64]:
+        """Each block of _ROWS rows has a stream of its own: _ROWS numbers for the first site, by row, then the next."""
+        words = np.empty((last - first, words_per_row(len(self.sites))), np.uint64)
+        for block in range(first // _ROWS, -(-last // _ROWS)):
+            begin = block * _ROWS
+            a, b = max(first, begin), min(last, begin + _ROWS)
+            self._draw_part(philox(seed, block), a - begin, words[a - first : b - first])
+        return words
+
+    def _draw_part(self, numbers: np.random.Philox, first: int, words: NDArray[np.uint64]) -> None:
+        """Draw rows of a block from its row `first` on."""
+        lead = first % _COUNTED  # rows before the first that share a step of the counter with it
+        rows = lead + len(words)
+        code = np.zeros(rows, np.uint16)
         probability = np.divide(self._ones, self._seen, dtype=np.float64)
         by_code = np.empty(1 << self.config.window)
-        words = np.zeros((n, words_per_row(num_sites)), np.uint64)
-        for block, first_row in enumerate(range(0, n, _ROWS)):
-            stream = np.random.Generator(philox(seed, block))
-            rows = min(_ROWS, n - first_row)
-            code = np.zeros(rows, np.uint16)
-            alleles = np.empty((num_sites, rows), bool)
-            for j, allele in enumerate(alleles):
+        lengths = _context_lengths(self.sites, self.config.window)
+        stream = np.random.Generator(numbers)
+        numbers.advance((first - lead) // _COUNTED)
+        to_next_site = (_ROWS - rows - -rows % _COUNTED) // _COUNTED
+        for word in range(words.shape[1]):
+            alleles = np.empty((min(64, len(lengths) - 64 * word), rows), bool)
+            for j, allele in enumerate(alleles, 64 * word):
                 code &= _mask(lengths[j])
                 part = slice(self._first[j], self._first[j + 1])
                 by_code[self._context[part]] = probability[part]
                 np.less(stream.random(rows), by_code[code], out=allele)
+                numbers.advance(to_next_site)
                 code <<= 1
                 code |= allele
-            site_major = _backend.pack(alleles.view(np.uint8))
-            words[first_row : first_row + rows] = _backend.transpose(site_major, rows)
-        return words
+            words[:, word] = _backend.transpose(_backend.pack(alleles.view(np.uint8)), rows)[lead:, 0]
 
     def _tensors(self) -> _store.Tensors:
         return {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -368,9 +367,23 @@ class RBM(BoltzmannModel):
         ValueError
             Not fitted, an argument out of its range, no such start.
         """
+        how: dict[str, Any] = {"start": start, "steps": steps, "temperature": temperature}
+        return self.sample_in_blocks(n, seed=seed, labels=labels, **how).read()
+
+    def _how(
+        self,
+        n: int,
+        seed: int,
+        labels: Any,
+        *,
+        start: HaplotypeMatrix | str | None = None,
+        steps: int | None = None,
+        temperature: float | None = None,
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         check_sampling(steps, temperature)
-        chosen = partial(self._draw, start=start, steps=steps, temperature=temperature)
-        return self._cohort(n, seed, labels, chosen)
+        super()._how(n, seed, labels)
+        self._start(start, seed)  # refuses what is none
+        return {"start": start, "steps": steps, "temperature": temperature}, {}
 
     def _sampling(self) -> str:
         config = self.config
@@ -379,24 +392,27 @@ class RBM(BoltzmannModel):
         how = f"{steps} Gibbs steps from {where}; the last visible units at temperature {config.temperature or 1.0:g}."
         return how + said_of(self.training.get("temperature", {}))
 
-    def _start(self, start: HaplotypeMatrix | str | None, seed: int) -> NDArray[np.uint64] | None:
-        """Rows to start from, over and over; None: at random."""
-        if start is None:
-            return self._persistent
+    def _start(
+        self, start: HaplotypeMatrix | str | None, seed: int
+    ) -> tuple[NDArray[np.uint64], NDArray[np.int64]] | None:
+        """Rows to start from and their order, over and over; None: at random."""
         if isinstance(start, HaplotypeMatrix):
             if start.num_sites != len(self.sites) or not start.num_haplotypes:
                 expected = f"start: expected rows of {len(self.sites)} sites"
                 raise ValueError(f"{expected}, found {start.num_haplotypes} of {start.num_sites}")
-            return start.words[seeded_order(start.num_haplotypes, stream_seed(seed, "start"))]
-        if start not in ("random", "chains"):
+            return start.words, seeded_order(start.num_haplotypes, stream_seed(seed, "start"))
+        if start not in (None, "random", "chains"):
             raise ValueError(f"start: expected 'random', 'chains' or a cohort, found {start!r}")
         if start == "chains" and self._persistent is None:
             raise ValueError("start: expected a machine trained by 'pcd' for 'chains', found no persistent chains")
-        return self._persistent if start == "chains" else None
+        if start == "random" or self._persistent is None:
+            return None
+        return self._persistent, np.arange(len(self._persistent))
 
-    def _draw(
+    def _draw_rows(
         self,
-        n: int,
+        first: int,
+        last: int,
         seed: int,
         *,
         start: HaplotypeMatrix | str | None = None,
@@ -408,13 +424,14 @@ class RBM(BoltzmannModel):
         temperature = temperature or config.temperature or 1.0
         machine, begun = self._machine(self._device), self._start(start, seed)
 
-        def block(first: int, last: int) -> Tensor:
+        def block(a: int, b: int) -> Tensor:
             rows = None
             if begun is not None:
-                rows = host_rows(begun[np.arange(first, last) % len(begun)]).to(self._device)
-            return machine.chains(last - first, steps, seed, first_chain=first, start=rows, temperature=temperature)
+                words, order = begun
+                rows = host_rows(words[order[np.arange(a, b) % len(order)]]).to(self._device)
+            return machine.chains(b - a, steps, seed, first_chain=a, start=rows, temperature=temperature)
 
-        return self._in_blocks(n, block)
+        return self._in_blocks(first, last, block)
 
     def _tensors(self) -> _store.Tensors:
         tensors = super()._tensors()
