@@ -157,6 +157,7 @@ def meet() -> Ranks:
 
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
         _together(dist.init_process_group, backend, store=store, rank=rank, world_size=count, timeout=_PATIENCE)
+        _together(dist.all_reduce, torch.zeros(1))  # one that ends before others are connected makes gloo write lines
     rank, count = dist.get_rank(), dist.get_world_size()
     local_rank = int(os.environ.get("LOCAL_RANK", rank))
     return Ranks(rank, count, local_rank, int(os.environ.get("LOCAL_WORLD_SIZE", count)))
