@@ -27,7 +27,10 @@ from hapforge.models._conditional import ConditionalRBM
 from hapforge.models._model import Model
 from hapforge.models._rbm_config import RBMConfig
 from hapforge.models._training import TrainedModel, stream_seed
+from hapforge.models.gan import GAN
 from hapforge.models.labelled_rbm import LabelledRBM
+from hapforge.models.vae import VAE
+from hapforge.models.wgan import WGAN
 
 # weights that are large from the start, so that chains from different starts stay apart
 SMALL: dict[str, Any] = {
@@ -50,6 +53,12 @@ CASES: dict[str, Callable[[], Model]] = {
     "whitened": lambda: rbm.RBM(**SHORT, whiten_above=0.5),
     "labelled": lambda: LabelledRBM("group", **SHORT, telling_weight=0.3),
     "labelled-pcd": lambda: LabelledRBM("group", **SHORT, training="pcd"),
+}
+NETWORKS: dict[str, Callable[[], Model]] = {
+    "gan": lambda: GAN(epochs=2, latent_size=5, batch_size=64, shard=16),
+    "wgan": lambda: WGAN(epochs=2, width=2, batch_size=90, shard=18, critic_steps=2, label="group"),
+    "vae": lambda: VAE(epochs=2, width=2, latent_channels=2, batch_size=64, shard=16),
+    "vae-one-shard": lambda: VAE(epochs=2, width=2, latent_channels=2, batch_size=64, shard=64),
 }
 
 
@@ -146,6 +155,10 @@ def fit_all(folder: Path) -> dict[str, Any]:
             "temperature": model.config.temperature,
             "epochs_done": model.training["epochs_done"],
         }
+    for name, make in NETWORKS.items():
+        model = make()
+        model.fit(train, seed=3, run=folder / f"{ranks.count}-{name}")
+        found[name] = np.concatenate([array.ravel() for array in model._tensors().values()])[:5000].tolist()
     return found
 
 

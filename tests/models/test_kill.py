@@ -14,7 +14,11 @@ from hapforge.errors import ChecksumError, FormatError
 
 pytest.importorskip("torch")
 
-SETTINGS = {"num_hidden": 12, "gibbs_steps": 3, "epochs": 12, "batch_size": 100, "num_chains": 30, "training": "pcd"}
+RBM = {"num_hidden": 12, "gibbs_steps": 3, "epochs": 12, "batch_size": 100, "num_chains": 30, "training": "pcd"}
+SETTINGS = {
+    "RBM": RBM,
+    "WGAN": {"width": 2, "critic_steps": 2, "epochs": 12, "batch_size": 96, "shard": 48},
+}
 
 # Children are forked before torch has computed anything. The n-th one begins a run, is killed before its n-th call of
 # what changes files (or after a time), and is then resumed and killed again three times, until it ends.
@@ -22,9 +26,9 @@ AT_EVERY_CALL = """
 import os, signal, sys
 from pathlib import Path
 import hapforge as hf
-from hapforge.models import rbm
 
-settings, folder, data = eval(sys.argv[1]), Path(sys.argv[2]), hf.read(sys.argv[3])
+model, settings = eval(sys.argv[1])
+folder, data, trained = Path(sys.argv[2]), hf.read(sys.argv[3]), getattr(hf.models, model)
 
 def train(run, resume, deadly, delay):
     pid = os.fork()
@@ -44,7 +48,7 @@ def train(run, resume, deadly, delay):
             signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
             signal.setitimer(signal.ITIMER_REAL, delay)
         try:
-            rbm.RBM(**settings).fit(data, seed=3, run=run, resume=resume, checkpoint_every=2, overwrite=not resume)
+            trained(**settings).fit(data, seed=3, run=run, resume=resume, checkpoint_every=2, overwrite=not resume)
         except BaseException as error:
             print(repr(error), file=sys.stderr, flush=True)
             os._exit(1)
@@ -71,9 +75,9 @@ for mode in sys.argv[4:]:
 """
 
 
-def kill(cohort: hf.HaplotypeMatrix, folder: Path, modes: list[str]) -> dict[str, int]:
+def kill(cohort: hf.HaplotypeMatrix, folder: Path, modes: list[str], model: str = "RBM") -> dict[str, int]:
     hf.write(cohort, folder / "data.hapz")
-    arguments = [str(SETTINGS), str(folder), str(folder / "data.hapz"), *modes]
+    arguments = [str((model, SETTINGS[model])), str(folder), str(folder / "data.hapz"), *modes]
     done = subprocess.run(
         [sys.executable, "-c", AT_EVERY_CALL, *arguments], capture_output=True, text=True, timeout=600
     )
@@ -81,8 +85,8 @@ def kill(cohort: hf.HaplotypeMatrix, folder: Path, modes: list[str]) -> dict[str
     return {line.split()[0]: int(line.split()[1]) for line in done.stdout.splitlines()}
 
 
-def check(cohort: hf.HaplotypeMatrix, folder: Path, kills: dict[str, int]) -> None:
-    whole = hf.models.RBM(**SETTINGS).fit(cohort, seed=3)
+def check(cohort: hf.HaplotypeMatrix, folder: Path, kills: dict[str, int], model: str = "RBM") -> None:
+    whole = getattr(hf.models, model)(**SETTINGS[model]).fit(cohort, seed=3)
     whole.save(folder / "whole")
     expected = (folder / "whole" / "weights.safetensors").read_bytes()
     for mode in kills:
@@ -107,6 +111,16 @@ def test_killed_at_any_time(cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
     check(cohort, tmp_path, kills)
 
 
+@pytest.mark.slow
+def test_networks_killed_at_any_time(cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
+    """The optimisers' moments, the running mean and the number of updates are in the checkpoint, too."""
+    few = cohort.select_haplotypes(np.arange(200)).select_sites(np.arange(50))
+    modes = [f"call={n}" for n in range(1, 75, 9)] + [f"time={delay}" for delay in (0.5, 1.0, 1.5, 2.0)]
+    kills = kill(few, tmp_path, modes, "WGAN")
+    assert sum(kills.values()) >= 10
+    check(few, tmp_path, kills, "WGAN")
+
+
 class Interrupt(Exception):
     pass
 
@@ -119,7 +133,7 @@ def test_any_flipped_bit_of_a_checkpoint_is_refused(cohort: hf.HaplotypeMatrix, 
             raise Interrupt
 
     def fit(**more: object) -> hf.models.RBM:
-        return hf.models.RBM(**SETTINGS).fit(cohort, seed=3, run=run, checkpoint_every=2, **more)
+        return hf.models.RBM(**RBM).fit(cohort, seed=3, run=run, checkpoint_every=2, **more)
 
     run = tmp_path / "run"
     with pytest.raises(Interrupt):
@@ -135,4 +149,4 @@ def test_any_flipped_bit_of_a_checkpoint_is_refused(cohort: hf.HaplotypeMatrix, 
         with pytest.raises((FormatError, ChecksumError)):
             fit(resume=True)
         path.write_bytes(content)
-    assert np.array_equal(fit(resume=True).weights, hf.models.RBM(**SETTINGS).fit(cohort, seed=3).weights)
+    assert np.array_equal(fit(resume=True).weights, hf.models.RBM(**RBM).fit(cohort, seed=3).weights)

@@ -15,12 +15,38 @@ from hapforge.models.markov import Markov
 
 if TYPE_CHECKING:
     from hapforge.models.crbm import CRBM
+    from hapforge.models.gan import GAN
     from hapforge.models.labelled_rbm import LabelledRBM
     from hapforge.models.rbm import RBM
+    from hapforge.models.vae import VAE
+    from hapforge.models.wgan import WGAN
 
-__all__ = ["CRBM", "RBM", "Bernoulli", "LabelledRBM", "Markov", "Model", "by_name", "load", "names"]
+__all__ = [
+    "CRBM",
+    "GAN",
+    "RBM",
+    "VAE",
+    "WGAN",
+    "Bernoulli",
+    "LabelledRBM",
+    "Markov",
+    "Model",
+    "by_name",
+    "load",
+    "names",
+]
 
-_CLASSES = {"bernoulli": "Bernoulli", "markov": "Markov", "rbm": "RBM", "crbm": "CRBM", "labelled_rbm": "LabelledRBM"}
+_CLASSES = {
+    "bernoulli": "Bernoulli",
+    "markov": "Markov",
+    "rbm": "RBM",
+    "crbm": "CRBM",
+    "labelled_rbm": "LabelledRBM",
+    "gan": "GAN",
+    "wgan": "WGAN",
+    "vae": "VAE",
+}
+_NEED_TORCH = ("CRBM", "GAN", "LabelledRBM", "RBM", "VAE", "WGAN")
 _MODULES = {found.lower(): module for module, found in _CLASSES.items()}
 
 
@@ -72,6 +98,6 @@ def load(folder: str | os.PathLike[str]) -> Model:
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("CRBM", "LabelledRBM", "RBM"):
+    if name in _NEED_TORCH:
         return by_name(name)
     raise AttributeError(f"module 'hapforge.models' has no attribute {name!r}")

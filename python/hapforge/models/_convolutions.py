@@ -1,0 +1,267 @@
+"""The convolutional networks of WGAN and VAE, for any padded length 4 * 2**(2m) - 1.
+
+A network is a list of blocks between length 4 and the padded length, and its mirror image (Yelmen et al. 2023, figure
+1; the channels are those of the authors' settings for 65,535 sites). With c the width and top = 6 + 8 (m - 2):
+
+=============  ============================================  ====================================
+block          channels of its convolutions                   lengths
+=============  ============================================  ====================================
+head           (top + 6) c, (top + 4) c, (top + 2) c, top c   4, 7, 15, 15
+up (m - 2)     fall by 4 c, twice                             from 4 * 2**i - 1 twice doubled
+residual       as they are, after the ups to 6c, 22c, 38c     as it is
+tail           4c, 2c                                         doubled twice, to the padded length
+output         c, c / 2, 1                                    as it is
+=============  ============================================  ====================================
+
+For 65,535 sites, m = 7, these are 52c 50c 48c 46c, 38c 30c 22c 14c 6c, 4c 2c c c/2 1. One location vector (of every
+label, where there are labels) and the noise channels enter every block but the residual ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+SLOPE = 0.01  # of the leaky rectifier
+_SMALLEST = 2  # m
+
+
+@dataclass(frozen=True)
+class Block:
+    """Channels and length that enter a block of the growing network, and those that leave it.
+
+    Attributes
+    ----------
+    kind : "head", "up", "residual", "tail" or "output"
+    channels, lengths : tuples of int, of what enters (without location vector and noise) and of every convolution
+    """
+
+    kind: str
+    channels: tuple[int, ...]
+    lengths: tuple[int, ...]
+
+
+def padded_length(num_sites: int) -> int:
+    """The least 4 * 2**(2m) - 1, m >= 2, that is not below `num_sites`: 63, 255, 1,023, 4,095, 16,383, 65,535 ..."""
+    length = 4 * 4**_SMALLEST - 1
+    while length < num_sites:
+        length = 4 * (length + 1) - 1
+    return length
+
+
+def blocks_of(length: int, width: int, first_channels: int) -> list[Block]:
+    """The blocks of a network that grows from `first_channels` at length 4 to one channel at `length`.
+
+    Parameters
+    ----------
+    length : int, a `padded_length`
+    width : int, c, even
+    first_channels : int, of what enters at length 4
+    """
+    ups, at = 0, 4 * 4**_SMALLEST - 1
+    while at < length:
+        ups, at = ups + 1, 4 * (at + 1) - 1
+    top = 6 + 8 * ups
+    blocks = [Block("head", (first_channels, *(width * (top + more) for more in (6, 4, 2, 0))), (4, 4, 7, 15, 15))]
+    at = 15
+    for step in range(ups):
+        high = top - 8 * step
+        channels = (width * high, width * (high - 4), width * (high - 8))
+        blocks.append(Block("up", channels, (at, 2 * at + 1, 4 * at + 3)))
+        at = 4 * at + 3
+        if (high - 8) % 16 == 6:
+            blocks.append(Block("residual", channels[-1:] * 3, (at,) * 3))
+    blocks.append(Block("tail", (6 * width, 4 * width, 2 * width), (at, 2 * at + 1, length)))
+    blocks.append(Block("output", (2 * width, width, width // 2, 1), (length,) * 4))
+    return blocks
+
+
+class Normalised(nn.Module):
+    """Normalisation of every channel with a scale and a shift of its own: over rows ("batch") or each row ("instance").
+
+    Over rows it has no running statistics: in training they are of the rows that are given together; afterwards those
+    that `freeze` was given.
+    """
+
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, channels: int, kind: str) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.kind = kind
+        if kind == "batch":
+            self.register_buffer("mean", torch.zeros(channels))
+            self.register_buffer("variance", torch.ones(channels))
+
+    def forward(self, x: Tensor, seen: list[Tensor] | None) -> Tensor:
+        """x : (rows, channels, length); seen: None to normalise by what was frozen, else statistics are appended."""
+        if self.kind == "instance":
+            return functional.instance_norm(x, weight=self.weight, bias=self.bias)
+        if seen is None:
+            return functional.batch_norm(x, self.mean, self.variance, self.weight, self.bias, training=False)
+        with torch.no_grad():
+            variance, mean = torch.var_mean(x.float(), dim=(0, 2), correction=0)
+            seen.append(torch.stack([mean, variance]))
+        return functional.batch_norm(x, None, None, self.weight, self.bias, training=True)
+
+
+class Convolutions(nn.Module):
+    """A block's convolutions, kernel 3, without bias where a normalisation follows, each with a leaky rectifier.
+
+    Parameters
+    ----------
+    block : of the growing network
+    shrinking : whether it goes from the block's end to its beginning
+    extra : int, channels that are joined to what enters
+    kind : of normalisation, "batch" or "instance"
+    last_is_plain : whether nothing follows the last convolution, which then has a bias
+    """
+
+    def __init__(self, block: Block, shrinking: bool, extra: int, kind: str, last_is_plain: bool = False) -> None:
+        super().__init__()
+        channels, lengths = list(block.channels), list(block.lengths)
+        if shrinking:
+            channels, lengths = channels[::-1], lengths[::-1]
+        channels_in = [channels[0] + extra, *channels[1:-1]]
+        self.convolutions = nn.ModuleList()
+        self.norms = nn.ModuleList()
+        for i, ((before, after), out) in enumerate(zip(pairwise(lengths), channels[1:], strict=True)):
+            plain = last_is_plain and i == len(channels) - 2
+            padding = 1 if before == after or {before, after} == {4, 7} else 0
+            stride = 1 if before == after else 2
+            of = nn.ConvTranspose1d if after > before else nn.Conv1d
+            self.convolutions.append(of(channels_in[i], out, 3, stride=stride, padding=padding, bias=plain))
+            if not plain:
+                self.norms.append(Normalised(out, kind))
+
+    def forward(self, x: Tensor, seen: list[Tensor] | None) -> Tensor:
+        for i, convolution in enumerate(self.convolutions):
+            x = convolution(x)
+            if i < len(self.norms):
+                x = functional.leaky_relu(self.norms[i](x, seen), SLOPE)
+        return x
+
+
+class _Chain(nn.Module):
+    """Blocks one after the other, with location vectors and noise.
+
+    Parameters
+    ----------
+    blocks : in the growing order
+    shrinking : whether they are gone through from their end
+    num_labels : int, location vectors of a block, 1 without labels
+    noise : int, noise channels of a block; those of the first are what enters it
+    """
+
+    def __init__(self, blocks: list[Block], *, shrinking: bool, num_labels: int, noise: int, kind: str) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList()
+        self.locations = nn.ParameterList()
+        self.noise_shapes: list[tuple[int, int]] = []
+        self._located: list[bool] = []
+        self._noisy: list[bool] = []
+        self._residual: list[bool] = []
+        for block in reversed(blocks) if shrinking else blocks:
+            length = block.lengths[-1 if shrinking else 0]
+            located = block.kind != "residual" and not (block.kind == "head" and not shrinking)
+            noisy = noise if located and not shrinking else 0
+            self._located.append(located)
+            self._noisy.append(noisy > 0)
+            self._residual.append(block.kind == "residual")
+            if located:
+                self.locations.append(nn.Parameter(torch.zeros(num_labels, length)))
+            if noisy:
+                self.noise_shapes.append((noisy, length))
+            last = block.kind == "output" and not shrinking
+            self.blocks.append(Convolutions(block, shrinking, located + noisy, kind, last_is_plain=last))
+
+    def forward(self, x: Tensor, noise: list[Tensor], labels: Tensor, seen: list[Tensor] | None) -> Tensor:
+        locations, noises = iter(self.locations), iter(noise)
+        for block, located, noisy, residual in zip(
+            self.blocks, self._located, self._noisy, self._residual, strict=True
+        ):
+            enters = [x]
+            if located:
+                enters.append(next(locations)[labels][:, None].to(x.dtype))
+            if noisy:
+                enters.append(next(noises).to(x.dtype))
+            y = block(torch.cat(enters, 1) if located else x, seen)
+            x = x + y if residual else y
+        return x
+
+
+class Generator(nn.Module):
+    """From noise to one logit a site.
+
+    Attributes
+    ----------
+    noise_shapes : list of (channels, length), of what `forward` takes
+    """
+
+    def __init__(self, length: int, width: int, num_labels: int, first_channels: int, noise: int) -> None:
+        super().__init__()
+        blocks = blocks_of(length, width, first_channels)
+        self._chain = _Chain(blocks, shrinking=False, num_labels=num_labels, noise=noise, kind="batch")
+        self.noise_shapes = [(first_channels, 4), *self._chain.noise_shapes]
+
+    def forward(self, noise: list[Tensor], labels: Tensor, seen: list[Tensor] | None = None) -> Tensor:
+        """Logits, float (rows, length); see `Normalised` for `seen`."""
+        first, *more = noise
+        return self._chain(first, more, labels, seen)[:, 0]
+
+
+class Critic(nn.Module):
+    """From packs of rows to a score each: the mirror image, normalised by row, then one channel and a linear layer."""
+
+    def __init__(self, length: int, width: int, num_labels: int, pack: int) -> None:
+        super().__init__()
+        blocks = blocks_of(length, width, 1)
+        blocks = _merged(blocks, pack)
+        self._chain = _Chain(blocks, shrinking=True, num_labels=num_labels, noise=0, kind="instance")
+        self._last = nn.Conv1d(blocks[0].channels[0], 1, 3, padding=1)
+        self._score = nn.Linear(4, 1)
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        """Scores, float (packs,), of alleles (packs, pack, length) and the label of each pack."""
+        return self._score(self._last(self._chain(x, [], labels, None))[:, 0])[:, 0]
+
+
+class Encoder(nn.Module):
+    """From rows to mean and log variance of their latent values: the mirror image, normalised over rows."""
+
+    def __init__(self, length: int, width: int, num_labels: int, latent_channels: int) -> None:
+        super().__init__()
+        blocks = _merged(blocks_of(length, width, 1), 1)
+        self._chain = _Chain(blocks, shrinking=True, num_labels=num_labels, noise=0, kind="batch")
+        self._last = nn.Conv1d(blocks[0].channels[0], 2 * latent_channels, 3, padding=1)
+
+    def forward(self, x: Tensor, labels: Tensor, seen: list[Tensor] | None = None) -> tuple[Tensor, Tensor]:
+        """Mean and log variance, float (rows, latent_channels, 4), of alleles (rows, 1, length)."""
+        mean, log_variance = self._last(self._chain(x, [], labels, seen)).chunk(2, 1)
+        return mean, log_variance
+
+
+def _merged(blocks: list[Block], first_channels: int) -> list[Block]:
+    """For the mirror image: `first_channels` enter where one leaves; output and tail are one block, head begins at 4.
+
+    The head is left at its first convolution's channels at length 4.
+    """
+    head, *middle, tail, output = blocks
+    head = Block("head", head.channels[1:], head.lengths[1:])
+    channels = (*tail.channels, *output.channels[1:-1], first_channels)
+    return [head, *middle, Block("output", channels, (*tail.lengths, *output.lengths[1:]))]
+
+
+def shapes_of(blocks: list[Block]) -> dict[str, str]:
+    """Channels x length of what enters a block and of every convolution of it, by the block's number and kind."""
+    return {
+        f"block_{number:02d}": f"{block.kind}: "
+        + ", ".join(f"{c} x {n}" for c, n in zip(block.channels, block.lengths, strict=True))
+        for number, block in enumerate(blocks, 1)
+    }

@@ -1,0 +1,334 @@
+"""What the models that turn noise into haplotypes by a network share: drawing, alleles from logits, tensors."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hapforge import _backend
+from hapforge.haplotypes import HaplotypeMatrix, words_per_row
+from hapforge.kernels import allele_counts
+from hapforge.models import _store
+from hapforge.models._labels import codes_of, codes_to_draw, names_of, values_of
+from hapforge.models._model import check_draws
+from hapforge.models._training import TrainedModel, stream_seed
+from hapforge.models._workers import Workers
+
+ALLELES = ("calibrated", "round", "bernoulli")
+PRECISIONS = ("float32", "bfloat16")
+_CALIBRATION_ROWS, _FEWEST_CALIBRATION_ROWS = 2048, 512
+
+
+class DrawingNetwork(Protocol):
+    """From noise to logits of alleles.
+
+    Attributes
+    ----------
+    noise_shapes : list of (channels, length), standard normal, of what a row is made of
+    """
+
+    noise_shapes: list[tuple[int, int]]
+
+    def __call__(self, noise: list[Tensor], labels: Tensor, seen: list[Tensor] | None = None) -> Tensor:
+        """Logits (rows, length); `seen` as in `hapforge.models._convolutions.Normalised`."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """
+    Attributes
+    ----------
+    label : str, the name in `H.samples.labels` by which is drawn; "": none
+    epochs : int, passes over the training rows
+    batch_size : int, training rows of an update
+    learning_rate : float, of Adam
+    alleles : how a draw's logits become alleles. "calibrated": 1 above a threshold of the site, with which the model's
+        draws have the training rows' allele frequency (of the label), so that rare alleles are not lost; "round": 1
+        above one half, as published; "bernoulli": drawn, every site for itself
+    ema : float in [0, 1), draws are by a running mean of the weights, of which every update keeps this share; 0: by
+        the last weights
+    precision : "float32" or "bfloat16" (of convolutions and products in training; weights stay float32)
+    shard : int, rows whose statistics normalise them together (ghost batches), and that a thread computes at a time:
+        the same result on any number of threads; 0: chosen
+    """
+
+    label: str = ""
+    epochs: int = 100
+    batch_size: int = 96
+    learning_rate: float = 5e-4
+    alleles: str = "calibrated"
+    ema: float = 0.99
+    precision: str = "float32"
+    shard: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("batch_size", 1), ("shard", 0)):
+            check_at_least(name, getattr(self, name), least)
+        if not (0 < self.learning_rate < 1):
+            raise ValueError(f"learning_rate: expected more than 0 and less than 1, found {self.learning_rate}")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema: expected 0 or more and below 1, found {self.ema}")
+        check_choice("alleles", self.alleles, ALLELES)
+        check_choice("precision", self.precision, PRECISIONS)
+
+
+def check_at_least(name: str, value: float, least: float) -> None:
+    """ValueError for a setting below its least value, or that is no number."""
+    if not least <= value < math.inf:
+        raise ValueError(f"{name}: expected {least} or more, found {value}")
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """ValueError for a setting that is none of its choices."""
+    if value not in choices:
+        raise ValueError(f"{name}: expected one of {', '.join(choices)}, found {value!r}")
+
+
+class NetworkModel(TrainedModel):
+    """A model whose draws are a network's logits of standard normal noise, and thresholds for alleles.
+
+    Noise is counter-based: a row's depends on the seed and its number alone, and rows are computed in blocks of fixed
+    size, so that draws are the same on any number of threads and fewer are the first of more. Logits are float32: on
+    another kind of CPU, or on a GPU, an allele whose logit is within rounding of its threshold may differ.
+    """
+
+    SAMPLING: ClassVar[dict[str, type]] = {"alleles": str}
+    ROUND_AT: ClassVar[float] = 0.0  # the logit of one half
+    config: NetworkConfig
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self._device = torch.device("cpu")
+        self._thresholds: NDArray[np.float32] | None = None
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels of the training cohort, sorted; [] for a model without. ValueError before `fit`."""
+        return list(self.training.get("labels", {})) if self.sites else []
+
+    @property
+    def thresholds(self) -> NDArray[np.float32]:
+        """Logit above which a site's allele is 1 where alleles are "calibrated", float32 (num_labels or 1, num_sites).
+
+        A site that never varies in the training rows (of the label) has -inf or inf.
+        """
+        if self._thresholds is None:
+            self._thresholds = self._calibrated()
+        return self._thresholds
+
+    def sample(self, n: int, *, seed: int = 0, labels: Any = None, alleles: str | None = None) -> HaplotypeMatrix:
+        """Draw artificial genomes.
+
+        Parameters
+        ----------
+        n : int, haplotypes to draw; rows 2i and 2i + 1 are called one person, AG{i}
+        seed : int in [0, 2**64); same seed and labels, same genomes, on any number of threads; fewer are the first of
+            more
+        labels : of a model that was trained with a label: that of all, or a sequence of n; None draws every person's
+            with the frequencies of the training cohort
+        alleles : "calibrated", "round" or "bernoulli"; None: that of the config
+
+        Returns
+        -------
+        HaplotypeMatrix of n haplotypes with the sites of the training cohort, ids AG0_A, AG0_B ... and their label
+
+        Raises
+        ------
+        ValueError
+            Not fitted, an argument out of its range, labels that training had not or another number than n.
+        """
+        alleles = self.config.alleles if alleles is None else alleles
+        check_choice("alleles", alleles, ALLELES)
+        names = self.labels
+        if not names:
+            return self._cohort(n, seed, labels, lambda n, seed: self._alleles(0, n, seed, None, alleles))
+        codes = codes_to_draw(n, check_draws(n, seed), labels, self.training["labels"])
+        drawn = self._cohort(n, seed, None, lambda n, seed: self._alleles(0, n, seed, codes, alleles))
+        return drawn.with_labels({self.config.label: np.array(names, np.dtypes.StringDType())[codes]})
+
+    def _draw(self, n: int, seed: int) -> NDArray[np.uint64]:
+        codes = codes_to_draw(n, seed, None, self.training["labels"]) if self.labels else None
+        return self._alleles(0, n, seed, codes, self.config.alleles)
+
+    def _alleles(
+        self, first: int, last: int, seed: int, codes: NDArray[np.int64] | None, alleles: str
+    ) -> NDArray[np.uint64]:
+        """Packed rows first ... last - 1; `codes` are of these."""
+        num_sites = len(self.sites)
+        words = np.zeros((last - first, words_per_row(num_sites)), np.uint64)
+        limits = self._limits(alleles)
+
+        def take(begin: int, logits: Tensor, stream: np.random.Generator, labels: Tensor) -> None:
+            if limits is None:
+                uniform = torch.from_numpy(stream.random(logits.shape, np.float32)).to(logits.device)
+                bits = uniform < self._chance(logits)
+            else:
+                bits = logits > limits[labels]
+            a, b = max(begin, first), min(begin + len(bits), last)
+            part = bits[a - begin : b - begin].cpu().numpy().view(np.uint8)
+            words[a - first : b - first] = _backend.pack(part, threads=1)
+
+        self._each_block(first, last, seed, codes, take)
+        return words
+
+    def _limits(self, alleles: str) -> Tensor | None:
+        """Logits above which an allele is 1, (num_labels, num_sites); None where it is drawn."""
+        if alleles == "bernoulli":
+            return None
+        if alleles == "calibrated":
+            return torch.from_numpy(self.thresholds).to(self._device)
+        return torch.full((max(1, len(self.labels)), len(self.sites)), self.ROUND_AT, device=self._device)
+
+    def _chance(self, logits: Tensor) -> Tensor:
+        """The chance of allele 1 that a logit stands for."""
+        return torch.sigmoid(logits)
+
+    def _each_block(self, first: int, last: int, seed: int, codes: NDArray[np.int64] | None, take: Any) -> None:
+        """take(begin, logits, stream, labels) for whole blocks of rows that cover first ... last - 1, on any thread."""
+        network, num_sites = self._network, len(self.sites)
+        shapes: list[tuple[int, int]] = network.noise_shapes  # type: ignore[assignment]
+        sizes = [channels * length for channels, length in shapes]
+        rows = max(16, min(256, (1 << 18) // max(num_sites, 1)))
+        key = stream_seed(seed, "noise")
+        blocks = range(first // rows, -(-last // rows))
+
+        @torch.inference_mode()
+        def work(begin: int, end: int) -> None:
+            for block in blocks[begin:end]:
+                stream = np.random.Generator(np.random.Philox(key=np.array([key, block], np.uint64)))
+                values = torch.from_numpy(stream.standard_normal((rows, sum(sizes)), np.float32)).to(self._device)
+                noise = [part.reshape(rows, *shape) for part, shape in zip(values.split(sizes, 1), shapes, strict=True)]
+                labels = torch.zeros(rows, dtype=torch.int64)
+                if codes is not None:
+                    a, b = max(block * rows, first), min((block + 1) * rows, last)
+                    labels[a - block * rows : b - block * rows] = torch.from_numpy(codes[a - first : b - first])
+                labels = labels.to(self._device)
+                take(block * rows, network(noise, labels)[:, :num_sites], stream, labels)
+
+        if blocks:
+            with Workers(self._device) as workers:
+                workers.share(len(blocks), work)
+
+    def _calibrated(self) -> NDArray[np.float32]:
+        """Quantiles of logits of draws, at the training rows' frequencies."""
+        num_labels, num_sites = self._counts.shape
+        rows = max(_FEWEST_CALIBRATION_ROWS, _CALIBRATION_ROWS // num_labels)
+        of_label = list(self.training["labels"].values()) if self.labels else [self.training["num_haplotypes"]]
+        thresholds = np.empty((num_labels, num_sites), np.float32)
+        logits = np.empty((rows, num_sites), np.float32)
+
+        def take(begin: int, part: Tensor, *_: Any) -> None:
+            end = min(begin + len(part), rows)
+            logits[begin:end] = part[: end - begin].cpu().numpy()
+
+        for label in range(num_labels):
+            seed = stream_seed(self.training["seed"], "calibration", label)
+            self._each_block(0, rows, seed, np.full(rows, label), take)
+            thresholds[label] = quantiles(logits, 1 - self._counts[label] / of_label[label])
+        return thresholds
+
+    def _sampling(self) -> str:
+        how = {
+            "calibrated": "1 above a threshold of the site, by which draws have the training rows' allele frequencies",
+            "round": "1 above one half",
+            "bernoulli": "drawn by their logits, every site for itself",
+        }
+        return f"Independent draws: a network's logits of noise; alleles are {how[self.config.alleles]}."
+
+    def _identity(self, H: HaplotypeMatrix) -> dict[str, Any]:
+        if not self.config.label:
+            return {}
+        values = values_of(H, self.config.label)
+        return {"labels_sha256": hashlib.sha256("\n".join(values.tolist()).encode()).hexdigest()}
+
+    def _describe_training(self, data: HaplotypeMatrix, seed: int, **more: Any) -> None:
+        if self.config.label:
+            names = names_of(data, self.config.label)
+            codes = codes_of(data, self.config.label, names)
+            counts = np.bincount(codes[codes >= 0], minlength=len(names)).tolist()
+            more |= {"labels": dict(zip(names, counts, strict=True)), "num_without_label": int((codes < 0).sum())}
+        super()._describe_training(data, seed, **more)
+
+    def _num_labels(self, H: HaplotypeMatrix) -> int:
+        return len(names_of(H, self.config.label)) if self.config.label else 1
+
+    def _description(self) -> dict[str, Any]:
+        return {**super()._description(), "network": self._blocks(len(self.sites), max(1, len(self.labels)))}
+
+    @abstractmethod
+    def _blocks(self, num_sites: int, num_labels: int) -> dict[str, Any]:
+        """What ``hapforge info`` shows of the networks: parameters, and channels and length of every block."""
+
+    @abstractmethod
+    def _network_of(self, num_sites: int, num_labels: int) -> nn.Module:
+        """The `DrawingNetwork` that draws."""
+
+    def _tensors(self) -> _store.Tensors:
+        tensors = {f"network.{name}": value.cpu().numpy() for name, value in self._network.state_dict().items()}
+        tensors["allele_counts"] = self._counts
+        return tensors if self._thresholds is None else tensors | {"thresholds": self._thresholds}
+
+    def _restore(self, tensors: _store.Tensors) -> None:
+        of_labels = self.training.get("labels", {})
+        if not all(isinstance(count, int) and count > 0 for count in of_labels.values()):
+            raise ValueError(f"labels: expected names with their counts, found {of_labels!r}")
+        num_sites, num_labels = len(self.sites), max(1, len(of_labels))
+        with torch.device("meta"):
+            network = self._network_of(num_sites, num_labels)
+        of_network = {f"network.{name}": value for name, value in network.state_dict().items()}
+        expected: _store.Shapes = {name: (tuple(value.shape), np.float32) for name, value in of_network.items()}
+        _store.check_tensors(tensors, {**expected, "allele_counts": ((num_labels, num_sites), np.int64)})
+        network.load_state_dict(
+            {name[len("network.") :]: torch.from_numpy(tensors[name].copy()).to(self._device) for name in of_network},
+            assign=True,
+        )
+        self._network = network.requires_grad_(False)
+        self._counts = tensors["allele_counts"]
+        self._thresholds = tensors.get("thresholds")
+        if self._thresholds is not None and (
+            self._thresholds.shape != (num_labels, num_sites) or np.isnan(self._thresholds).any()
+        ):
+            raise ValueError(f"thresholds: expected numbers {num_labels, num_sites}, found {self._thresholds.shape}")
+
+    def _conclude(self, H: HaplotypeMatrix, validation: HaplotypeMatrix | None, seed: int) -> None:
+        if self.config.alleles == "calibrated":
+            self._thresholds = self._calibrated()
+
+
+def counts_of(H: HaplotypeMatrix, codes: NDArray[np.int64], num_labels: int) -> NDArray[np.int64]:
+    """Allele counts of the rows of every label, int64 (num_labels, num_sites)."""
+    parts = [np.flatnonzero(codes == label) for label in range(num_labels)]
+    return np.stack([allele_counts(H.select_haplotypes(rows)) for rows in parts]).astype(np.int64)
+
+
+def quantiles(values: NDArray[np.float32], shares: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Of every column the value with a share of the rows below it, float32; -inf for a share of 0, inf for 1.
+
+    Between two rows it is interpolated: with n rows, i + 1/2 of them are below the value of rank i (0-based).
+    """
+    n, columns = values.shape
+    found = np.empty(columns, np.float32)
+    for begin in range(0, columns, 1024):
+        part = np.sort(values[:, begin : begin + 1024].T.copy(), axis=1)
+        place = np.clip(shares[begin : begin + 1024] * n - 0.5, 0, n - 1)
+        low = np.minimum(place.astype(np.int64), n - 2) if n > 1 else np.zeros(len(part), np.int64)
+        a, b = (np.take_along_axis(part, i[:, None], 1)[:, 0] for i in (low, np.minimum(low + 1, n - 1)))
+        found[begin : begin + 1024] = a + (place - low) * (b - a)
+    found[shares <= 0], found[shares >= 1] = -np.inf, np.inf
+    return found
+
+
+def parameters_of(build: Callable[[], nn.Module]) -> int:
+    """Number of parameters of a network, which is not made for it."""
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in build().parameters())

@@ -1,0 +1,226 @@
+"""Training networks in shards: parts of fixed size of a batch, whose gradients are summed.
+
+A shard is what is computed at a time, by one thread: batch statistics are those of its rows (ghost batches; Hoffer,
+Hubara, Soudry 2017, Train longer, generalize better). How a batch is cut depends on the settings alone, and gradients
+are summed in float64 in the order of the shards, so that the result is the same on any number of threads; memory is
+that of as many shards as there are threads, whatever the batch. Several processes share out the shards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hapforge.haplotypes import HaplotypeMatrix, seeded_order
+from hapforge.models import _store
+from hapforge.models._convolutions import Normalised
+from hapforge.models._labels import codes_of
+from hapforge.models._machine import host_rows, unpacked
+from hapforge.models._network_model import NetworkConfig, counts_of
+from hapforge.models._training import Diverged, stream_seed
+from hapforge.models._workers import Workers
+
+_STATISTICS_SHARDS = 16
+_Network = TypeVar("_Network", bound=nn.Module)
+
+
+class Optimised(Generic[_Network]):
+    """A network, Adam over all of its parameters, and their running mean.
+
+    Parameters
+    ----------
+    network : whose parameters become parts of one vector
+    betas : of Adam
+    l2 : float, l2 times the sum of squared weights (not biases) is added to the loss
+    ema : float in [0, 1), share of the running mean that an update keeps
+    """
+
+    def __init__(self, network: _Network, *, betas: tuple[float, float], l2: float = 0.0, ema: float = 0.0) -> None:
+        self.network = network
+        self.parameters = list(network.parameters())
+        self.flat = nn.Parameter(torch.cat([parameter.detach().reshape(-1) for parameter in self.parameters]))
+        self._point_to(self.flat.data)
+        self._adam = torch.optim.Adam([self.flat], lr=1.0, betas=betas)
+        self._ema, self._l2 = ema, l2
+        self.mean = self.flat.detach().clone()
+        self._decays = torch.cat(
+            [torch.full((parameter.numel(),), float(parameter.dim() > 1)) for parameter in self.parameters]
+        ).to(self.flat.device)
+        self._adam.state[self.flat] = {
+            "step": torch.zeros(()),
+            "exp_avg": torch.zeros_like(self.flat),
+            "exp_avg_sq": torch.zeros_like(self.flat),
+        }
+
+    def _point_to(self, flat: Tensor) -> None:
+        for parameter, part in zip(self.parameters, flat.split([p.numel() for p in self.parameters]), strict=True):
+            parameter.data = part.view_as(parameter)
+
+    def gradient(self, loss: Tensor) -> Tensor:
+        """d loss / d parameters, one vector."""
+        return torch.cat([part.reshape(-1) for part in torch.autograd.grad(loss, self.parameters)])
+
+    def update(self, gradient: Tensor, rate: float) -> None:
+        """One step of Adam."""
+        self._adam.param_groups[0]["lr"] = rate
+        if self._l2:
+            gradient = gradient + 2 * self._l2 * self._decays * self.flat.detach()
+        self.flat.grad = gradient
+        self._adam.step()
+        self.flat.grad = None
+        self.mean.lerp_(self.flat.detach(), 1 - self._ema)
+
+    @contextmanager
+    def with_mean(self) -> Iterator[_Network]:
+        """A context in which the network has the running mean as its parameters."""
+        self._point_to(self.mean)
+        try:
+            yield self.network
+        finally:
+            self._point_to(self.flat.data)
+
+    def tensors(self, name: str) -> _store.Tensors:
+        state = self._adam.state[self.flat]
+        found = {"": self.flat.detach(), ".mean": self.mean, **{f".{key}": value for key, value in state.items()}}
+        return {f"{name}{key}": value.cpu().numpy().copy() for key, value in found.items()}
+
+    def restore(self, name: str, tensors: _store.Tensors) -> None:
+        state = self._adam.state[self.flat]
+        for key, value in {"": self.flat.data, ".mean": self.mean, **{f".{key}": state[key] for key in state}}.items():
+            value.copy_(torch.from_numpy(tensors[f"{name}{key}"]).reshape(value.shape))
+
+
+class Rows:
+    """The rows of a cohort on the device, packed, in units that share a label: single rows, or packs of them.
+
+    Parameters
+    ----------
+    pack : int, rows of a unit
+    names : of the labels of `config.label`; [] where it has none. Rows without label are left out
+    """
+
+    def __init__(
+        self, H: HaplotypeMatrix, config: NetworkConfig, names: list[str], device: torch.device, pack: int = 1
+    ) -> None:
+        self.num_sites, self._pack, self._device = H.num_sites, pack, device
+        self.words = host_rows(H.words).to(device)
+        self.codes = codes_of(H, config.label, names) if names else np.zeros(H.num_haplotypes, np.int64)
+        self.num_labels = max(1, len(names))
+        self.labels = torch.from_numpy(self.codes).to(device)
+
+    def units(self, seed: int) -> Tensor:
+        """int64 (units, pack): all rows in a seeded order, but what is over of a label."""
+        found = []
+        for label in range(self.num_labels):
+            rows = np.flatnonzero(self.codes == label)
+            order = rows[seeded_order(len(rows), stream_seed(seed, label))]
+            found.append(order[: len(rows) // self._pack * self._pack].reshape(-1, self._pack))
+        every = np.concatenate(found)
+        return torch.from_numpy(every[seeded_order(len(every), seed)]).to(self._device)
+
+    def alleles(self, rows: Tensor, length: int) -> Tensor:
+        """float32 (len(rows), length) of 0 and 1, zeros behind the last site."""
+        dense = unpacked(self.words[rows], self.num_sites).float()
+        return nn.functional.pad(dense, (0, length - self.num_sites))
+
+    def draw_labels(self, count: int, stream: torch.Generator) -> Tensor:
+        """int64 (count,): labels by their shares of the rows."""
+        if self.num_labels == 1:
+            return torch.zeros(count, dtype=torch.int64, device=self._device)
+        known = self.labels[self.labels >= 0]
+        return known[torch.randint(len(known), (count,), generator=stream, device=stream.device)]
+
+
+class Shards:
+    """Computes the shards of a batch and sums what comes of them.
+
+    Parameters
+    ----------
+    workers : threads
+    size : int, units of a shard
+    """
+
+    def __init__(self, workers: Workers, size: int, device: torch.device, precision: str) -> None:
+        self.workers, self.size = workers, size
+        self._device, self._precision = device, precision
+
+    def sum(self, units: int, work: Callable[[int, int, int], tuple[Tensor, ...]]) -> list[Tensor]:
+        """The sums of what work(shard, first, last) gives of units first ... last - 1, in float64 and back to float32.
+
+        They are the same for any number of threads, and processes, which have them all.
+        """
+        count = -(-units // self.size)
+
+        def part(begin: int, end: int) -> list[tuple[Tensor, ...]]:
+            found = []
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._precision == "bfloat16"):
+                for shard in range(begin, end):
+                    found.append(work(shard, shard * self.size, min((shard + 1) * self.size, units)))
+            return found
+
+        ranks = self.workers.ranks
+        shared = count >= ranks.count  # with fewer shards every process computes them all
+        found = self.workers.share(count, part) if shared else [part(0, count)]
+        sums = [
+            sum((value.double() for value in more), first.double()) for first, *more in zip(*chain(*found), strict=True)
+        ]
+        if shared:
+            ranks.sum(sums)
+        return [total.float() for total in sums]
+
+
+def generator_of(device: torch.device, seed: int, *path: int | str) -> torch.Generator:
+    """torch's random numbers of one purpose."""
+    return torch.Generator(device).manual_seed(stream_seed(seed, *path) >> 1)
+
+
+def noise_of(shapes: list[tuple[int, int]], rows: int, stream: torch.Generator) -> list[Tensor]:
+    """Standard normal noise of some rows, as a `DrawingNetwork` takes it."""
+    return [torch.randn((rows, *shape), generator=stream, device=stream.device) for shape in shapes]
+
+
+def freeze(
+    network: Any, shards: Shards, seed: int, rows: int, draw_labels: Callable[[int, torch.Generator], Tensor]
+) -> None:
+    """Give the batch normalisations of a drawing network the mean statistics of some shards of its draws."""
+    norms = [module for module in network.modules() if isinstance(module, Normalised)]
+    if not norms:
+        return
+    device = norms[0].mean.device
+
+    def of_shard(shard: int, first: int, last: int) -> tuple[Tensor, ...]:
+        stream = generator_of(device, seed, "statistics", shard)
+        seen: list[Tensor] = []
+        with torch.no_grad():
+            network(noise_of(network.noise_shapes, rows, stream), draw_labels(rows, stream), seen)
+        return tuple(seen)
+
+    found = shards.sum(_STATISTICS_SHARDS * shards.size, of_shard)
+    for norm, total in zip(norms, found, strict=True):
+        norm.mean, norm.variance = (total / _STATISTICS_SHARDS).unbind(0)
+
+
+def check_finite(value: float, name: str, epoch: int) -> float:
+    """`Diverged` where a loss is no number."""
+    if not np.isfinite(value):
+        raise Diverged(f"{name}: expected a finite number in epoch {epoch}, found {value}; a lower learning_rate helps")
+    return value
+
+
+def label_counts(H: HaplotypeMatrix, rows: Rows) -> NDArray[np.int64]:
+    """Allele counts by label."""
+    return counts_of(H, rows.codes, rows.num_labels)
+
+
+def initialised(build: Callable[[], _Network], seed: int, name: str) -> _Network:
+    """A network with first weights of its own stream; torch's global random numbers stay as they are."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream_seed(seed, "weights", name) >> 1)
+        return build()

@@ -1,0 +1,234 @@
+"""Variational autoencoder of convolutions: the networks of the WGAN, mirrored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hapforge.haplotypes import HaplotypeMatrix
+from hapforge.models import _store
+from hapforge.models._convolutions import Encoder, Generator, blocks_of, padded_length, shapes_of
+from hapforge.models._labels import names_of
+from hapforge.models._network_model import NetworkConfig, NetworkModel, check_at_least, parameters_of
+from hapforge.models._network_training import (
+    Optimised,
+    Rows,
+    Shards,
+    check_finite,
+    freeze,
+    generator_of,
+    initialised,
+    label_counts,
+)
+from hapforge.models._ranks import meet
+from hapforge.models._training import stream_seed
+from hapforge.models._workers import Workers, device_of
+
+_SCORED_ROWS = 512
+
+
+@dataclass(frozen=True)
+class VAEConfig(NetworkConfig):
+    """
+    Attributes
+    ----------
+    width : int, c, even: channels of all blocks are multiples of it, see `hapforge.models._convolutions`
+    latent_channels : int, channels of the latent values at length 4
+    kl_weight : float > 0, of the Kullback-Leibler divergence beside the log loss, both summed over a row
+    kl_warmup : float in [0, 1], share of the epochs over which its weight grows from 0 (Bowman et al. 2016)
+    others : as in `NetworkConfig`
+    """
+
+    learning_rate: float = 1e-3
+    width: int = 10
+    latent_channels: int = 32
+    kl_weight: float = 1.0
+    kl_warmup: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_at_least("latent_channels", self.latent_channels, 1)
+        check_at_least("width", self.width, 2)
+        if self.width % 2:
+            raise ValueError(f"width: expected an even number, found {self.width}")
+        if not 0 < self.kl_weight < float("inf"):
+            raise ValueError(f"kl_weight: expected more than 0, found {self.kl_weight}")
+        if not 0 <= self.kl_warmup <= 1:
+            raise ValueError(f"kl_warmup: expected 0 to 1, found {self.kl_warmup}")
+
+
+class VAE(NetworkModel):
+    """Variational autoencoder: an encoder like the WGAN's critic, a decoder like its generator, without noise in it.
+
+    It maximises E[log p(x | z)] - kl_weight KL(q(z | x) || N(0, 1)), p Bernoulli by the decoder's logits, q normal by
+    the encoder's means and variances; drawn are z ~ N(0, 1). Rows are padded with zeros to the next length
+    4 * 2**(2m) - 1, which the loss leaves out; where there is a label, every block has location vectors of
+    each, in both networks.
+
+    Beside what is published there are thresholds of sites ("calibrated" alleles), the running mean of the weights, and
+    a divergence whose weight grows; the presets have all of it off.
+
+    Parameters
+    ----------
+    preset : str, settings to start from, one of `PRESETS`
+    **settings : the attributes of `VAEConfig`
+
+    References
+    ----------
+    Kingma, Welling 2014, Auto-encoding variational Bayes, eqs. 3 and 10; Yelmen et al. 2023, Deep convolutional and
+    conditional neural networks for large-scale genomic data generation, Materials and Methods, "VAE implementation",
+    supplementary figure 1.
+    """
+
+    name: ClassVar[str] = "vae"
+    summary: ClassVar[str] = "Convolutional variational autoencoder (Yelmen et al. 2023)."
+    config_type: ClassVar[type] = VAEConfig
+    config: VAEConfig
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        # Yelmen et al. 2023: Adam, 1e-3; latent size and number of epochs are not stated
+        "vae_16k": {"alleles": "round", "ema": 0.0, "kl_warmup": 0.0, "epochs": 500},
+        "vae_65k": {"alleles": "round", "ema": 0.0, "kl_warmup": 0.0, "epochs": 500},
+    }
+
+    def __init__(self, preset: str | None = None, **settings: Any) -> None:
+        super().__init__(VAEConfig(**self._over_preset(preset, settings)))
+
+    def _network_of(self, num_sites: int, num_labels: int) -> Generator:
+        config = self.config
+        return Generator(padded_length(num_sites), config.width, num_labels, config.latent_channels, 0)
+
+    def _encoder_of(self, num_sites: int, num_labels: int) -> Encoder:
+        return Encoder(padded_length(num_sites), self.config.width, num_labels, self.config.latent_channels)
+
+    def _blocks(self, num_sites: int, num_labels: int) -> dict[str, Any]:
+        config, length = self.config, padded_length(num_sites)
+        return {
+            "padded_length": length,
+            "encoder_parameters": parameters_of(lambda: self._encoder_of(num_sites, num_labels)),
+            "decoder_parameters": parameters_of(lambda: self._network_of(num_sites, num_labels)),
+            **shapes_of(blocks_of(length, config.width, config.latent_channels)),
+        }
+
+    @contextmanager
+    def _learner(
+        self, H: HaplotypeMatrix, seed: int, validation: HaplotypeMatrix | None, device: str
+    ) -> Iterator[VAELearner]:
+        config, self._device = self.config, device_of(device)
+        num_labels = self._num_labels(H)
+
+        def build() -> Autoencoder:
+            return Autoencoder(self._encoder_of(H.num_sites, num_labels), self._network_of(H.num_sites, num_labels))
+
+        with Workers(self._device, meet()) as workers:
+            network = initialised(build, seed, "autoencoder")
+            yield VAELearner(H, config, seed, workers, network, validation=validation, device=self._device)
+
+
+class Autoencoder(nn.Module):
+    """Encoder and decoder."""
+
+    encoder: Encoder
+    decoder: Generator
+
+    def __init__(self, encoder: Encoder, decoder: Generator) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+
+
+def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, exp(log_variance)) || N(0, 1)), summed (Kingma, Welling 2014, appendix B)."""
+    return (mean.square() + log_variance.exp() - 1 - log_variance).sum() / 2
+
+
+class VAELearner:
+    """A `Learner` (see `hapforge.models._training`) of encoder and decoder; an epoch is one pass over the rows."""
+
+    def __init__(
+        self,
+        H: HaplotypeMatrix,
+        config: VAEConfig,
+        seed: int,
+        workers: Workers,
+        network: Autoencoder,
+        *,
+        validation: HaplotypeMatrix | None,
+        device: torch.device,
+    ) -> None:
+        self._config, self._seed, self._device = config, seed, device
+        names = names_of(H, config.label) if config.label else []
+        self._rows = Rows(H, config, names, device)
+        self._held = None if validation is None else Rows(validation, config, names, device)
+        self._length = padded_length(H.num_sites)
+        self._batch = min(config.batch_size, H.num_haplotypes)
+        self._shards = Shards(workers, config.shard or -(-config.batch_size // 4), device, config.precision)
+        self._network = Optimised(network.to(device), betas=(0.9, 0.999), ema=config.ema)
+        self._counts = label_counts(H, self._rows)
+
+    def tensors(self) -> _store.Tensors:
+        return self._network.tensors("autoencoder")
+
+    def restore(self, tensors: _store.Tensors) -> None:
+        self._network.restore("autoencoder", tensors)
+
+    def snapshot(self) -> _store.Tensors:
+        with self._network.with_mean() as network:
+            decoder = network.decoder
+            freeze(decoder, self._shards, self._seed, self._shards.size, self._rows.draw_labels)
+            parts = {f"network.{name}": value.cpu().numpy().copy() for name, value in decoder.state_dict().items()}
+        return {**parts, "allele_counts": self._counts}
+
+    def histograms(self) -> dict[str, NDArray[Any]]:
+        return {"autoencoder": self._network.flat.detach().cpu().numpy()}
+
+    def epoch(self, epoch: int) -> dict[str, float]:
+        config = self._config
+        warm = config.kl_warmup * config.epochs
+        weight = config.kl_weight * (min(1.0, epoch / warm) if warm else 1.0)
+        units = self._rows.units(stream_seed(self._seed, "order", epoch))[:, 0]
+        batches = max(1, len(units) // self._batch)
+        totals = np.zeros(2)
+        for batch in range(batches):
+            rows = units[batch * self._batch : (batch + 1) * self._batch]
+            gradient, *losses = self._sums(self._rows, rows, weight, "train", epoch, batch)
+            self._network.update(gradient, config.learning_rate)
+            totals += [float(loss) / batches for loss in losses]
+        metrics = {
+            "log_loss": check_finite(totals[0], "log_loss", epoch),
+            "divergence": check_finite(totals[1], "divergence", epoch),
+        }
+        if self._held is not None:
+            for name, of in (("train", self._rows), ("validation", self._held)):
+                rows = of.units(0)[:_SCORED_ROWS, 0]
+                metrics[f"elbo_{name}"] = -sum(float(part) for part in self._sums(of, rows, None, name, 0, 0))
+        return metrics
+
+    def _sums(self, of: Rows, rows: Tensor, weight: float | None, name: str, epoch: int, batch: int) -> list[Tensor]:
+        """Mean log loss and divergence of rows; before them, where a weight is given, the gradient."""
+        count, network = len(rows), self._network.network
+
+        def work(shard: int, first: int, last: int) -> tuple[Tensor, ...]:
+            stream = generator_of(self._device, self._seed, name, epoch, batch, shard)
+            part = rows[first:last]
+            labels, alleles = of.labels[part], of.alleles(part, self._length)
+            mean, log_variance = (value.float() for value in network.encoder(alleles[:, None], labels, []))
+            noise = torch.randn(mean.shape, generator=stream, device=stream.device)
+            logits = network.decoder([mean + noise * (log_variance / 2).exp()], labels, [])[:, : of.num_sites].float()
+            log_loss = functional.binary_cross_entropy_with_logits(logits, alleles[:, : of.num_sites], reduction="sum")
+            apart = divergence(mean, log_variance)
+            losses = (log_loss.detach() / count, apart.detach() / count)
+            if weight is None:
+                return losses
+            return self._network.gradient((log_loss + weight * apart) / (count * of.num_sites)), *losses
+
+        if weight is None:
+            with torch.no_grad():
+                return self._shards.sum(count, work)
+        return self._shards.sum(count, work)

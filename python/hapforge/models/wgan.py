@@ -1,0 +1,125 @@
+"""Wasserstein GAN with gradient penalty, of convolutions, for long sequences of sites."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from hapforge.haplotypes import HaplotypeMatrix
+from hapforge.models._adversarial import AdversarialConfig, AdversarialLearner
+from hapforge.models._convolutions import Critic, Generator, blocks_of, padded_length, shapes_of
+from hapforge.models._network_model import NetworkModel, check_at_least, parameters_of
+from hapforge.models._network_training import initialised
+from hapforge.models._ranks import meet
+from hapforge.models._workers import Workers, device_of
+
+
+@dataclass(frozen=True)
+class WGANConfig(AdversarialConfig):
+    """
+    Attributes
+    ----------
+    width : int, c, even: channels of all blocks are multiples of it, see `hapforge.models._convolutions`
+    noise_channels : int, channels of noise that enter every block but the residual ones
+    others : as in `AdversarialConfig` and `NetworkConfig`
+    """
+
+    width: int = 10
+    noise_channels: int = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_at_least("noise_channels", self.noise_channels, 1)
+        check_at_least("width", self.width, 2)
+        if self.width % 2:
+            raise ValueError(f"width: expected an even number, found {self.width}")
+
+
+class WGAN(NetworkModel):
+    """Wasserstein GAN with gradient penalty: convolutions, location vectors, noise at every block, packs.
+
+    The critic C maximises E[C(x)] - E[C(G(z))] - penalty_weight * penalty over packs of real and drawn rows; the
+    generator G maximises E[C(G(z))]. Rows are padded with zeros to the next length 4 * 2**(2m) - 1; where there is a
+    label, every block has location vectors of each, in both networks, and packs are of one label.
+
+    Beside what is published there are thresholds of sites ("calibrated" alleles), the running mean of the generator's
+    weights, R1 instead of the gradient penalty, bfloat16; each can be switched off (see the presets, which have all of
+    it off).
+
+    Parameters
+    ----------
+    preset : str, settings to start from, one of `PRESETS`
+    **settings : the attributes of `WGANConfig`
+
+    References
+    ----------
+    Yelmen et al. 2023, Deep convolutional and conditional neural networks for large-scale genomic data generation,
+    Materials and Methods, "WGAN implementation", figure 1; Gulrajani et al. 2017, Improved training of Wasserstein
+    GANs, algorithm 1; Lin et al. 2018, PacGAN; Yazici et al. 2019, The unusual effectiveness of averaging in GAN
+    training.
+    """
+
+    name: ClassVar[str] = "wgan"
+    summary: ClassVar[str] = "Convolutional Wasserstein GAN with gradient penalty (Yelmen et al. 2023)."
+    config_type: ClassVar[type] = WGANConfig
+    config: WGANConfig
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        # Yelmen et al. 2023; the number of epochs is not stated ("when generated and real genome clusters overlapped")
+        "wgan_16k": {"alleles": "round", "ema": 0.0, "epochs": 5000},
+        "wgan_65k": {"alleles": "round", "ema": 0.0, "epochs": 5000, "late_epochs": 200},
+    }
+
+    def __init__(self, preset: str | None = None, **settings: Any) -> None:
+        super().__init__(WGANConfig(**self._over_preset(preset, settings)))
+
+    def _network_of(self, num_sites: int, num_labels: int) -> nn.Module:
+        config, length = self.config, padded_length(num_sites)
+        return Generator(length, config.width, num_labels, config.noise_channels, config.noise_channels)
+
+    def _critic_of(self, num_sites: int, num_labels: int) -> Critic:
+        return Critic(padded_length(num_sites), self.config.width, num_labels, self.config.pack)
+
+    def _blocks(self, num_sites: int, num_labels: int) -> dict[str, Any]:
+        config, length = self.config, padded_length(num_sites)
+        return {
+            "padded_length": length,
+            "generator_parameters": parameters_of(lambda: self._network_of(num_sites, num_labels)),
+            "critic_parameters": parameters_of(lambda: self._critic_of(num_sites, num_labels)),
+            **shapes_of(blocks_of(length, config.width, config.noise_channels)),
+        }
+
+    @contextmanager
+    def _learner(
+        self, H: HaplotypeMatrix, seed: int, validation: HaplotypeMatrix | None, device: str
+    ) -> Iterator[AdversarialLearner]:
+        config, self._device = self.config, device_of(device)
+        length, num_labels = padded_length(H.num_sites), self._num_labels(H)
+        with Workers(self._device, meet()) as workers:
+            yield AdversarialLearner(
+                H,
+                config,
+                seed,
+                workers,
+                initialised(lambda: self._network_of(H.num_sites, num_labels), seed, "generator"),
+                initialised(lambda: self._critic_of(H.num_sites, num_labels), seed, "critic"),
+                torch.sigmoid,
+                (critic_loss, generator_loss),
+                length=length,
+                validation=validation,
+                device=self._device,
+            )
+
+
+def critic_loss(real: Tensor, drawn: Tensor, _stream: torch.Generator) -> Tensor:
+    """Sum over packs of C(G(z)) - C(x) (Yelmen et al. 2023, "WGAN implementation")."""
+    return (drawn - real).sum()
+
+
+def generator_loss(drawn: Tensor) -> Tensor:
+    """Sum over packs of -C(G(z))."""
+    return -drawn.sum()

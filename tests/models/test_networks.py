@@ -1,0 +1,307 @@
+"""GAN, WGAN and VAE: losses, training on any number of threads, resumption, draws, thresholds, labels."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import hapforge as hf
+from hapforge import _backend
+from hapforge.cli import main
+
+torch = pytest.importorskip("torch")
+
+from hapforge.models import _network_model, gan, vae, wgan  # noqa: E402 - torch first
+
+SMALL: dict[str, dict[str, Any]] = {
+    "gan": {"epochs": 2, "batch_size": 48, "latent_size": 8, "shard": 12},
+    "wgan": {"epochs": 2, "width": 2, "critic_steps": 2, "batch_size": 48, "shard": 12},
+    "vae": {"epochs": 2, "width": 2, "latent_channels": 3, "batch_size": 48, "shard": 12},
+}
+MODELS = list(SMALL)
+
+
+def made(name: str, **more: Any) -> Any:
+    return hf.models.by_name(name)(**{**SMALL[name], **more})
+
+
+@pytest.fixture(scope="module")
+def small(cohort: hf.HaplotypeMatrix) -> hf.HaplotypeMatrix:
+    return cohort.select_haplotypes(np.arange(110)).select_sites(np.arange(60))
+
+
+@pytest.fixture(scope="module")
+def labelled(small: hf.HaplotypeMatrix) -> hf.HaplotypeMatrix:
+    """Two labels that differ at the first ten sites, and a person without."""
+    dense = small.to_dense()
+    group = np.repeat([f"g{i % 2}" for i in range(55)], 2)
+    dense[:, :10] = (group == "g1")[:, None]
+    group[:2] = ""
+    made = hf.HaplotypeMatrix.from_dense(dense)
+    return made.with_labels({"group": group.tolist()})
+
+
+@pytest.fixture(scope="module")
+def fitted(small: hf.HaplotypeMatrix) -> dict[str, Any]:
+    return {name: made(name).fit(small, seed=3) for name in MODELS}
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two models have the same parameters, bit by bit."""
+    x, y = a._tensors(), b._tensors()
+    return x.keys() == y.keys() and all(np.array_equal(x[key], y[key]) for key in x)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_any_number_of_threads_trains_and_draws_the_same(name: str, small: Any, fitted: dict) -> None:
+    before = _backend.get_threads()
+    try:
+        for threads in (1, 3):
+            _backend.set_threads(threads)
+            again = made(name).fit(small, seed=3)
+            assert same(again, fitted[name])
+            assert np.array_equal(again.sample(40, seed=1).words, fitted[name].sample(40, seed=1).words)
+    finally:
+        _backend.set_threads(before)
+    assert not same(made(name).fit(small, seed=4), fitted[name])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_resumed_run_gives_the_same_model(name: str, small: Any, tmp_path: Path) -> None:
+    whole = made(name, epochs=3).fit(small, seed=3, run=tmp_path / "whole", checkpoint_every=1)
+
+    def stop(state: Any) -> None:
+        if state.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        made(name, epochs=3).fit(small, seed=3, run=tmp_path / "cut", callback=stop, checkpoint_every=1)
+    made(name, epochs=3).fit(small, seed=3, run=tmp_path / "cut", resume=True)
+    assert same(hf.models.load(tmp_path / "cut"), whole)
+    assert same(hf.models.load(tmp_path / "whole"), whole)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_draws(name: str, small: Any, fitted: dict, tmp_path: Path) -> None:
+    model = fitted[name]
+    drawn = model.sample(301, seed=5)
+    assert drawn.shape == (301, 60)
+    assert drawn.sites == small.sites
+    assert np.array_equal(model.sample(20, seed=5).words, drawn.words[:20])
+    assert not np.array_equal(model.sample(20, seed=6).words, drawn.words[:20])
+    assert model.sample(0).shape == (0, 60)
+    model.save(tmp_path / "m")
+    loaded = hf.models.load(tmp_path / "m")
+    for alleles in ("calibrated", "round", "bernoulli"):
+        words = model.sample(30, seed=5, alleles=alleles).words
+        assert np.array_equal(loaded.sample(30, seed=5, alleles=alleles).words, words)
+    with pytest.raises(ValueError, match="alleles: expected one of calibrated, round, bernoulli, found 'drawn'"):
+        model.sample(3, alleles="drawn")
+    with pytest.raises(ValueError, match="labels: expected None"):
+        model.sample(3, labels="EUR")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_rows_from_anywhere_are_those_of_the_whole(name: str, fitted: dict) -> None:
+    model = fitted[name]
+    whole = model.sample(600, seed=5).words
+    for first, last in ((0, 1), (250, 260), (255, 513), (599, 600)):
+        assert np.array_equal(model._alleles(first, last, 5, None, "calibrated"), whole[first:last])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_calibrated_alleles_have_the_frequencies_of_training_rows(name: str, small: Any, fitted: dict) -> None:
+    """Within five standard deviations of both estimates, the thresholds' and the draws'; fixed sites stay fixed."""
+    n = 4000
+    frequencies = small.to_dense().mean(0)
+    found = fitted[name].sample(n, seed=8).to_dense().mean(0)
+    deviation = np.sqrt(frequencies * (1 - frequencies) * (1 / n + 1 / 2048))
+    assert (np.abs(found - frequencies) <= 5 * deviation + 1 / 2048).all()
+    fixed = (frequencies == 0) | (frequencies == 1)
+    assert np.array_equal(found[fixed], frequencies[fixed])
+    rounded = fitted[name].sample(n, seed=8, alleles="round").to_dense().mean(0)
+    assert np.abs(rounded - frequencies).mean() > 3 * np.abs(found - frequencies).mean()  # hardly trained
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_labels(name: str, labelled: Any, tmp_path: Path) -> None:
+    model = made(name, label="group").fit(labelled, seed=3, run=tmp_path / "run")
+    assert model.labels == ["g0", "g1"]
+    assert model.training["num_without_label"] == 2
+    for label, allele in (("g0", 0), ("g1", 1)):
+        drawn = hf.models.load(tmp_path / "run").sample(64, seed=1, labels=label)
+        assert set(drawn.samples.labels["group"].tolist()) == {label}
+        assert (drawn.to_dense()[:, :10] == allele).all()  # frequencies are held by label
+    mixed = model.sample(200, seed=2)
+    group = np.array(mixed.samples.labels["group"].tolist())
+    assert (group[::2] == group[1::2]).all()
+    assert ((mixed.to_dense()[:, 0] == 1) == (group == "g1")).all()
+    assert np.array_equal(model.sample(10, seed=2, labels=group[:10].tolist()).words, mixed.words[:10])
+    with pytest.raises(ValueError, match="labels: expected one of g0, g1, found 'g2'"):
+        model.sample(2, labels="g2")
+    with pytest.raises(ValueError, match="label: expected 'nation' among the labels of H, found group"):
+        made(name, label="nation").fit(labelled)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_validation_rows_are_told_and_change_nothing(name: str, small: Any, cohort: Any, fitted: dict) -> None:
+    held = cohort.select_haplotypes(np.arange(110, 160)).select_sites(np.arange(60))
+    told: list[dict] = []
+    model = made(name).fit(small, seed=3, validation=held, callback=lambda state: told.append(state.metrics) and False)
+    assert same(model, fitted[name])
+    kind = "elbo" if name == "vae" else "score"
+    assert all({f"{kind}_train", f"{kind}_validation"} <= metrics.keys() for metrics in told)
+
+
+def test_gan_losses_in_closed_form() -> None:
+    """log(1 + e^-s) for a real pack of target 1, log(1 + e^s) for a drawn one; half of each at a target of 1/2."""
+    s = torch.tensor([-1.5, 0.0, 2.0])
+    assert gan.cross_entropy(s, torch.ones(3)).item() == pytest.approx(np.log1p(np.exp([1.5, 0.0, -2.0])).sum())
+    assert gan.cross_entropy(s, torch.zeros(3)).item() == pytest.approx(np.log1p(np.exp([-1.5, 0.0, 2.0])).sum())
+
+
+def test_wgan_losses_in_closed_form() -> None:
+    real, drawn = torch.tensor([1.0, 2.0]), torch.tensor([0.5, -1.0])
+    assert wgan.critic_loss(real, drawn, torch.Generator()).item() == pytest.approx(-3.5)
+    assert wgan.generator_loss(drawn).item() == pytest.approx(0.5)
+
+
+def test_divergence_in_closed_form_and_by_integration() -> None:
+    """KL(N(m, s^2) || N(0, 1)) = (m^2 + s^2 - 1 - log s^2) / 2, and the integral of q log(q / p)."""
+    mean, log_variance = 0.7, -0.6
+    x = np.linspace(-12, 12, 200_001)
+    q = np.exp(-((x - mean) ** 2) / (2 * np.exp(log_variance))) / np.sqrt(2 * np.pi * np.exp(log_variance))
+    p = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
+    expected = np.trapezoid(q * np.log(np.maximum(q, 1e-300) / p), x)
+    found = vae.divergence(torch.full((2, 3), mean), torch.full((2, 3), log_variance))
+    assert found.item() == pytest.approx(6 * expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["gan", "wgan"])  # the VAE's statistics are of a shard
+def test_gradients_of_shards_are_that_of_the_batch(name: str, small: Any) -> None:
+    """The critics, in one shard or many, in float32."""
+    found = []
+    for shard in (12, 48):
+        with made(name, shard=shard, jitter=0.0, penalty="none")._learner(small, 1, None, "cpu") as learner:
+            units = learner._rows.units(1)[: 48 // learner._config.pack]
+
+            def work(_shard: int, first: int, last: int, learner: Any = learner, units: Any = units) -> Any:
+                rows = units[first:last]
+                packs = learner._packs(learner._rows.alleles(rows.reshape(-1), learner._length))
+                scores = learner._critic.network(packs, learner._rows.labels[rows[:, 0]])
+                return (learner._critic.gradient(scores.square().sum()),)
+
+            found.append(learner._shards.sum(len(units), work)[0])
+    assert torch.allclose(found[0], found[1], rtol=1e-4, atol=1e-5 * float(found[1].abs().max()))
+
+
+def test_quantiles() -> None:
+    values = np.array([[3.0, 1.0], [1.0, 1.0], [2.0, 5.0], [4.0, 2.0]], np.float32)
+    assert np.allclose(_network_model.quantiles(values, np.array([0.5, 0.125])), [2.5, 1.0])
+    assert np.allclose(_network_model.quantiles(values, np.array([0.25, 0.75])), [1.5, 3.5])
+    assert _network_model.quantiles(values, np.array([0.0, 1.0])).tolist() == [-np.inf, np.inf]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("wgan", {"width": 3}, "width: expected an even number, found 3"),
+        ("wgan", {"batch_size": 50}, "batch_size: expected a multiple of pack, 3, found 50"),
+        ("wgan", {"penalty": "clip"}, "penalty: expected one of gradient, r1, none, found 'clip'"),
+        ("wgan", {"critic_steps": 0}, "critic_steps: expected 1 or more, found 0"),
+        ("wgan", {"jitter": 1.0}, "jitter: expected 0 or more and below 1, found 1.0"),
+        ("gan", {"ema": 1.0}, "ema: expected 0 or more and below 1, found 1.0"),
+        ("gan", {"alleles": "none"}, "alleles: expected one of calibrated, round, bernoulli, found 'none'"),
+        ("gan", {"learning_rate": 0.0}, "learning_rate: expected more than 0 and less than 1, found 0.0"),
+        ("gan", {"latent_size": 0}, "latent_size: expected 1 or more, found 0"),
+        ("vae", {"kl_weight": 0.0}, "kl_weight: expected more than 0, found 0.0"),
+        ("vae", {"kl_warmup": 1.5}, "kl_warmup: expected 0 to 1, found 1.5"),
+        ("vae", {"precision": "half"}, "precision: expected one of float32, bfloat16, found 'half'"),
+    ],
+)
+def test_bad_settings_are_named(name: str, settings: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message.replace("(", r"\(")):
+        hf.models.by_name(name)(**settings)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_presets_are_models(name: str) -> None:
+    for preset in hf.models.by_name(name).PRESETS:
+        config = hf.models.by_name(name)(preset).config
+        assert (config.alleles, config.ema) == ("round", 0.0)  # as published
+    with pytest.raises(ValueError, match="preset: expected one of"):
+        hf.models.by_name(name)("other")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_bfloat16_is_near_float32(name: str, small: Any, fitted: dict) -> None:
+    """Not the same weights; finite, and so near that the draws' mean logits are."""
+    model = made(name, precision="bfloat16").fit(small, seed=3)
+    assert not same(model, fitted[name])
+    assert np.abs(model.thresholds[np.isfinite(model.thresholds)]).max() < 100
+
+
+def test_one_that_diverges_says_so(small: Any, monkeypatch: Any, tmp_path: Path) -> None:
+    """And the checkpoint before stays."""
+    monkeypatch.setattr(wgan, "generator_loss", lambda drawn: drawn.sum() * float("inf"))
+    with pytest.raises(
+        ValueError, match=r"generator_loss: expected a finite number in epoch 1, found.*keeps the check"
+    ):
+        made("wgan").fit(small, seed=1, run=tmp_path / "run")
+
+
+def test_train_generate_and_info(small: Any, tmp_path: Path, capsys: Any) -> None:
+    hf.write(small, tmp_path / "data.hapz")
+    settings = [word for key, value in SMALL["wgan"].items() for word in ("--set", f"{key}={value}")]
+    for words in (
+        ["train", "wgan", str(tmp_path / "data.hapz"), "-o", str(tmp_path / "run"), "-q", *settings],
+        ["generate", str(tmp_path / "run"), "-n", "10", "-o", str(tmp_path / "a.hapz"), "--set", "alleles=round"],
+    ):
+        sys.argv = ["hapforge", *words]
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code in (0, None), words
+    assert hf.read(tmp_path / "a.hapz").shape == (10, 60)
+    capsys.readouterr()
+    sys.argv = ["hapforge", "info", str(tmp_path / "run")]
+    with pytest.raises(SystemExit):
+        main()
+    shown = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines() if line.startswith("network."))
+    assert shown["network.padded_length"] == "63"
+    assert shown["network.block_01"] == "head: 2 x 4, 24 x 4, 20 x 7, 16 x 15, 12 x 15"
+    network = hf.models.load(tmp_path / "run")._network
+    assert int(shown["network.generator_parameters"]) == sum(value.numel() for value in network.parameters())
+
+
+def test_import_without_torch() -> None:
+    script = """
+import sys
+sys.modules["torch"] = None
+import hapforge as hf
+for name in ("GAN", "WGAN", "VAE"):
+    try:
+        getattr(hf.models, name)
+    except hf.errors.MissingDependencyError as error:
+        print(name)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["GAN", "WGAN", "VAE"]
+
+
+def log_of(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "train.jsonl").read_text().splitlines()]
+
+
+def test_the_late_epochs_have_a_lower_rate(small: Any, tmp_path: Path) -> None:
+    """The first epoch is the same, the late one not."""
+    made("gan", epochs=2).fit(small, seed=1, run=tmp_path / "a")
+    made("gan", epochs=2, late_epochs=1, late_rate=0.01).fit(small, seed=1, run=tmp_path / "b")
+    a, b = log_of(tmp_path / "a"), log_of(tmp_path / "b")
+    assert a[0]["critic_loss"] == b[0]["critic_loss"]
+    assert a[1]["critic_loss"] != b[1]["critic_loss"]
