@@ -112,7 +112,7 @@ def test_rows_from_anywhere_are_those_of_the_whole(name: str, fitted: dict) -> N
     model = fitted[name]
     whole = model.sample(600, seed=5).words
     for first, last in ((0, 1), (250, 260), (255, 513), (599, 600)):
-        assert np.array_equal(model._alleles(first, last, 5, None, "calibrated"), whole[first:last])
+        assert np.array_equal(model._draw_rows(first, last, 5, codes=None, alleles="calibrated"), whole[first:last])
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -19,7 +19,6 @@ from hapforge.haplotypes import HaplotypeMatrix, words_per_row
 from hapforge.kernels import allele_counts
 from hapforge.models import _store
 from hapforge.models._labels import codes_of, codes_to_draw, names_of, values_of
-from hapforge.models._model import check_draws
 from hapforge.models._training import TrainedModel, stream_seed
 from hapforge.models._workers import Workers
 
@@ -147,23 +146,23 @@ class NetworkModel(TrainedModel):
         ValueError
             Not fitted, an argument out of its range, labels that training had not or another number than n.
         """
+        return self.sample_in_blocks(n, seed=seed, labels=labels, alleles=alleles).read()
+
+    def _how(
+        self, n: int, seed: int, labels: Any, *, alleles: str | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         alleles = self.config.alleles if alleles is None else alleles
         check_choice("alleles", alleles, ALLELES)
-        names = self.labels
-        if not names:
-            return self._cohort(n, seed, labels, lambda n, seed: self._alleles(0, n, seed, None, alleles))
-        codes = codes_to_draw(n, check_draws(n, seed), labels, self.training["labels"])
-        drawn = self._cohort(n, seed, None, lambda n, seed: self._alleles(0, n, seed, codes, alleles))
-        return drawn.with_labels({self.config.label: np.array(names, np.dtypes.StringDType())[codes]})
+        if not self.labels:
+            return {**super()._how(n, seed, labels)[0], "codes": None, "alleles": alleles}, {}
+        codes = codes_to_draw(n, seed, labels, self.training["labels"])
+        names = np.array(self.labels, np.dtypes.StringDType())
+        return {"codes": codes, "alleles": alleles}, {self.config.label: names[codes]}
 
-    def _draw(self, n: int, seed: int) -> NDArray[np.uint64]:
-        codes = codes_to_draw(n, seed, None, self.training["labels"]) if self.labels else None
-        return self._alleles(0, n, seed, codes, self.config.alleles)
-
-    def _alleles(
-        self, first: int, last: int, seed: int, codes: NDArray[np.int64] | None, alleles: str
+    def _draw_rows(
+        self, first: int, last: int, seed: int, *, codes: NDArray[np.int64] | None, alleles: str
     ) -> NDArray[np.uint64]:
-        """Packed rows first ... last - 1; `codes` are of these."""
+        """Packed haplotypes; `codes` are the numbers of the labels of all rows of the draw."""
         num_sites = len(self.sites)
         words = np.zeros((last - first, words_per_row(num_sites)), np.uint64)
         limits = self._limits(alleles)
@@ -194,7 +193,10 @@ class NetworkModel(TrainedModel):
         return torch.sigmoid(logits)
 
     def _each_block(self, first: int, last: int, seed: int, codes: NDArray[np.int64] | None, take: Any) -> None:
-        """take(begin, logits, stream, labels) for whole blocks of rows that cover first ... last - 1, on any thread."""
+        """take(begin, logits, stream, labels) for whole blocks of rows that cover first ... last - 1, on any thread.
+
+        What a row's logits are does not depend on which rows are asked for: a block is always computed whole.
+        """
         network, num_sites = self._network, len(self.sites)
         shapes: list[tuple[int, int]] = network.noise_shapes  # type: ignore[assignment]
         sizes = [channels * length for channels, length in shapes]
@@ -210,8 +212,8 @@ class NetworkModel(TrainedModel):
                 noise = [part.reshape(rows, *shape) for part, shape in zip(values.split(sizes, 1), shapes, strict=True)]
                 labels = torch.zeros(rows, dtype=torch.int64)
                 if codes is not None:
-                    a, b = max(block * rows, first), min((block + 1) * rows, last)
-                    labels[a - block * rows : b - block * rows] = torch.from_numpy(codes[a - first : b - first])
+                    part = torch.from_numpy(codes[block * rows : (block + 1) * rows])
+                    labels[: len(part)] = part
                 labels = labels.to(self._device)
                 take(block * rows, network(noise, labels)[:, :num_sites], stream, labels)
 

@@ -23,6 +23,7 @@ from hapforge.models._boltzmann import BoltzmannLearner
 from hapforge.models._boltzmann_model import ROWS, BoltzmannModel
 from hapforge.models._fixed_point import BITS
 from hapforge.models._label_unit import LabelUnit
+from hapforge.models._labels import codes_of, codes_to_draw, names_of, values_of
 from hapforge.models._machine import Machine, Moments, host_rows
 from hapforge.models._potts import to_zero_sum, with_potts_units
 from hapforge.models._ranks import meet
@@ -179,7 +180,7 @@ class LabelledRBM(BoltzmannModel):
         ValueError
             H has no such label, or values that the training cohort had not.
         """
-        truth = _codes(H, self.config.label, self.labels)
+        truth = codes_of(H, self.config.label, self.labels)
         told = self.predict_proba(H).argmax(1)
         size = len(self.labels)
         counts: NDArray[np.int64] = np.bincount((truth * size + told)[truth >= 0], minlength=size**2)
@@ -216,27 +217,9 @@ class LabelledRBM(BoltzmannModel):
         self, n: int, seed: int, labels: Any, *, steps: int | None = None, temperature: float | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         check_sampling(steps, temperature)
-        codes = self._codes_to_draw(n, seed, labels)
+        codes = codes_to_draw(n, seed, labels, self.training["labels"], 1 if self.alphabet else 2)
         names = np.array(self.labels, _STR)
         return {"codes": codes, "steps": steps, "temperature": temperature}, {self.config.label: names[codes]}
-
-    def _codes_to_draw(self, n: int, seed: int, labels: Any) -> NDArray[np.int64]:
-        if labels is None:
-            counts = np.cumsum(list(self.training["labels"].values()))
-            stream = np.random.Generator(np.random.Philox(key=stream_seed(seed, "labels")))
-            alike = 1 if self.alphabet else 2  # rows of a person
-            persons = stream.integers(counts[-1], size=-(-n // alike))
-            return np.repeat(np.searchsorted(counts, persons, side="right"), alike)[:n]
-        values = np.asarray(labels)
-        if values.ndim == 0:
-            values = np.full(n, str(labels), _STR)
-        if values.shape != (n,):
-            raise ValueError(f"labels: expected one label or {n} of them, found an array of shape {values.shape}")
-        codes = _numbered(values.astype(_STR), self.labels)
-        if (unknown := np.flatnonzero(codes < 0)).size:
-            found = str(values[unknown[0]])
-            raise ValueError(f"labels: expected one of {', '.join(self.labels)}, found {found!r}")
-        return codes
 
     def _draw_rows(
         self,
@@ -296,7 +279,7 @@ class LabelledRBM(BoltzmannModel):
         self, H: HaplotypeMatrix, seed: int, validation: HaplotypeMatrix | None, device: str
     ) -> Iterator[LabelledLearner]:
         self._device = device_of(device)
-        names = _names(H, self.config.label)
+        names = names_of(H, self.config.label)
         if validation is not None:
             _check_alphabet("validation", validation, H.sites)
         if alphabet_of(H.sites):
@@ -306,12 +289,12 @@ class LabelledRBM(BoltzmannModel):
             yield LabelledLearner(H, self.config, seed, workers, names, validation=validation, device=self._device)
 
     def _identity(self, H: HaplotypeMatrix) -> dict[str, Any]:
-        values = _values(H, self.config.label)
+        values = values_of(H, self.config.label)
         return {"labels_sha256": hashlib.sha256("\n".join(values.tolist()).encode()).hexdigest()}
 
     def _describe_training(self, data: HaplotypeMatrix, seed: int, **more: Any) -> None:
-        names = _names(data, self.config.label)
-        codes = _codes(data, self.config.label, names)
+        names = names_of(data, self.config.label)
+        codes = codes_of(data, self.config.label, names)
         counts = np.bincount(codes[codes >= 0], minlength=len(names)).tolist()
         alphabet = alphabet_of(data.sites)
         super()._describe_training(
@@ -361,7 +344,7 @@ class LabelledLearner(BoltzmannLearner):
         held = None if validation is None else _with_label_columns(validation, config.label, names)
         rows = _with_label_columns(H, config.label, names)
         super().__init__(rows, config, seed, workers, validation=held, device=device)
-        codes = _codes(H, config.label, names)
+        codes = codes_of(H, config.label, names)
         share = torch.from_numpy(np.bincount(codes[codes >= 0], minlength=len(names))).to(device).double()
         self.visible_bias[H.num_sites :] = (share / share.sum()).log().float()
         if self._num_states:
@@ -477,48 +460,13 @@ def _check_alphabet(argument: str, H: HaplotypeMatrix, sites: Sites) -> None:
         raise ValueError(f"{argument}: expected {expected}, found {found}")
 
 
-def _values(H: HaplotypeMatrix, label: str) -> NDArray[Any]:
-    """The label of every haplotype as a string; "" is none."""
-    values = H.samples.labels.get(label)
-    if values is None:
-        known = ", ".join(H.samples.labels) or "no labels"
-        raise ValueError(f"label: expected {label!r} among the labels of H, found {known}")
-    if values.dtype.kind == "f":
-        raise TypeError(f"label: expected text or whole numbers in {label!r}, found {values.dtype}")
-    return values.astype(_STR)
-
-
 def _of_label(H: HaplotypeMatrix, label: str, value: str) -> HaplotypeMatrix:
-    return H.select_haplotypes(np.flatnonzero(_values(H, label) == value))
-
-
-def _names(H: HaplotypeMatrix, label: str) -> list[str]:
-    """The labels that occur, sorted."""
-    names = [name for name in np.unique(_values(H, label)).tolist() if name]
-    if len(names) < 2:
-        found = f"only {names[0]!r}" if names else "none"
-        raise ValueError(f"label: expected two different values of {label!r} or more, found {found}")
-    return names
-
-
-def _codes(H: HaplotypeMatrix, label: str, names: list[str]) -> NDArray[np.int64]:
-    """int64 (num_haplotypes,), the number of every haplotype's label; -1 where it has none."""
-    values = _values(H, label)
-    codes = _numbered(values, names)
-    if (unknown := np.flatnonzero((codes < 0) & (values != ""))).size:
-        raise ValueError(f"label: expected values of {label!r} out of {', '.join(names)}, found {values[unknown[0]]!r}")
-    return codes
-
-
-def _numbered(values: NDArray[Any], names: list[str]) -> NDArray[np.int64]:
-    """Places in `names`; -1 where a value is not among them."""
-    place = {name: i for i, name in enumerate(names)}
-    return np.array([place.get(value, -1) for value in values.tolist()], np.int64)
+    return H.select_haplotypes(np.flatnonzero(values_of(H, label) == value))
 
 
 def _with_label_columns(H: HaplotypeMatrix, label: str, names: list[str]) -> HaplotypeMatrix:
     """Sites and, behind them, the label as one-hot columns."""
-    words = _joined(H, _codes(H, label, names), len(names)).numpy().view(np.uint64)
+    words = _joined(H, codes_of(H, label, names), len(names)).numpy().view(np.uint64)
     return HaplotypeMatrix(words, Sites(num_sites=H.num_sites + len(names)))
 
 
