@@ -150,6 +150,30 @@ def test_labels(name: str, labelled: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_genotypes_of_persons_with_a_phenotype(name: str, labelled: Any, tmp_path: Path) -> None:
+    """Two columns a site: heterozygous sites stay; unphased persons give unphased draws; a phenotype goes along."""
+    dense = labelled.to_dense()
+    dense[::2, 10:20], dense[1::2, 10:20] = 1, 0  # heterozygous in everybody, either way round
+    dense[::4, 10:20], dense[1::4, 10:20] = 0, 1
+    eyes = ["blue" if dense[2 * i, 0] else "brown" for i in range(55)]
+    H = hf.HaplotypeMatrix.from_dense(dense, labels={"eyes": eyes})
+    H.samples.phased = np.zeros(55, bool)
+    model = made(name, unit="person", label="eyes").fit(H, seed=3, run=tmp_path / "run")
+    drawn = hf.models.load(tmp_path / "run").sample(201, seed=1)
+    assert drawn.shape == (201, 60)
+    assert not drawn.samples.phased.any()
+    found = drawn.to_dense()
+    assert (found[:200].reshape(100, 2, 60)[:, :, 10:20].sum(1) == 1).all()
+    assert (found[:, 0] == (np.array(drawn.samples.labels["eyes"].tolist()) == "blue")).all()
+    assert np.array_equal(model._draw_rows(3, 8, 1, **model._how(201, 1, None)[0]), drawn.words[3:8])
+    assert model.sample(2, labels="blue").to_dense()[:, 0].tolist() == [1, 1]
+    with pytest.raises(ValueError, match="labels: expected one for both haplotypes of a person, found two"):
+        model.sample(2, labels=["blue", "brown"])
+    with pytest.raises(ValueError, match="H: expected two haplotypes of every person, one after the other"):
+        made(name, unit="person").fit(H.select_haplotypes(np.arange(1, 21)))
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_validation_rows_are_told_and_change_nothing(name: str, small: Any, cohort: Any, fitted: dict) -> None:
     held = cohort.select_haplotypes(np.arange(110, 160)).select_sites(np.arange(60))
     told: list[dict] = []

@@ -15,14 +15,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hapforge import _backend
+from hapforge.haplotype_blocks import HaplotypeBlocks
 from hapforge.haplotypes import HaplotypeMatrix, words_per_row
 from hapforge.kernels import allele_counts
 from hapforge.models import _store
 from hapforge.models._labels import codes_of, codes_to_draw, names_of, values_of
+from hapforge.models._persons import apart, side_by_side
 from hapforge.models._training import TrainedModel, stream_seed
 from hapforge.models._workers import Workers
 
 ALLELES = ("calibrated", "round", "bernoulli")
+UNITS = ("haplotype", "person")
 PRECISIONS = ("float32", "bfloat16")
 _CALIBRATION_ROWS, _FEWEST_CALIBRATION_ROWS = 2048, 512
 
@@ -46,7 +49,10 @@ class NetworkConfig:
     """
     Attributes
     ----------
-    label : str, the name in `H.samples.labels` by which is drawn; "": none
+    label : str, the name in `H.samples.labels` by which is drawn; "": none. A phenotype is one, too: drawn without
+        `labels`, persons get theirs and alleles that go with it
+    unit : what a row of the network is: a "haplotype", or a "person", whose two alleles of every site stand side by
+        side; those of persons who are not phased in one order, and draws are then called not phased
     epochs : int, passes over the training rows
     batch_size : int, training rows of an update
     learning_rate : float, of Adam
@@ -61,6 +67,7 @@ class NetworkConfig:
     """
 
     label: str = ""
+    unit: str = "haplotype"
     epochs: int = 100
     batch_size: int = 96
     learning_rate: float = 5e-4
@@ -76,6 +83,7 @@ class NetworkConfig:
             raise ValueError(f"learning_rate: expected more than 0 and less than 1, found {self.learning_rate}")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema: expected 0 or more and below 1, found {self.ema}")
+        check_choice("unit", self.unit, UNITS)
         check_choice("alleles", self.alleles, ALLELES)
         check_choice("precision", self.precision, PRECISIONS)
 
@@ -119,7 +127,8 @@ class NetworkModel(TrainedModel):
     def thresholds(self) -> NDArray[np.float32]:
         """Logit above which a site's allele is 1 where alleles are "calibrated", float32 (num_labels or 1, num_sites).
 
-        A site that never varies in the training rows (of the label) has -inf or inf.
+        A site that never varies in the training rows (of the label) has -inf or inf. Where a row is a person there are
+        two columns a site.
         """
         if self._thresholds is None:
             self._thresholds = self._calibrated()
@@ -148,6 +157,12 @@ class NetworkModel(TrainedModel):
         """
         return self.sample_in_blocks(n, seed=seed, labels=labels, alleles=alleles).read()
 
+    def sample_in_blocks(self, n: int, **how: Any) -> HaplotypeBlocks:
+        blocks = super().sample_in_blocks(n, **how)
+        if self.training.get("unphased"):
+            blocks.samples.phased = np.zeros(blocks.samples.num_persons, bool)
+        return blocks
+
     def _how(
         self, n: int, seed: int, labels: Any, *, alleles: str | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -156,6 +171,8 @@ class NetworkModel(TrainedModel):
         if not self.labels:
             return {**super()._how(n, seed, labels)[0], "codes": None, "alleles": alleles}, {}
         codes = codes_to_draw(n, seed, labels, self.training["labels"])
+        if self._rows_of_unit == 2 and (codes[: n // 2 * 2 : 2] != codes[1::2]).any():
+            raise ValueError("labels: expected one for both haplotypes of a person, found two (unit=person)")
         names = np.array(self.labels, np.dtypes.StringDType())
         return {"codes": codes, "alleles": alleles}, {self.config.label: names[codes]}
 
@@ -163,8 +180,17 @@ class NetworkModel(TrainedModel):
         self, first: int, last: int, seed: int, *, codes: NDArray[np.int64] | None, alleles: str
     ) -> NDArray[np.uint64]:
         """Packed haplotypes; `codes` are the numbers of the labels of all rows of the draw."""
-        num_sites = len(self.sites)
-        words = np.zeros((last - first, words_per_row(num_sites)), np.uint64)
+        if self._rows_of_unit == 1:
+            return self._units(first, last, seed, codes, alleles)
+        codes = None if codes is None else codes[::2]
+        persons = self._units(first // 2, -(-last // 2), seed, codes, alleles)
+        return apart(persons, len(self.sites))[first % 2 :][: last - first]
+
+    def _units(
+        self, first: int, last: int, seed: int, codes: NDArray[np.int64] | None, alleles: str
+    ) -> NDArray[np.uint64]:
+        """Packed rows of the network's columns; `codes` are of all rows from the first of the draw on."""
+        words = np.zeros((last - first, words_per_row(self._num_columns)), np.uint64)
         limits = self._limits(alleles)
 
         def take(begin: int, logits: Tensor, stream: np.random.Generator, labels: Tensor) -> None:
@@ -186,7 +212,7 @@ class NetworkModel(TrainedModel):
             return None
         if alleles == "calibrated":
             return torch.from_numpy(self.thresholds).to(self._device)
-        return torch.full((max(1, len(self.labels)), len(self.sites)), self.ROUND_AT, device=self._device)
+        return torch.full((max(1, len(self.labels)), self._num_columns), self.ROUND_AT, device=self._device)
 
     def _chance(self, logits: Tensor) -> Tensor:
         """The chance of allele 1 that a logit stands for."""
@@ -197,10 +223,10 @@ class NetworkModel(TrainedModel):
 
         What a row's logits are does not depend on which rows are asked for: a block is always computed whole.
         """
-        network, num_sites = self._network, len(self.sites)
+        network, num_columns = self._network, self._num_columns
         shapes: list[tuple[int, int]] = network.noise_shapes  # type: ignore[assignment]
         sizes = [channels * length for channels, length in shapes]
-        rows = max(16, min(256, (1 << 18) // max(num_sites, 1)))
+        rows = max(16, min(256, (1 << 18) // num_columns))
         key = stream_seed(seed, "noise")
         blocks = range(first // rows, -(-last // rows))
 
@@ -215,7 +241,7 @@ class NetworkModel(TrainedModel):
                     part = torch.from_numpy(codes[block * rows : (block + 1) * rows])
                     labels[: len(part)] = part
                 labels = labels.to(self._device)
-                take(block * rows, network(noise, labels)[:, :num_sites], stream, labels)
+                take(block * rows, network(noise, labels)[:, :num_columns], stream, labels)
 
         if blocks:
             with Workers(self._device) as workers:
@@ -223,11 +249,11 @@ class NetworkModel(TrainedModel):
 
     def _calibrated(self) -> NDArray[np.float32]:
         """Quantiles of logits of draws, at the training rows' frequencies."""
-        num_labels, num_sites = self._counts.shape
+        num_labels, num_columns = self._counts.shape
         rows = max(_FEWEST_CALIBRATION_ROWS, _CALIBRATION_ROWS // num_labels)
         of_label = list(self.training["labels"].values()) if self.labels else [self.training["num_haplotypes"]]
-        thresholds = np.empty((num_labels, num_sites), np.float32)
-        logits = np.empty((rows, num_sites), np.float32)
+        thresholds = np.empty((num_labels, num_columns), np.float32)
+        logits = np.empty((rows, num_columns), np.float32)
 
         def take(begin: int, part: Tensor, *_: Any) -> None:
             end = min(begin + len(part), rows)
@@ -236,7 +262,7 @@ class NetworkModel(TrainedModel):
         for label in range(num_labels):
             seed = stream_seed(self.training["seed"], "calibration", label)
             self._each_block(0, rows, seed, np.full(rows, label), take)
-            thresholds[label] = quantiles(logits, 1 - self._counts[label] / of_label[label])
+            thresholds[label] = quantiles(logits, 1 - self._counts[label] * self._rows_of_unit / of_label[label])
         return thresholds
 
     def _sampling(self) -> str:
@@ -259,20 +285,34 @@ class NetworkModel(TrainedModel):
             codes = codes_of(data, self.config.label, names)
             counts = np.bincount(codes[codes >= 0], minlength=len(names)).tolist()
             more |= {"labels": dict(zip(names, counts, strict=True)), "num_without_label": int((codes < 0).sum())}
+        if self.config.unit == "person" and not data.samples.phased.all():
+            more["unphased"] = True
         super()._describe_training(data, seed, **more)
+
+    @property
+    def _rows_of_unit(self) -> int:
+        return 2 if self.config.unit == "person" else 1
+
+    @property
+    def _num_columns(self) -> int:
+        return len(self.sites) * self._rows_of_unit
+
+    def _as_units(self, H: HaplotypeMatrix) -> HaplotypeMatrix:
+        """The rows that the network learns."""
+        return side_by_side(H) if self.config.unit == "person" else H
 
     def _num_labels(self, H: HaplotypeMatrix) -> int:
         return len(names_of(H, self.config.label)) if self.config.label else 1
 
     def _description(self) -> dict[str, Any]:
-        return {**super()._description(), "network": self._blocks(len(self.sites), max(1, len(self.labels)))}
+        return {**super()._description(), "network": self._blocks(self._num_columns, max(1, len(self.labels)))}
 
     @abstractmethod
-    def _blocks(self, num_sites: int, num_labels: int) -> dict[str, Any]:
+    def _blocks(self, num_columns: int, num_labels: int) -> dict[str, Any]:
         """What ``hapforge info`` shows of the networks: parameters, and channels and length of every block."""
 
     @abstractmethod
-    def _network_of(self, num_sites: int, num_labels: int) -> nn.Module:
+    def _network_of(self, num_columns: int, num_labels: int) -> nn.Module:
         """The `DrawingNetwork` that draws."""
 
     def _tensors(self) -> _store.Tensors:
@@ -284,12 +324,12 @@ class NetworkModel(TrainedModel):
         of_labels = self.training.get("labels", {})
         if not all(isinstance(count, int) and count > 0 for count in of_labels.values()):
             raise ValueError(f"labels: expected names with their counts, found {of_labels!r}")
-        num_sites, num_labels = len(self.sites), max(1, len(of_labels))
+        num_columns, num_labels = self._num_columns, max(1, len(of_labels))
         with torch.device("meta"):
-            network = self._network_of(num_sites, num_labels)
+            network = self._network_of(num_columns, num_labels)
         of_network = {f"network.{name}": value for name, value in network.state_dict().items()}
         expected: _store.Shapes = {name: (tuple(value.shape), np.float32) for name, value in of_network.items()}
-        _store.check_tensors(tensors, {**expected, "allele_counts": ((num_labels, num_sites), np.int64)})
+        _store.check_tensors(tensors, {**expected, "allele_counts": ((num_labels, num_columns), np.int64)})
         network.load_state_dict(
             {name[len("network.") :]: torch.from_numpy(tensors[name].copy()).to(self._device) for name in of_network},
             assign=True,
@@ -298,9 +338,9 @@ class NetworkModel(TrainedModel):
         self._counts = tensors["allele_counts"]
         self._thresholds = tensors.get("thresholds")
         if self._thresholds is not None and (
-            self._thresholds.shape != (num_labels, num_sites) or np.isnan(self._thresholds).any()
+            self._thresholds.shape != (num_labels, num_columns) or np.isnan(self._thresholds).any()
         ):
-            raise ValueError(f"thresholds: expected numbers {num_labels, num_sites}, found {self._thresholds.shape}")
+            raise ValueError(f"thresholds: expected numbers {num_labels, num_columns}, found {self._thresholds.shape}")
 
     def _conclude(self, H: HaplotypeMatrix, validation: HaplotypeMatrix | None, seed: int) -> None:
         if self.config.alleles == "calibrated":

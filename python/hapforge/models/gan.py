@@ -110,6 +110,7 @@ class GAN(NetworkModel):
         self, H: HaplotypeMatrix, seed: int, validation: HaplotypeMatrix | None, device: str
     ) -> Iterator[AdversarialLearner]:
         config, self._device = self.config, device_of(device)
+        H, validation = self._as_units(H), None if validation is None else self._as_units(validation)
         num_labels = self._num_labels(H)
 
         def critic_loss(real: Tensor, drawn: Tensor, stream: torch.Generator) -> Tensor:

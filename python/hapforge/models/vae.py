@@ -122,6 +122,7 @@ class VAE(NetworkModel):
         self, H: HaplotypeMatrix, seed: int, validation: HaplotypeMatrix | None, device: str
     ) -> Iterator[VAELearner]:
         config, self._device = self.config, device_of(device)
+        H, validation = self._as_units(H), None if validation is None else self._as_units(validation)
         num_labels = self._num_labels(H)
 
         def build() -> Autoencoder:

@@ -98,6 +98,7 @@ class WGAN(NetworkModel):
         self, H: HaplotypeMatrix, seed: int, validation: HaplotypeMatrix | None, device: str
     ) -> Iterator[AdversarialLearner]:
         config, self._device = self.config, device_of(device)
+        H, validation = self._as_units(H), None if validation is None else self._as_units(validation)
         length, num_labels = padded_length(H.num_sites), self._num_labels(H)
         with Workers(self._device, meet()) as workers:
             yield AdversarialLearner(
