@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hapforge import _backend
+from hapforge.haplotype_blocks import HaplotypeBlocks
 from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites, words_per_row
 
 NUCLEOTIDES = "ACGT-"
@@ -158,7 +159,7 @@ def states_of(H: HaplotypeMatrix) -> NDArray[np.uint8]:
     return states
 
 
-def extent(H: HaplotypeMatrix) -> str:
+def extent(H: HaplotypeMatrix | HaplotypeBlocks) -> str:
     """How large a cohort is, for reading."""
     if size := len(alphabet_of(H.sites)):
         return f"{H.num_haplotypes} sequences x {H.num_sites // size} positions"

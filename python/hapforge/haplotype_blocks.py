@@ -49,8 +49,8 @@ class HaplotypeBlocks:
     def __repr__(self) -> str:
         return f"HaplotypeBlocks({self.num_haplotypes} haplotypes x {self.num_sites} sites; {self.samples!r})"
 
-    def words(self, first: int, last: int) -> NDArray[np.uint64]:
-        """Packed rows first ... last - 1, uint64 (last - first, words_per_row)."""
+    def rows(self, first: int, last: int) -> NDArray[np.uint64]:
+        """Make packed rows first ... last - 1, uint64 (last - first, words_per_row)."""
         words = self._rows(first, last)
         expected = (last - first, words_per_row(self.num_sites))
         if words.dtype != np.uint64 or words.shape != expected:
@@ -65,13 +65,13 @@ class HaplotypeBlocks:
             raise ValueError(f"rows: expected 1 or more, found {rows}")
         for first in range(0, self.num_haplotypes, rows):
             last = min(first + rows, self.num_haplotypes)
-            yield HaplotypeMatrix(self.words(first, last), self.sites, self.samples.select(np.arange(first, last)))
+            yield HaplotypeMatrix(self.rows(first, last), self.sites, self.samples.select(np.arange(first, last)))
 
     def read(self) -> HaplotypeMatrix:
         """All of it, in memory."""
-        return HaplotypeMatrix(self.words(0, self.num_haplotypes), self.sites, self.samples)
+        return HaplotypeMatrix(self.rows(0, self.num_haplotypes), self.sites, self.samples)
 
 
 def rows_at_once(num_sites: int) -> int:
     """Rows of a block where nothing else says how many: about 16 MiB packed, 1,024 to 8,192 rows."""
-    return min(max(_BLOCK_BYTES // (8 * max(1, words_per_row(num_sites))), _FEWEST_ROWS), _MOST_ROWS) // 64 * 64
+    return min(max(_BLOCK_BYTES // (8 * max(1, words_per_row(num_sites))), _FEWEST_ROWS), _MOST_ROWS) // 512 * 512

@@ -273,8 +273,7 @@ class Samples:
             counts[p] += 1
         self.person, self.ploid = _frozen(person), _frozen(ploid)
         if haplotype_id is None:
-            names = [f"{s}_{_ploid_letter(k)}" for s, k in zip(ids.tolist(), ploid.tolist(), strict=True)]
-            haplotype_id = np.array(names, dtype=_STR)
+            haplotype_id = _named_by_person(ids, ploid)
         self.haplotype_id = _frozen(_strings(haplotype_id, n, "haplotype_ids"))
         if (again := _first_duplicate(self.haplotype_id)) is not None:
             raise ValueError(f"haplotype_ids: expected each id once, found {again!r} twice")
@@ -304,8 +303,7 @@ class Samples:
         ids = np.strings.add(np.array(prefix, dtype=_STR), np.arange(-(-n // ploidy)).astype(_STR))
         new.sample_id = _frozen(np.repeat(ids, ploidy)[:n])
         new.person, new.ploid = _frozen(person), _frozen(row % ploidy)
-        letters = np.array(["_A", "_B"] if ploidy == 2 else [""], dtype=_STR)
-        new.haplotype_id = _frozen(np.strings.add(new.sample_id, letters[new.ploid]))
+        new.haplotype_id = _frozen(_named_by_person(new.sample_id, new.ploid)) if ploidy == 2 else new.sample_id
         new.labels = {str(name): _frozen(_label_array(_per_row(v, n, name))) for name, v in (labels or {}).items()}
         new.phased = _frozen(np.ones(len(ids), bool))
         return new
@@ -322,6 +320,11 @@ class Samples:
         """Number of different persons."""
         return len(self.phased)
 
+    @property
+    def named_by_person(self) -> bool:
+        """Whether haplotype ids are the default ones: the sample id with ``_A``, ``_B`` ... behind it."""
+        return np.array_equal(_named_by_person(self.sample_id, self.ploid), self.haplotype_id)
+
     def select(self, index: NDArray[np.int64]) -> Samples:
         """The rows at `index`, in that order."""
         kept = self.person[index]
@@ -335,8 +338,11 @@ class Samples:
         )
 
 
-def _ploid_letter(k: int) -> str:
-    return chr(ord("A") + k) if k < 26 else str(k)
+def _named_by_person(sample_id: NDArray[Any], ploid: NDArray[np.int64]) -> NDArray[Any]:
+    """StringDType (num_haplotypes,): the default ids of haplotypes."""
+    most = int(ploid.max(initial=-1)) + 1
+    endings = np.array([f"_{chr(ord('A') + k) if k < 26 else k}" for k in range(most)], dtype=_STR)
+    return np.strings.add(sample_id, endings[ploid])
 
 
 def _per_row(values: Any, n: int, argument: str) -> Any:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import hapforge as hf
+from hapforge import haplotype_blocks
 from hapforge.cli import generate
 from hapforge.errors import FormatError, MissingDependencyError
 
@@ -20,6 +22,28 @@ def run(small_cohort: hf.HaplotypeMatrix, tmp_path: Path) -> Path:
 def test_the_models_draws_are_written(run: Path, tmp_path: Path) -> None:
     generate.command(run, 7, tmp_path / "ag.hapz", seed=5, quiet=True)
     assert hf.read(tmp_path / "ag.hapz").sha256() == hf.models.load(run).sample(7, seed=5).sha256()
+
+
+@pytest.mark.filterwarnings("ignore:.*lost")
+@pytest.mark.parametrize("name", ["ag.vcf.gz", "ag.hapt", "ag.pgen", "ag.npz", "ag.vcz"])
+def test_any_format_has_the_same_draws_in_any_blocks(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    if name == "ag.pgen":
+        pytest.importorskip("pgenlib")
+    whole = hf.models.load(run).sample(1100, seed=5)
+    for rows in (512, 8192):
+        monkeypatch.setattr(haplotype_blocks, "_FEWEST_ROWS", rows)
+        monkeypatch.setattr(haplotype_blocks, "_MOST_ROWS", rows)
+        generate.command(run, 1100, tmp_path / name, seed=5, quiet=True, force=True)
+        assert np.array_equal(hf.read(tmp_path / name).words, whole.words)
+
+
+def test_room_for_draws_that_wait_is_looked_for_before_them(run: Path, tmp_path: Path) -> None:
+    before = set(tmp_path.iterdir())
+    with pytest.raises(OSError, match=r"expected room for 15134.0 GiB or more"):
+        generate.command(run, 10**12, tmp_path / "ag.bcf", quiet=True)
+    assert set(tmp_path.iterdir()) == before
 
 
 def test_a_label_needs_a_model_with_labels(run: Path, tmp_path: Path) -> None:

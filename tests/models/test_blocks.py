@@ -72,8 +72,8 @@ def test_rows_are_the_same_in_any_blocks(model: Model, threads: Callable[[int], 
     rng = np.random.default_rng(1)
     for first in rng.integers(0, n, 12).tolist():
         last = min(n, first + int(rng.integers(0, 70)))
-        assert np.array_equal(blocks.words(first, last), whole.words[first:last]), (first, last)
-    assert not np.array_equal(model.sample_in_blocks(9, seed=6).words(0, 9), whole.words[:9])
+        assert np.array_equal(blocks.rows(first, last), whole.words[first:last]), (first, last)
+    assert not np.array_equal(model.sample_in_blocks(9, seed=6).rows(0, 9), whole.words[:9])
 
 
 def test_fewer_are_the_first_of_more(model: Model) -> None:
@@ -129,7 +129,7 @@ def test_progress_counts_rows(cohort: hf.HaplotypeMatrix) -> None:
 def test_a_source_that_gives_other_rows_is_refused(cohort: hf.HaplotypeMatrix) -> None:
     blocks = hf.HaplotypeBlocks(lambda first, last: cohort.words[:3], cohort.sites, cohort.samples)
     with pytest.raises(ValueError, match=r"rows: expected uint64 \(5, 2\), found uint64 \(3, 2\)"):
-        blocks.words(0, 5)
+        blocks.rows(0, 5)
 
 
 def test_numbered_samples_are_those_that_are_named_one_by_one() -> None:

@@ -49,6 +49,7 @@ from typing import Any
 import numpy as np
 
 from hapforge.errors import FormatError
+from hapforge.haplotype_blocks import HaplotypeBlocks
 from hapforge.haplotypes import HaplotypeMatrix, Sites, words_per_row
 from hapforge.io import atomic
 from hapforge.io.genetic_map import GeneticMap, read_genetic_map
@@ -376,20 +377,31 @@ _TEXT = (".vcf", ".hapt", ".hap", ".haps")
 """Endings of files of text that is not compressed, with two bytes or more for a haplotype at a site."""
 
 
-def check_room(path: str | os.PathLike[str], num_haplotypes: int, num_sites: int, *, mappable: bool = False) -> None:
+def check_room(
+    path: str | os.PathLike[str],
+    num_haplotypes: int,
+    num_sites: int,
+    *,
+    mappable: bool = False,
+    in_blocks: bool = False,
+) -> None:
     """Raise OSError where the disk has no room for a file of this size, as far as it is known before it is written.
 
-    Known is the least size of text that is not compressed and of the mappable store, of the others nothing. What is
-    there already stays in its place meanwhile, so that it counts as used.
+    Known is the least size of text that is not compressed and of the mappable store, of the others nothing; and, where
+    haplotypes come `in_blocks` and the format goes by site, that of the file in which they lie until all are there.
+    What is there already stays in its place meanwhile, so that it counts as used.
     """
+    size = 0
     if mappable:
-        atomic.check_room(path, num_haplotypes * 8 * words_per_row(num_sites))
+        size = num_haplotypes * 8 * words_per_row(num_sites)
     elif Path(path).name.endswith(_TEXT):
-        atomic.check_room(path, 2 * num_haplotypes * num_sites)
+        size = 2 * num_haplotypes * num_sites
+    waiting = in_blocks and FORMATS[format_of_name(path)].by_site
+    atomic.check_room(path, size, beside=8 * words_per_row(num_haplotypes) * num_sites if waiting else 0)
 
 
 def write(
-    H: HaplotypeMatrix,
+    H: HaplotypeMatrix | HaplotypeBlocks,
     path: str | os.PathLike[str],
     *,
     mappable: bool = False,
@@ -398,8 +410,13 @@ def write(
 ) -> None:
     """Write haplotypes; the format is that of the name's ending (see the module). What is there is replaced, at once.
 
+    What comes in blocks, such as draws of a model (`Model.sample_in_blocks`), is never in memory as a whole: that of
+    writing is some 100 MiB, and 100 to 250 bytes a haplotype for its names. Formats that go by site (`Format.by_site`)
+    need a bit for each haplotype and site on the disk meanwhile.
+
     Parameters
     ----------
+    H : haplotypes, in memory or in blocks
     mappable : for .hapz: leave the genotypes uncompressed, so that reading maps them into memory
     zarr_format : for VCF Zarr: 2, which is the default as sgkit reads nothing else, or 3
     progress : called with numbers of sites or haplotypes written (`Format.by_site`)
@@ -422,7 +439,7 @@ def write(
     check_form(H.sites, path)
     if mappable and kind != "hapz":
         raise ValueError(f"mappable: expected a .hapz file for it, found {os.fspath(path)}")
-    check_room(path, *H.shape, mappable=mappable)
+    check_room(path, *H.shape, mappable=mappable, in_blocks=isinstance(H, HaplotypeBlocks))
     if zarr_format is not None and kind != "vcz":
         raise ValueError(f"zarr_format: expected VCF Zarr (.vcz) for it, found {os.fspath(path)}")
     extra: dict[str, Any] = {"mappable": True} if mappable else {}

@@ -228,16 +228,19 @@ def try_beside(target: str | os.PathLike[str]) -> None:
         _remove(temporary)
 
 
-def check_room(path: str | os.PathLike[str], size: int) -> None:
-    """Raise OSError where a file of at least `size` bytes cannot be written beside `path`, old ones left in place."""
+def check_room(path: str | os.PathLike[str], size: int, beside: int = 0) -> None:
+    """Raise OSError where a file of at least `size` bytes cannot be written beside `path`, old ones left in place.
+
+    `beside` are the bytes of a second file that is there meanwhile.
+    """
     target = Path(path)
     most, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
-    if most != resource.RLIM_INFINITY and size > most:
-        expected = f"a limit for files (ulimit -f) of {_in_units(size)} or more, found {_in_units(most)}"
+    if most != resource.RLIM_INFINITY and max(size, beside) > most:
+        expected = f"a limit for files (ulimit -f) of {_in_units(max(size, beside))} or more, found {_in_units(most)}"
         raise OSError(errno.EFBIG, f"expected {expected}", os.fspath(path))
     free = _free(target.absolute().parent)
-    if free is not None and size > free:
-        expected = f"room for {_in_units(size)} or more in {target.absolute().parent}, found {_in_units(free)}"
+    if free is not None and size + beside > free:
+        expected = f"room for {_in_units(size + beside)} or more in {target.absolute().parent}, found {_in_units(free)}"
         raise OSError(errno.ENOSPC, f"expected {expected}", os.fspath(path))
 
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hapforge import _backend
 from hapforge.alignment import alphabet_of
 from hapforge.haplotypes import UNKNOWN_ALLELE, HaplotypeMatrix, Samples, Sites
+from hapforge.io import blocks
+from hapforge.io.blocks import BySite, Haplotypes
 from hapforge.io.records import LAST_POSITION, UNKNOWN, is_allele
 
 _WORD = re.compile(r"[^\s\x00-\x1f]+")
-_AT_ONCE = 8 << 20  # bytes of calls, one each
 
 
-def person_ids(matrix: HaplotypeMatrix, path: str | os.PathLike[str], name: str) -> list[str]:
+def person_ids(matrix: Haplotypes, path: str | os.PathLike[str], name: str) -> list[str]:
     """The sample ids of a cohort that can be written as `name`.
 
     Raises
@@ -47,7 +49,7 @@ def person_ids(matrix: HaplotypeMatrix, path: str | os.PathLike[str], name: str)
             f"{where}: expected rows 2i and 2i + 1 to be one person to write as {name}, found {found!r} in row "
             f"{wrong[0]}"
         )
-    check_alleles(matrix, path, name)
+    check_alleles(matrix.sites, path, name)
     ids = [str(value) for value in samples.sample_id[::2].tolist()]
     check_words(ids, path, name, "sample ids")
     return ids
@@ -59,14 +61,12 @@ def check_haplotypes(sites: Sites, path: str | os.PathLike[str], name: str) -> N
         raise ValueError(f"{os.fspath(path)}: expected haplotypes to write as {name}, found aligned sequences (.fasta)")
 
 
-def check_alleles(matrix: HaplotypeMatrix, path: str | os.PathLike[str], name: str) -> None:
+def check_alleles(sites: Sites, path: str | os.PathLike[str], name: str) -> None:
     """ValueError for alleles that would not be read back as they are.
 
     REF is of bases and ALT one allele of VCF, symbolic ones among them, or neither is known. Where only ALT is missing,
-    no haplotype has it. REF N beside ALT <ALT> stands for alleles that are not known.
+    no haplotype may have it (`by_site`). REF N beside ALT <ALT> stands for alleles that are not known.
     """
-    sites = matrix.sites
-    without: list[int] = []
     for j, (ref, alt) in enumerate(zip(sites.ref.tolist(), sites.alt.tolist(), strict=True)):
         if (ref, alt) == (UNKNOWN_ALLELE, UNKNOWN_ALLELE):
             continue
@@ -74,19 +74,10 @@ def check_alleles(matrix: HaplotypeMatrix, path: str | os.PathLike[str], name: s
         if (ref, alt) == UNKNOWN:
             found += ", which stands for that"
         elif ref.isalpha() and ref.isascii() and "," not in alt and is_allele(alt):
-            if alt == UNKNOWN_ALLELE:
-                without.append(j)
             continue
         where = f"{os.fspath(path)}, site {sites.contig[j]}:{sites.position[j]}"
         raise ValueError(
             f"{where}: expected REF of bases and one ALT, or both unknown ('.'), to write as {name}, found {found}"
-        )
-    carried = matrix.select_sites(without).to_dense().any(axis=0) if without else np.zeros(0, bool)
-    if carried.any():
-        j = without[int(np.argmax(carried))]
-        where = f"{os.fspath(path)}, site {sites.contig[j]}:{sites.position[j]}"
-        raise ValueError(
-            f"{where}: expected no haplotype with ALT where it is missing ('.') to write as {name}, found some"
         )
 
 
@@ -150,7 +141,7 @@ def person_labels(samples: Samples) -> tuple[dict[str, NDArray[Any]], list[str]]
 
 
 def warn_of_losses(
-    matrix: HaplotypeMatrix,
+    matrix: Haplotypes,
     path: str | os.PathLike[str],
     name: str,
     labels: Sequence[str],
@@ -168,7 +159,7 @@ def warn_of_losses(
     """
     samples = matrix.samples
     lost = [f"labels ({', '.join(labels)})"] if labels else []
-    if not np.array_equal(Samples(len(samples), sample_id=samples.sample_id).haplotype_id, samples.haplotype_id):
+    if not samples.named_by_person:
         lost.append("haplotype ids")
     if not matrix.sites.position_known and not counted:
         lost.append("that positions are only a count")
@@ -178,13 +169,20 @@ def warn_of_losses(
         warnings.warn(f"{os.fspath(path)}: {' and '.join(lost)}: lost, {name} has no place for it", stacklevel=4)
 
 
-def dense_blocks(matrix: HaplotypeMatrix) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """(first site, uint8 (sites, haplotypes) of 0 and 1) of pieces of 64 sites or more, about 8 MiB each."""
-    step = min(max(1, _AT_ONCE // (64 * max(1, matrix.num_haplotypes))), 16)
-    for start in range(0, matrix.words.shape[1], step):
-        words = np.ascontiguousarray(matrix.words[:, start : start + step])
-        num_sites = min(64 * step, matrix.num_sites - 64 * start)
-        yield 64 * start, _backend.unpack(_backend.transpose(words, num_sites), matrix.num_haplotypes)
+@contextmanager
+def by_site(cohort: Haplotypes, path: str | os.PathLike[str], name: str) -> Iterator[BySite]:
+    """The cohort by site, drawn as a whole; ValueError where a haplotype has an ALT that is missing at a known REF."""
+    sites = cohort.sites
+    without = np.flatnonzero((sites.alt == UNKNOWN_ALLELE) & (sites.ref != UNKNOWN_ALLELE)).tolist()
+    with blocks.by_site(cohort, path) as table:
+        for start, group in itertools.groupby(without, key=lambda j: j // 64 * 64):
+            carried = np.asarray(table.bits(start, min(start + 64, len(sites))).any(axis=1))
+            if (j := next((j for j in group if carried[j - start]), None)) is not None:
+                where = f"{os.fspath(path)}, site {sites.contig[j]}:{sites.position[j]}"
+                raise ValueError(
+                    f"{where}: expected no haplotype with ALT where it is missing ('.') to write as {name}, found some"
+                )
+        yield table
 
 
 def with_persons(

@@ -20,9 +20,11 @@ import numpy as np
 
 from hapforge.alignment import AMINO_ACIDS, NUCLEOTIDES, RNA_NUCLEOTIDES, Alignment, alphabet_of, check_alphabet
 from hapforge.errors import FormatError
+from hapforge.haplotype_blocks import rows_at_once
 from hapforge.haplotypes import HaplotypeMatrix, Sites
 from hapforge.io.atomic import atomic_file
 from hapforge.io.bgzf import BgzfWriter, read_chunks
+from hapforge.io.blocks import Haplotypes
 from hapforge.io.text import check_controls
 
 Advance = Callable[[int], object]
@@ -146,33 +148,35 @@ def check(sites: Sites, path: str | os.PathLike[str]) -> None:
         raise ValueError(f"{os.fspath(path)}: expected aligned sequences to write as FASTA, found haplotypes")
 
 
-def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Advance | None = None) -> None:
+def write(matrix: Haplotypes, path: str | os.PathLike[str], *, progress: Advance | None = None) -> None:
     """Write aligned sequences, with their labels as text; gzipped (in blocks, BGZF) where the name ends in .gz.
 
     Parameters
     ----------
-    progress : called with the number of sequences once they are written
+    progress : called with numbers of sequences written
 
     Raises
     ------
     ValueError
         Haplotypes that are no aligned sequences, none of them, names with spaces.
     """
-    alignment = Alignment.from_haplotypes(matrix)
-    if not len(alignment.states):
+    check(matrix.sites, path)
+    if not matrix.num_haplotypes:
         raise ValueError(f"{path}: expected at least one sequence to write as FASTA, found none")
-    labels = {quote(name, safe=_PLAIN): values.tolist() for name, values in alignment.labels.items()}
-    if "" in labels:
+    if any(not quote(name, safe=_PLAIN) for name in matrix.samples.labels):
         raise ValueError(f"{path}: expected labels that have a name to write as FASTA, found ''")
     with atomic_file(path) as temporary, _sink(temporary, Path(path).name.endswith(".gz")) as sink:
-        for i, (name, letters) in enumerate(zip(alignment.names.tolist(), alignment.sequences(), strict=True)):
-            if name.split() != [name]:
-                raise ValueError(f"{path}: expected names without spaces to write as FASTA, found {name!r}")
-            words = [f">{name}", *(f"{key}={quote(str(values[i]), safe=_PLAIN)}" for key, values in labels.items())]
-            lines = [" ".join(words), *(letters[at : at + _LINE] for at in range(0, len(letters), _LINE))]
-            sink.write(("\n".join(lines) + "\n").encode())
-    if progress:
-        progress(matrix.num_haplotypes)
+        for block in matrix.iter_row_blocks(rows_at_once(matrix.num_sites)):
+            alignment = Alignment.from_haplotypes(block)
+            labels = {quote(name, safe=_PLAIN): values.tolist() for name, values in alignment.labels.items()}
+            for i, (name, letters) in enumerate(zip(alignment.names.tolist(), alignment.sequences(), strict=True)):
+                if name.split() != [name]:
+                    raise ValueError(f"{path}: expected names without spaces to write as FASTA, found {name!r}")
+                words = [f">{name}", *(f"{key}={quote(str(values[i]), safe=_PLAIN)}" for key, values in labels.items())]
+                lines = [" ".join(words), *(letters[at : at + _LINE] for at in range(0, len(letters), _LINE))]
+                sink.write(("\n".join(lines) + "\n").encode())
+            if progress:
+                progress(block.num_haplotypes)
 
 
 def _sink(path: Path, packed: bool) -> Any:

@@ -30,11 +30,13 @@ from hapforge.errors import FormatError
 from hapforge.haplotypes import UNKNOWN_ALLELE, HaplotypeMatrix, Samples, Sites, words_per_row
 from hapforge.io import text
 from hapforge.io.atomic import atomic_files
+from hapforge.io.blocks import Haplotypes, row_blocks
 from hapforge.io.selection import sample_ids_of
 
 Advance = Callable[[int], object]
 _CHUNK = 4 << 20
 _LEVEL = 4  # of deflate
+_NAMES = 4096  # that are looked at at once
 _LEGEND_ID = re.compile(r"([^:\s]+):(\d+)(?:_([^_\s]+)_([^_\s]+))?")
 _GZIP_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
 ZIP_ERRORS = (
@@ -299,7 +301,7 @@ def read_legend(path: str | os.PathLike[str]) -> Sites:
 # ---------------------------------------------------------------------------------------------------------- writing
 
 
-def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Advance | None = None) -> None:
+def write(matrix: Haplotypes, path: str | os.PathLike[str], *, progress: Advance | None = None) -> None:
     """Write HAPT, and a legend beside where positions are known.
 
     The first column is the label ``group``, or "." where there is none. Site ids are written in the legend's own form,
@@ -321,11 +323,11 @@ def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Ad
         raise ValueError(
             f"{path}: expected at least one haplotype and one site to write as HAPT, found {n} x {num_sites}"
         )
-    ids = matrix.samples.haplotype_id.tolist()
-    groups = [str(value) for value in matrix.samples.labels.get("group", np.full(n, ".")).tolist()]
-    for what, names in (("haplotype ids", ids), ("groups", groups)):
-        if bad := [name for name in names if not re.fullmatch(r"\S+", name)]:
-            raise ValueError(f"{path}: expected {what} without spaces to write as HAPT, found {bad[0]!r}")
+    for first in range(0, n, _NAMES):
+        groups, ids = _first_columns(matrix.samples, first, first + _NAMES)
+        for what, names in (("haplotype ids", ids), ("groups", groups)):
+            if bad := [name for name in names if not re.fullmatch(r"\S+", name)]:
+                raise ValueError(f"{path}: expected {what} without spaces to write as HAPT, found {bad[0]!r}")
     beside = legend_path(target)
     known = matrix.sites.position_known
     if not known and (old := next((p for p in (beside, Path(f"{beside}.gz")) if p.exists()), None)):
@@ -337,11 +339,19 @@ def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Ad
     with atomic_files(target, *((beside, f"{beside}.gz") if known else ())) as folder:
         if known:
             (folder / beside.name).write_text(text, encoding="utf-8")
-        _write_lines(matrix, folder / target.name, groups, ids, progress or (lambda count: None))
+        _write_lines(matrix, folder / target.name, progress or (lambda count: None))
 
 
-def _write_lines(matrix: HaplotypeMatrix, path: Path, groups: list[str], ids: list[str], advance: Advance) -> None:
-    rows = max(1, _CHUNK // (2 * matrix.num_sites))
+def _first_columns(samples: Samples, first: int, last: int) -> tuple[list[str], list[str]]:
+    """Groups and ids of rows."""
+    ids = samples.haplotype_id[first:last].tolist()
+    if "group" not in samples.labels:
+        return ["."] * len(ids), ids
+    return [str(value) for value in samples.labels["group"][first:last].tolist()], ids
+
+
+def _write_lines(matrix: Haplotypes, path: Path, advance: Advance) -> None:
+    at_once, row = max(1, _CHUNK // (2 * matrix.num_sites)), 0
     with ExitStack() as stack:
         handle = stack.enter_context(path.open("wb"))
         sink: BinaryIO = handle
@@ -352,14 +362,17 @@ def _write_lines(matrix: HaplotypeMatrix, path: Path, groups: list[str], ids: li
             sink = cast(BinaryIO, stack.enter_context(archive.open(stamp, "w", force_zip64=True)))
         elif path.suffix == ".gz":
             sink = cast(BinaryIO, stack.enter_context(gzip.GzipFile("", "wb", _LEVEL, handle, mtime=0)))
-        for start in range(0, matrix.num_haplotypes, rows):
-            dense = _backend.unpack(matrix.words[start : start + rows], matrix.num_sites)
-            text = np.full((len(dense), 2 * matrix.num_sites), 32, np.uint8)
-            text[:, 0::2] = dense + np.uint8(48)
-            text[:, -1] = 10
-            for k, line in enumerate(text, start):
-                sink.write(f"{groups[k]} {ids[k]} ".encode() + line.tobytes())
-            advance(len(dense))
+        for words in row_blocks(matrix):
+            for start in range(0, len(words), at_once):
+                dense = _backend.unpack(words[start : start + at_once], matrix.num_sites)
+                text = np.full((len(dense), 2 * matrix.num_sites), 32, np.uint8)
+                text[:, 0::2] = dense + np.uint8(48)
+                text[:, -1] = 10
+                names = zip(*_first_columns(matrix.samples, row, row + len(dense)), strict=True)
+                for (group, name), line in zip(names, text, strict=True):
+                    sink.write(f"{group} {name} ".encode() + line.tobytes())
+                row += len(dense)
+                advance(len(dense))
 
 
 def _legend_text(sites: Sites, path: str | os.PathLike[str]) -> str:
@@ -380,14 +393,16 @@ def _legend_text(sites: Sites, path: str | os.PathLike[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _warn_of_losses(matrix: HaplotypeMatrix, path: Path) -> None:
+def _warn_of_losses(matrix: Haplotypes, path: Path) -> None:
     samples, sites = matrix.samples, matrix.sites
     lost = []
     if others := [name for name in samples.labels if name != "group"]:
         lost.append(f"labels ({', '.join(others)})")
-    back = Samples(len(samples), sample_id=sample_ids_of(samples.haplotype_id.tolist()))
-    if not np.array_equal(back.sample_id, samples.sample_id):
-        lost.append("sample ids")
+    pairs = samples.named_by_person and np.array_equal(samples.person, np.arange(len(samples)) // 2)
+    if not pairs or (samples.sample_id == "").any():
+        back = Samples(len(samples), sample_id=sample_ids_of(samples.haplotype_id.tolist()))
+        if not np.array_equal(back.sample_id, samples.sample_id):
+            lost.append("sample ids")
     if sites.position_known and any(
         name not in (UNKNOWN_ALLELE, f"{contig}:{position}_{ref}_{alt}")
         for contig, position, ref, alt, name in zip(

@@ -51,6 +51,7 @@ from hapforge import _backend
 from hapforge.errors import ChecksumError, FormatError
 from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites, words_per_row
 from hapforge.io.atomic import atomic_folder
+from hapforge.io.blocks import Haplotypes, row_blocks
 from hapforge.io.selection import Region, frequent, no_site, rows_of, site_range
 
 Advance = Callable[[int], object]
@@ -61,6 +62,7 @@ _CHUNK_ROWS = 512
 _CHUNK_BYTES = 2048
 _SHARD_BYTES = 256 << 20
 _READ = 4 << 20
+_TEXTS = 4096  # that are taken out of an array at once
 _STR = np.dtypes.StringDType()
 _BLOSC = {"cname": "zstd", "clevel": 5, "shuffle": "noshuffle", "typesize": 1, "blocksize": 0}
 _CODECS: list[dict[str, Any]] = [{"name": "blosc", "configuration": _BLOSC}, {"name": "crc32c"}]
@@ -134,13 +136,14 @@ def _metadata_digest(document: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps({**document, "attributes": attributes}, sort_keys=True).encode()).hexdigest()
 
 
-def text_bytes(values: Sequence[str]) -> bytes:
-    """The vlen-utf8 encoding: the number of texts, then length and bytes of each."""
-    parts = [struct.pack("<I", len(values))]
-    for value in values:
-        data = value.encode()
-        parts += (struct.pack("<I", len(data)), data)
-    return b"".join(parts)
+def text_bytes(values: Array) -> bytes:
+    """The vlen-utf8 encoding of strings (n,): the number of texts, then length and bytes of each."""
+    data = bytearray(struct.pack("<I", len(values)))
+    for start in range(0, len(values), _TEXTS):
+        for value in values[start : start + _TEXTS].tolist():
+            text = value.encode()
+            data += struct.pack("<I", len(text)) + text
+    return bytes(data)
 
 
 def texts(path: Path, data: bytes, count: int) -> list[str]:
@@ -660,7 +663,7 @@ class Writer:
         shape = values.shape
         fill: Any = ""
         if values.dtype.kind == "T":
-            data = text_bytes(values.reshape(-1).tolist()) if values.size else b""
+            data = text_bytes(values.reshape(-1)) if values.size else b""
             dtype, codecs = "string", [{"name": "vlen-utf8"}, *_CODECS]
         else:
             dtype = values.dtype.name
@@ -684,7 +687,7 @@ def _extended(crc: int | None, data: NDArray[np.uint8]) -> int:
 
 
 def write(
-    matrix: HaplotypeMatrix,
+    matrix: Haplotypes,
     path: str | os.PathLike[str],
     *,
     mappable: bool = False,
@@ -698,8 +701,8 @@ def write(
     progress : called with numbers of haplotypes written
     """
     with Writer(path, matrix.sites, matrix.samples, mappable=mappable) as writer:
-        for start in range(0, matrix.num_haplotypes, _CHUNK_ROWS):
-            rows = matrix.words[start : start + _CHUNK_ROWS]
-            writer.append(rows)
-            if progress:
-                progress(len(rows))
+        for rows in row_blocks(matrix):
+            for start in range(0, len(rows), _CHUNK_ROWS):
+                writer.append(rows[start : start + _CHUNK_ROWS])
+                if progress:
+                    progress(len(rows[start : start + _CHUNK_ROWS]))

@@ -47,6 +47,7 @@ from hapforge.errors import FormatError
 from hapforge.haplotypes import HaplotypeMatrix, Sites, words_per_row
 from hapforge.io import bgzf, diploid, plink_tables, text
 from hapforge.io.atomic import atomic_files
+from hapforge.io.blocks import Haplotypes
 from hapforge.io.records import ABSENT, MISSING, Block, Cohort, Policy
 from hapforge.io.selection import Region
 
@@ -437,7 +438,7 @@ def _label(path: str | os.PathLike[str], name: str, kind: str, texts: list[str])
 # ---------------------------------------------------------------------------------------------------------- writing
 
 
-def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Advance | None = None) -> None:
+def write(matrix: Haplotypes, path: str | os.PathLike[str], *, progress: Advance | None = None) -> None:
     """Write HAP with a legend, or HAPS, by the ending of `path`; both with a .sample beside. ``.gz`` is block gzip.
 
     Ids of sites stand in a fifth column, ``site_id``, of the legend, unless all are ``contig:position_a0_a1``; genetic
@@ -475,13 +476,13 @@ def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Ad
     panel = _panel_text(ids, labels) if hap else _oxford_text(ids, labels)
     diploid.warn_of_losses(matrix, target, name, lost, phased=False)
     advance = progress or (lambda count: None)
-    with atomic_files(target, *companions(target)) as folder:
+    with diploid.by_site(matrix, target, name) as table, atomic_files(target, *companions(target)) as folder:
         (folder / _sample_files(target)[0].name).write_text(panel, encoding="utf-8")
         if hap:
             with _sink(folder / _legends(target)[packed].name) as sink:
                 _write_legend(sink, columns, diploid.centimorgan_texts(matrix.sites, "NA"))
         with _sink(folder / target.name) as sink:
-            for start, dense in diploid.dense_blocks(matrix):
+            for start, dense in table.dense_blocks():
                 cells = np.full((len(dense), 2 * matrix.num_haplotypes), 32, np.uint8)
                 cells[:, 0::2] = dense + np.uint8(48)
                 cells[:, -1] = 10

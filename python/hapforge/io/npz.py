@@ -23,7 +23,7 @@ import tokenize
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from hapforge.errors import ChecksumError, FormatError
 from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites
 from hapforge.io.atomic import atomic_file
+from hapforge.io.blocks import Haplotypes, row_blocks
 from hapforge.io.hapt import ZIP_ERRORS
 from hapforge.io.selection import sample_ids_of
 
@@ -62,6 +63,7 @@ _NPY_ERRORS = (
     tokenize.TokenError,
 )
 """What reading a damaged .npy raises; its header is a Python literal."""
+_TEXTS = 4096  # that are looked at at once
 _LAST_CHARACTER = 0x10FFFF
 _REVERSED = np.array([int(f"{k:08b}"[::-1], 2) for k in range(256)], np.uint8)
 
@@ -198,24 +200,30 @@ def _words(path: str | os.PathLike[str], packed: Array, n: int, num_sites: int) 
 
 def _digest(arrays: dict[str, Array]) -> str:
     digest = hashlib.sha256()
-    for key in sorted(arrays):
-        array = np.ascontiguousarray(arrays[key])
-        digest.update(f"{key} {array.dtype.str} {arrays[key].shape}\n".encode())
-        digest.update(array.tobytes())
+    _digest_of(arrays, digest)
     return digest.hexdigest()
 
 
-def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Advance | None = None) -> None:
+def _digest_of(arrays: dict[str, Array], digest: hashlib._Hash) -> None:
+    for key in sorted(arrays):
+        digest.update(_heading(key, arrays[key].dtype, arrays[key].shape))
+        digest.update(np.ascontiguousarray(arrays[key]).tobytes())
+
+
+def _heading(key: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    return f"{key} {dtype.str} {shape}\n".encode()
+
+
+def write(matrix: Haplotypes, path: str | os.PathLike[str], *, progress: Advance | None = None) -> None:
     """Write a NumPy archive; everything comes back as it was.
 
     Parameters
     ----------
-    progress : called with the number of haplotypes once they are written
+    progress : called with numbers of haplotypes written
     """
     sites, samples = matrix.sites, matrix.samples
-    little = matrix.words.astype("<u8", copy=False).view(np.uint8)
+    packed = (matrix.num_haplotypes, -(-matrix.num_sites // 8))
     arrays: dict[str, Array] = {
-        "packed": _REVERSED[little[:, : -(-matrix.num_sites // 8)]],
         "shape": np.array(matrix.shape, np.int64),
         "hap_id": _text(samples.haplotype_id, "haplotype ids"),
         "sample_id": _text(samples.sample_id, "sample ids"),
@@ -231,20 +239,36 @@ def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Ad
         if "/" in key or "\0" in key:
             raise ValueError(f"{path}: expected label names without / to write as .npz, found {name!r}")
         arrays[key] = _text(values, f"label {name}") if values.dtype.kind == "T" else values
-    arrays["sha256"] = np.array(_digest(arrays))
+    digest = hashlib.sha256()
+    _digest_of({key: array for key, array in arrays.items() if key < "packed"}, digest)
+    digest.update(_heading("packed", np.dtype(np.uint8), packed))
     with atomic_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        with _member(archive, "packed") as member:
+            shape = {"descr": "|u1", "fortran_order": False, "shape": packed}
+            np.lib.format.write_array_header_1_0(member, shape)
+            for words in row_blocks(matrix):
+                little = words.astype("<u8", copy=False).view(np.uint8)
+                rows = _REVERSED[little[:, : packed[1]]].tobytes()
+                digest.update(rows)
+                member.write(rows)
+                if progress:
+                    progress(len(words))
+        _digest_of({key: array for key, array in arrays.items() if key > "packed"}, digest)
+        arrays["sha256"] = np.array(digest.hexdigest())
         for key, array in arrays.items():
-            stamp = zipfile.ZipInfo(f"{key}.npy")  # of 1980: the same bytes at any time
-            stamp.compress_type = zipfile.ZIP_DEFLATED
-            with archive.open(stamp, "w", force_zip64=True) as member:
+            with _member(archive, key) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
-    if progress:
-        progress(matrix.num_haplotypes)
+
+
+def _member(archive: zipfile.ZipFile, key: str) -> IO[bytes]:
+    stamp = zipfile.ZipInfo(f"{key}.npy")  # of 1980: the same bytes at any time
+    stamp.compress_type = zipfile.ZIP_DEFLATED
+    return archive.open(stamp, "w", force_zip64=True)
 
 
 def _text(values: Array, what: str) -> Array:
     """As fixed-width text, whose trailing NULs NumPy would not give back."""
-    texts = values.tolist()
-    if bad := next((text for text in texts if text.endswith("\0")), None):
-        raise ValueError(f"{what}: expected text that does not end in NUL, found {bad!r}")
-    return np.array(texts, dtype="U") if texts else np.empty(0, "U1")
+    for first in range(0, len(values), _TEXTS):
+        if bad := next((text for text in values[first : first + _TEXTS].tolist() if text.endswith("\0")), None):
+            raise ValueError(f"{what}: expected text that does not end in NUL, found {bad!r}")
+    return values.astype(f"U{max(1, int(np.strings.str_len(values).max(initial=1)))}")

@@ -29,6 +29,7 @@ from hapforge.errors import FormatError, MissingDependencyError
 from hapforge.haplotypes import HaplotypeMatrix, Sites
 from hapforge.io import diploid, plink_tables, text
 from hapforge.io.atomic import atomic_files, likely_error
+from hapforge.io.blocks import Haplotypes
 from hapforge.io.records import MISSING, Block, Cohort, Policy
 from hapforge.io.selection import Region
 
@@ -327,7 +328,7 @@ def _check_contents(
 # ---------------------------------------------------------------------------------------------------------- writing
 
 
-def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Advance | None = None) -> None:
+def write(matrix: Haplotypes, path: str | os.PathLike[str], *, progress: Advance | None = None) -> None:
     """Write .pgen, .pvar and .psam; calls are phased but those of persons that are not.
 
     The files are put in their places one after the other, as no system does it at once for several: the old .pvar and
@@ -362,7 +363,7 @@ def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Ad
     advance = progress or (lambda count: None)
     pvar, _, psam = companions(target)
     phased = matrix.samples.phased.astype(np.uint8)
-    with atomic_files(target, *companions(target)) as folder:
+    with diploid.by_site(matrix, target, "PGEN") as table, atomic_files(target, *companions(target)) as folder:
         (folder / pvar.name).write_text(sites, encoding="utf-8")
         (folder / psam.name).write_text(persons, encoding="utf-8")
         writer = pgenlib.PgenWriter(
@@ -374,7 +375,7 @@ def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Ad
         )
         try:
             with writer:
-                for _, dense in diploid.dense_blocks(matrix):
+                for _, dense in table.dense_blocks():
                     calls = dense.astype(np.int32)
                     if phased.all():
                         writer.append_alleles_batch(calls, all_phased=True)

@@ -50,6 +50,7 @@ from hapforge.errors import FormatError, MissingDependencyError
 from hapforge.haplotypes import UNKNOWN_ALLELE, HaplotypeMatrix, Samples, Sites, words_per_row
 from hapforge.io import bgzf, diploid, index
 from hapforge.io.atomic import atomic_file, atomic_files, likely_error
+from hapforge.io.blocks import BySite, Haplotypes
 from hapforge.io.records import ABSENT, CALLS, MISSING, UNKNOWN, Block, Cohort, Policy, accepted_by
 from hapforge.io.selection import Region
 
@@ -62,7 +63,6 @@ _CALL = re.compile(rb"[|/]?(\d{1,5}|\.)(?:([|/])(\d{1,5}|\.))?")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SECOND_HEADER = "a second header: two files one behind the other?"
 _CHUNKS = 2  # pieces of a file that are taken in at once
-_WRITTEN = 1024  # sites that are written at once
 _LONGEST = 1 << 28  # bytes of a record at which an index points
 _START = struct.Struct("<IIii12xI")  # of a BCF record: two lengths, contig, start, numbers of samples and FORMATs
 
@@ -795,7 +795,7 @@ def _spelled(values: Iterable[int]) -> str:
 # ---------------------------------------------------------------------------------------------------------- writing
 
 
-def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Advance | None = None) -> None:
+def write(matrix: Haplotypes, path: str | os.PathLike[str], *, progress: Advance | None = None) -> None:
     """Write VCF, VCF.gz or BCF by the ending of `path`; the last two with an index beside (.tbi, .csi).
 
     A VCF has no place for labels and haplotype ids: what is lost is named in a warning.
@@ -819,18 +819,22 @@ def write(matrix: HaplotypeMatrix, path: str | os.PathLike[str], *, progress: Ad
             import pysam
         except ImportError:
             raise MissingDependencyError("pysam", "io") from None
-    _warn_of_losses(matrix, target)
-    header = _header(matrix, persons, binary)
+    _warn_of_losses(matrix.samples, target)
+    header = _header(matrix.sites, persons, binary)
     write_records = _write_bcf if binary else _write_text
     advance = progress or (lambda count: None)
     if not packed:
-        with atomic_file(target) as temporary, open(temporary, "wb") as sink:
-            write_records(matrix, sink, header, advance)
+        with (
+            diploid.by_site(matrix, target, "VCF") as table,
+            atomic_file(target) as temporary,
+            open(temporary, "wb") as sink,
+        ):
+            write_records(table, sink, header, advance)
         return
-    with atomic_files(target, *companions(target)) as folder:
+    with diploid.by_site(matrix, target, "VCF") as table, atomic_files(target, *companions(target)) as folder:
         temporary = folder / target.name
         with bgzf.BgzfWriter(temporary) as sink:
-            write_records(matrix, sink, header, advance)
+            write_records(table, sink, header, advance)
         csi = binary or int(matrix.sites.position.max()) >= 1 << 29  # as far as .tbi reaches
         said = pysam.set_verbosity(0)
         try:
@@ -853,7 +857,7 @@ def check(sites: Sites, path: str | os.PathLike[str]) -> None:
         raise ValueError(f"{os.fspath(path)}: expected haplotypes to write as VCF, found aligned sequences (.fasta)")
 
 
-def _check_writable(matrix: HaplotypeMatrix, path: Path) -> list[str]:
+def _check_writable(matrix: Haplotypes, path: Path) -> list[str]:
     """The names of the persons."""
     samples, sites = matrix.samples, matrix.sites
     n, num_sites = matrix.shape
@@ -882,21 +886,19 @@ def _check_writable(matrix: HaplotypeMatrix, path: Path) -> list[str]:
         where = f"{path}, site {sites.contig[j]}:{sites.position[j]}"
         if not name or re.search(r"\s", name):
             raise ValueError(f"{where}: expected an id without spaces to write as VCF, found {name!r}")
-    diploid.check_alleles(matrix, path, "VCF")
+    diploid.check_alleles(sites, path, "VCF")
     return names
 
 
-def _warn_of_losses(matrix: HaplotypeMatrix, path: Path) -> None:
-    samples = matrix.samples
+def _warn_of_losses(samples: Samples, path: Path) -> None:
     lost = [f"labels ({', '.join(samples.labels)})"] if samples.labels else []
-    default = Samples(len(samples), sample_id=samples.sample_id)
-    if not np.array_equal(default.haplotype_id, samples.haplotype_id):
+    if not samples.named_by_person:
         lost.append("haplotype ids")
     if lost:
         warnings.warn(f"{path}: {' and '.join(lost)} are lost, a VCF has no place for them", stacklevel=4)
 
 
-def _header(matrix: HaplotypeMatrix, persons: list[str], binary: bool) -> bytes:
+def _header(sites: Sites, persons: list[str], binary: bool) -> bytes:
     """The header text; in BCF with the numbers of its dictionaries."""
     from hapforge import __version__
 
@@ -905,10 +907,10 @@ def _header(matrix: HaplotypeMatrix, persons: list[str], binary: bool) -> bytes:
 
     lines = ["##fileformat=VCFv4.2", f'##FILTER=<ID=PASS,Description="All filters passed"{numbered(0)}>']
     lines.append(f"##source=hapforge {__version__}")
-    if not matrix.sites.position_known:
+    if not sites.position_known:
         lines.append("##hapforge_positions=unknown")
-    lines += [f"##contig=<ID={name}{numbered(k)}>" for k, (name, _, _) in enumerate(matrix.sites.contig_blocks())]
-    lines += [f"##ALT={text}" for text in diploid.alt_lines(matrix.sites)]
+    lines += [f"##contig=<ID={name}{numbered(k)}>" for k, (name, _, _) in enumerate(sites.contig_blocks())]
+    lines += [f"##ALT={text}" for text in diploid.alt_lines(sites)]
     lines.append(f'##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype"{numbered(1)}>')
     lines.append("\t".join([_COLUMNS.decode(), *persons]))
     return ("\n".join(lines) + "\n").encode()
@@ -918,17 +920,7 @@ class _Sink(Protocol):
     def write(self, data: bytes, /) -> object: ...
 
 
-def _dense_blocks(matrix: HaplotypeMatrix) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """(first site, uint8 (sites, haplotypes) of 0 and 1), `_WRITTEN` sites at a time."""
-    step = _WRITTEN // 64
-    for start in range(0, matrix.words.shape[1], step):
-        num_sites = min(_WRITTEN, matrix.num_sites - 64 * start)
-        words = np.ascontiguousarray(matrix.words[:, start : start + step])
-        yield 64 * start, _backend.unpack(_backend.transpose(words, num_sites), matrix.num_haplotypes)
-
-
-def _records(matrix: HaplotypeMatrix, start: int, count: int) -> Iterator[tuple[str, int, str, str, str]]:
-    sites = matrix.sites
+def _records(sites: Sites, start: int, count: int) -> Iterator[tuple[str, int, str, str, str]]:
     stop = start + count
     columns = (sites.contig, sites.position, sites.id, sites.ref, sites.alt)
     for contig, position, name, ref, alt in zip(*(column[start:stop].tolist() for column in columns), strict=True):
@@ -937,32 +929,34 @@ def _records(matrix: HaplotypeMatrix, start: int, count: int) -> Iterator[tuple[
         yield contig, position, name, ref, alt
 
 
-def _write_text(matrix: HaplotypeMatrix, sink: _Sink, header: bytes, advance: Advance) -> None:
+def _write_text(table: BySite, sink: _Sink, header: bytes, advance: Advance) -> None:
     sink.write(header)
-    base = np.tile(_TEXT_CALL, matrix.num_haplotypes // 2)
-    base -= np.where(matrix.samples.phased, 0, (ord("|") - ord("/")) << 8).astype(np.uint32)
+    base = np.tile(_TEXT_CALL, table.num_haplotypes // 2)
+    base -= np.where(table.samples.phased, 0, (ord("|") - ord("/")) << 8).astype(np.uint32)
     base[-1] += (10 - 9) << 24  # the last tab is the end of the line
-    for start, dense in _dense_blocks(matrix):
+    for start, dense in table.dense_blocks():
         lanes = base + dense[:, 0::2]
         lanes += dense[:, 1::2].astype(np.uint32) << np.uint32(16)
         for (contig, position, name, ref, alt), calls in zip(
-            _records(matrix, start, len(dense)), lanes.astype("<u4", copy=False), strict=True
+            _records(table.sites, start, len(dense)), lanes.astype("<u4", copy=False), strict=True
         ):
             sink.write(f"{contig}\t{position}\t{name}\t{ref}\t{alt}\t.\t.\t.\tGT\t".encode())
             sink.write(calls.tobytes())
         advance(len(dense))
 
 
-def _write_bcf(matrix: HaplotypeMatrix, sink: _Sink, header: bytes, advance: Advance) -> None:
-    num_persons = matrix.num_haplotypes // 2
+def _write_bcf(table: BySite, sink: _Sink, header: bytes, advance: Advance) -> None:
+    num_persons = table.num_haplotypes // 2
     sink.write(b"BCF\x02\x02" + struct.pack("<I", len(header) + 1) + header + b"\0")
-    numbers = {contig: k for k, (contig, _, _) in enumerate(matrix.sites.contig_blocks())}
+    numbers = {contig: k for k, (contig, _, _) in enumerate(table.sites.contig_blocks())}
     base = np.full((num_persons, 2), 2, np.uint8)
-    base[:, 1] += matrix.samples.phased
+    base[:, 1] += table.samples.phased
     single = b"\x11\x01\x21"  # the key GT, then two 8-bit integers a sample
-    for start, dense in _dense_blocks(matrix):
+    for start, dense in table.dense_blocks():
         calls = base.reshape(-1) + 2 * dense
-        for (contig, position, name, ref, alt), row in zip(_records(matrix, start, len(dense)), calls, strict=True):
+        for (contig, position, name, ref, alt), row in zip(
+            _records(table.sites, start, len(dense)), calls, strict=True
+        ):
             alleles = (ref,) if alt == UNKNOWN_ALLELE else (ref, alt)
             names = b"".join(map(_typed_text, (name, *alleles))) + b"\0"  # no FILTER
             fixed = struct.pack(

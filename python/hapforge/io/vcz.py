@@ -52,6 +52,7 @@ from hapforge.errors import ChecksumError, FormatError
 from hapforge.haplotypes import UNKNOWN_ALLELE, HaplotypeMatrix, Sites, words_per_row
 from hapforge.io import diploid
 from hapforge.io.atomic import atomic_file, atomic_folder
+from hapforge.io.blocks import BySite, Haplotypes
 from hapforge.io.hapt import ZIP_ERRORS
 from hapforge.io.hapz import check_only_zarr, text_bytes, texts
 from hapforge.io.records import ABSENT, CALLS, MISSING, UNKNOWN, Block, Cohort, Policy, accepted_by
@@ -954,7 +955,7 @@ def _packed(values: Array) -> bytes:
     from numcodecs import blosc
 
     text = values.dtype.kind == "T"
-    data: Any = text_bytes(values.reshape(-1).tolist()) if text else np.ascontiguousarray(values)
+    data: Any = text_bytes(values.reshape(-1)) if text else np.ascontiguousarray(values)
     compressed: bytes = blosc.compress(data, b"zstd", 7, _shuffle(values.dtype))
     return compressed
 
@@ -965,7 +966,7 @@ def _shuffle(dtype: np.dtype[Any]) -> int:
 
 
 def write(
-    matrix: HaplotypeMatrix,
+    matrix: Haplotypes,
     path: str | os.PathLike[str],
     *,
     zarr_format: int = 2,
@@ -992,14 +993,15 @@ def write(
     check_replaceable(path)
     diploid.warn_of_losses(matrix, path, name, list(matrix.samples.labels), counted=True)
     _set_threads()
-    with (_into_zip if _is_zip(path) else _into_folder)(path) as store:
+    into = _into_zip if _is_zip(path) else _into_folder
+    with diploid.by_site(matrix, path, name) as table, into(path) as store:
         target = _Target(store, zarr_format)
-        _put_sites(target, matrix)
+        _put_sites(target, matrix.sites)
         target.array(
             "sample_id", np.array(persons, _STR), "samples", _PERSONS
         )  # vcztools takes its chunks for those of calls
-        _put_calls(target, matrix, progress or (lambda count: None))
-        target.finish(_group_attributes(matrix))
+        _put_calls(target, table, progress or (lambda count: None))
+        target.finish(_group_attributes(matrix.sites))
 
 
 def _is_zip(path: str | os.PathLike[str]) -> bool:
@@ -1029,18 +1031,17 @@ def _into_zip(path: str | os.PathLike[str]) -> Iterator[Callable[[str, bytes], o
         yield store
 
 
-def _group_attributes(matrix: HaplotypeMatrix) -> dict[str, Any]:
+def _group_attributes(sites: Sites) -> dict[str, Any]:
     from hapforge import __version__
 
     header = [["fileformat", "VCFv4.3"], ["source", f"hapforge {__version__}"]]
-    if not matrix.sites.position_known:
+    if not sites.position_known:
         header.append(["hapforge_positions", "unknown"])
-    header += [["ALT", line] for line in diploid.alt_lines(matrix.sites)]
+    header += [["ALT", line] for line in diploid.alt_lines(sites)]
     return {"vcf_zarr_version": "0.5", "source": f"hapforge-{__version__}", "vcf_meta_information": header}
 
 
-def _put_sites(target: _Target, matrix: HaplotypeMatrix) -> None:
-    sites = matrix.sites
+def _put_sites(target: _Target, sites: Sites) -> None:
     blocks = sites.contig_blocks()
     contig = np.repeat(np.arange(len(blocks), dtype=np.int32), [stop - start for _, start, stop in blocks])
     position = sites.position.astype(np.int32)
@@ -1068,8 +1069,8 @@ def _put_sites(target: _Target, matrix: HaplotypeMatrix) -> None:
     target.array("region_index", np.array(index, np.int32), "region_index_values region_index_fields")
 
 
-def _put_calls(target: _Target, matrix: HaplotypeMatrix, advance: Advance) -> None:
-    num_sites, num_persons = matrix.num_sites, matrix.num_haplotypes // 2
+def _put_calls(target: _Target, table: BySite, advance: Advance) -> None:
+    num_sites, num_persons = table.num_sites, table.num_haplotypes // 2
     high, wide = min(_SITES, num_sites), min(_PERSONS, num_persons)
     shape = (num_sites, num_persons, 2)
     dimensions = "variants samples ploidy"
@@ -1081,26 +1082,25 @@ def _put_calls(target: _Target, matrix: HaplotypeMatrix, advance: Advance) -> No
     for k, start in enumerate(range(0, num_sites, _SITES)):
         for c, first in enumerate(range(0, num_persons, wide)):
             persons = slice(first, min(first + wide, num_persons))
-            bands = _bands(matrix, start, high, persons, wide)
+            bands = _bands(table, start, high, persons, wide)
             target.put(target.key("call_genotype", (k, c, 0)), _packed_calls(bands))
             target.put(target.key("call_genotype_mask", (k, c, 0)), no_mask)
             phased = np.zeros((64, wide), np.uint8)
-            phased[:, : persons.stop - first] = matrix.samples.phased[persons]
+            phased[:, : persons.stop - first] = table.samples.phased[persons]
             bands = (phased[: high - at] for at in range(0, high, 64))
             target.put(target.key("call_genotype_phased", (k, c)), _packed_calls(bands))
         advance(min(_SITES, num_sites - start))
 
 
-def _bands(matrix: HaplotypeMatrix, start: int, high: int, persons: slice, wide: int) -> Iterator[Array]:
+def _bands(table: BySite, start: int, high: int, persons: slice, wide: int) -> Iterator[Array]:
     """uint8 (64, 2 `wide`), the calls of a chunk that starts at site `start`, 64 of its `high` rows at a time."""
-    rows = slice(2 * persons.start, 2 * persons.stop)
-    width = rows.stop - rows.start
+    first, last = 2 * persons.start, 2 * persons.stop
+    lead = first % 64
     for at in range(0, high, 64):
         band = np.zeros((min(64, high - at), 2 * wide), np.uint8)
-        if (count := min(64, matrix.num_sites - start - at)) > 0:
-            word = (start + at) // 64
-            words = np.ascontiguousarray(matrix.words[rows, word : word + 1])
-            band[:count, :width] = _backend.unpack(_backend.transpose(words, count), width)
+        if (count := min(64, table.num_sites - start - at)) > 0:
+            bits = table.bits(start + at, start + at + count, first - lead, last)
+            band[:count, : last - first] = _backend.unpack(bits, lead + last - first)[:, lead:]
         yield band
 
 
