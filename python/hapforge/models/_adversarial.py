@@ -120,6 +120,7 @@ class AdversarialLearner:
     generator : a `DrawingNetwork`, whose rows are at least as long as there are sites
     critic : scores of packs (packs, pack, length) and labels
     to_alleles : from logits to what the critic sees, 0 ... 1
+    shards : int, of a batch, where the config does not say how large they are
     losses : of critic scores: (real, drawn, stream) -> sum over packs of the critic's loss, drawn -> the generator's
     """
 
@@ -135,6 +136,7 @@ class AdversarialLearner:
         losses: tuple[Callable[[Tensor, Tensor, torch.Generator], Tensor], Callable[[Tensor], Tensor]],
         *,
         length: int,
+        shards: int,
         validation: HaplotypeMatrix | None,
         device: torch.device,
     ) -> None:
@@ -146,7 +148,7 @@ class AdversarialLearner:
         if not units:
             raise ValueError(f"H: expected {config.pack} haplotypes or more (of a label), found fewer")
         self._units = min(config.batch_size // config.pack, units)
-        shard = (config.shard or _shard_of(config)) // config.pack
+        shard = config.shard // config.pack or -(-self._units // shards)
         self._shards = Shards(workers, shard, device, config.precision)
         betas = (config.beta1, config.beta2)
         self._generator = Optimised(generator.to(device), betas=betas, l2=config.l2, ema=config.ema)
@@ -277,8 +279,3 @@ class AdversarialLearner:
                 return (self._critic.network(packs, rows.labels[part[:, 0]]).float().sum(),)
 
         return float(self._shards.sum(len(units), work)[0]) / max(1, len(units))
-
-
-def _shard_of(config: AdversarialConfig) -> int:
-    """About a quarter of a batch, whole packs."""
-    return max(1, -(-config.batch_size // (4 * config.pack))) * config.pack

@@ -63,7 +63,7 @@ class NetworkConfig:
         the last weights
     precision : "float32" or "bfloat16" (of convolutions and products in training; weights stay float32)
     shard : int, rows whose statistics normalise them together (ghost batches), and that a thread computes at a time:
-        the same result on any number of threads; 0: chosen
+        the same result on any number of threads; 0: a quarter of the batch, all of it for dense networks
     """
 
     label: str = ""

@@ -47,9 +47,9 @@ class Optimised(Generic[_Network]):
         self.parameters = list(network.parameters())
         self.flat = nn.Parameter(torch.cat([parameter.detach().reshape(-1) for parameter in self.parameters]))
         self._point_to(self.flat.data)
-        self._adam = torch.optim.Adam([self.flat], lr=1.0, betas=betas)
+        self._adam = torch.optim.Adam([self.flat], lr=1.0, betas=betas, fused=True)
         self._ema, self._l2 = ema, l2
-        self.mean = self.flat.detach().clone()
+        self.mean = self.flat.detach().clone() if ema else self.flat.detach()
         self._decays = torch.cat(
             [torch.full((parameter.numel(),), float(parameter.dim() > 1)) for parameter in self.parameters]
         ).to(self.flat.device)
@@ -71,11 +71,12 @@ class Optimised(Generic[_Network]):
         """One step of Adam."""
         self._adam.param_groups[0]["lr"] = rate
         if self._l2:
-            gradient = gradient + 2 * self._l2 * self._decays * self.flat.detach()
+            gradient = gradient.addcmul(self._decays, self.flat.detach(), value=2 * self._l2)
         self.flat.grad = gradient
         self._adam.step()
         self.flat.grad = None
-        self.mean.lerp_(self.flat.detach(), 1 - self._ema)
+        if self._ema:
+            self.mean.lerp_(self.flat.detach(), 1 - self._ema)
 
     @contextmanager
     def with_mean(self) -> Iterator[_Network]:
@@ -168,9 +169,13 @@ class Shards:
         ranks = self.workers.ranks
         shared = count >= ranks.count  # with fewer shards every process computes them all
         found = self.workers.share(count, part) if shared else [part(0, count)]
-        sums = [
-            sum((value.double() for value in more), first.double()) for first, *more in zip(*chain(*found), strict=True)
-        ]
+        if ranks.count == 1 and count == 1:
+            return list(found[0][0])
+        sums = []
+        for first, *more in zip(*chain(*found), strict=True):
+            sums.append(first.double())
+            for value in more:
+                sums[-1] += value
         if shared:
             ranks.sum(sums)
         return [total.float() for total in sums]

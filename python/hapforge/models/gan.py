@@ -128,6 +128,7 @@ class GAN(NetworkModel):
                 torch.tanh,
                 (critic_loss, lambda drawn: cross_entropy(drawn, torch.ones_like(drawn))),
                 length=H.num_sites,
+                shards=1,
                 validation=validation,
                 device=self._device,
             )

@@ -111,6 +111,7 @@ class WGAN(NetworkModel):
                 torch.sigmoid,
                 (critic_loss, generator_loss),
                 length=length,
+                shards=4,
                 validation=validation,
                 device=self._device,
             )
