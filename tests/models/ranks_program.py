@@ -81,7 +81,7 @@ class Gradient(TrainedModel):
     def _restore(self, tensors: dict[str, np.ndarray]) -> None:
         self.logits = tensors["logits"]
 
-    def _draw(self, n: int, seed: int) -> np.ndarray:
+    def _draw_rows(self, first: int, last: int, seed: int) -> np.ndarray:
         raise NotImplementedError
 
 
