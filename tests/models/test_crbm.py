@@ -20,8 +20,9 @@ from scipy.stats import chi2
 
 import hapforge as hf
 from hapforge.errors import ChecksumError, FormatError
+from hapforge.io import atomic
 from hapforge.io.event_log import events
-from hapforge.models import _conditional, _machine, _run, _store, _window_training, crbm
+from hapforge.models import _conditional, _machine, _store, _window_training, crbm
 from hapforge.models._automatic import settings_for
 from hapforge.models._fixed_point import BITS
 from hapforge.models._rbm_config import AUTOMATIC
@@ -520,7 +521,7 @@ def test_the_preset_leaves_nothing_open() -> None:
 def test_a_chain_is_trained_by_one_at_a_time(
     cohort: hf.HaplotypeMatrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_run, "_PATIENCE", 0.1)
+    monkeypatch.setattr(atomic, "_PATIENCE_S", 0.1)
     refused = []
 
     def again(state: object) -> bool:

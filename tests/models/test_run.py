@@ -12,6 +12,7 @@ import pytest
 import hapforge as hf
 from hapforge.cli import generate, train
 from hapforge.errors import ChecksumError, FormatError, MissingDependencyError
+from hapforge.io import atomic
 from hapforge.io.event_log import EventLog, events
 from hapforge.models import _run, _store
 
@@ -211,7 +212,7 @@ def test_a_folder_in_use_is_refused(
     cohort: hf.HaplotypeMatrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Begun anew or resumed, while it is trained in; afterwards it is free, and nothing is left in it."""
-    monkeypatch.setattr(_run, "_PATIENCE", 0.1)
+    monkeypatch.setattr(atomic, "_PATIENCE_S", 0.1)
     run, refused = tmp_path / "run", []
 
     def again(state: Any) -> None:
@@ -235,7 +236,7 @@ def test_a_lock_that_goes_in_time_is_waited_for(tmp_path: Path, monkeypatch: pyt
     run = tmp_path / "run"
     run.mkdir()
     first = _run.Run(run, {}, {}, resume=False, overwrite=False)
-    monkeypatch.setattr(_run.time, "sleep", lambda _: first.close())
+    monkeypatch.setattr(atomic.time, "sleep", lambda _: first.close())
     with _run.Run(run, {}, {}, resume=False, overwrite=False) as second:
         second.start(None)
     _run.Run(run, {}, {}, resume=False, overwrite=True).close()
@@ -254,7 +255,7 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def none(*_: object) -> None:
         raise OSError(9, "Bad file descriptor")
 
-    monkeypatch.setattr(_run.fcntl, "flock", none)
+    monkeypatch.setattr(atomic.fcntl, "flock", none)
     (tmp_path / "run").mkdir()
     for _ in range(2):
         _run.Run(tmp_path / "run", {}, {}, resume=False, overwrite=True).start(None)

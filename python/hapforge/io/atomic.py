@@ -389,6 +389,32 @@ def _unowned(temporary: Path, patience_s: float) -> Iterator[bool]:
         os.close(lock)
 
 
+def lock_folder(folder: str | os.PathLike[str]) -> int:
+    """Lock a folder (flock), which leaves no file behind; closing the descriptor that is returned gives the lock back.
+
+    A lock goes with its process; that of one whose parent was killed goes a moment later, so it is waited for, some
+    seconds. Where the file system has none, of folders at least (NFS), there is none.
+
+    Raises
+    ------
+    BlockingIOError
+        Another process holds it.
+    """
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    end = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                os.close(lock)
+                raise
+            time.sleep(0.05)
+        except OSError:
+            return lock
+
+
 def _locked(lock: int, end: float) -> bool:
     while True:
         try:

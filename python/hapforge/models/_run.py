@@ -16,10 +16,8 @@ where the file system has none, there is none.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -27,15 +25,13 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from hapforge.errors import FormatError
-from hapforge.io.atomic import atomic_file, check_room, sha256_file, sync_file
+from hapforge.io.atomic import atomic_file, check_room, lock_folder, sha256_file, sync_file
 from hapforge.io.event_log import EventLog
 from hapforge.models import _store
 from hapforge.models._model import Model
 
 RUN_FORMAT, RUN_FORMAT_VERSION = "hapforge-run", 1
 _TENSORS = "state-{}.safetensors"
-_PATIENCE = 2.0
-"""Seconds for which a lock is waited for: that of a process whose parent was killed goes a moment later."""
 
 
 class Run:
@@ -107,21 +103,11 @@ class Run:
             self._lock = None
 
     def _take_lock(self) -> None:
-        self._lock = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        end = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() >= end:
-                    self.close()
-                    raise ValueError(
-                        f"{self.folder}: expected a run folder that no other process trains in, found one in use"
-                    ) from None
-                time.sleep(0.05)
-            except OSError:  # no locks there, of folders at least (NFS)
-                return
+        try:
+            self._lock = lock_folder(self.folder)
+        except BlockingIOError:
+            expected = "a run folder that no other process trains in"
+            raise ValueError(f"{self.folder}: expected {expected}, found one in use") from None
 
     def start(self, tensors: _store.Tensors | None) -> None:
         """Begin: the old run goes, the folder becomes a run, the first checkpoint is written.

@@ -46,6 +46,32 @@ def render(data: EvaluationData) -> str:
     MissingDependencyError
         Where plotly or matplotlib is not installed.
     """
+    style = styles(data)
+    return page(
+        "report.html.j2",
+        build_groups(data),
+        data.provenance,
+        data=data,
+        style=style,
+        symbols=SYMBOLS,
+        columns=list(style),
+        verdicts=_verdict_table(data),
+        score_groups=_score_groups(data, list(style)),
+    )
+
+
+def page(template: str, groups: Mapping[str, list[Figure]], provenance: Mapping[str, Any], **more: Any) -> str:
+    """A page from a template that extends ``page.html.j2``, with the figures of each heading and where all is from.
+
+    Parameters
+    ----------
+    more : what the template shows beside; text may hold any characters
+
+    Raises
+    ------
+    MissingDependencyError
+        Where plotly or matplotlib is not installed.
+    """
     try:
         from plotly.offline import get_plotlyjs
     except ModuleNotFoundError as error:
@@ -53,7 +79,6 @@ def render(data: EvaluationData) -> str:
 
     plotly_script = get_plotlyjs().replace("\r\n", "\n")
     page_script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
-    groups, style = build_groups(data), styles(data)
     figures = [figure for found in groups.values() for figure in found]
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -64,13 +89,8 @@ def render(data: EvaluationData) -> str:
         finalize=lambda value: value if isinstance(value, Markup) else shown(value),
     )
     palettes = {scheme: palette(scheme) for scheme in ("light", "dark")}
-    return environment.get_template("report.html.j2").render(
-        data=data,
-        style=style,
-        symbols=SYMBOLS,
-        columns=list(style),
-        verdicts=_verdict_table(data),
-        score_groups=_score_groups(data, list(style)),
+    return environment.get_template(template).render(
+        **more,
         figure_groups=[
             {"key": f"figures-{i}", "heading": heading, "figures": found}
             for i, (heading, found) in enumerate(groups.items(), 1)
@@ -81,7 +101,7 @@ def render(data: EvaluationData) -> str:
             for figure in figures
         },
         palettes=palettes,
-        provenance=list(_flat(data.provenance)),
+        provenance=list(_flat(provenance)),
         styles_text=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
         schemes=Markup(script_json(palettes)),
         plotly_script=Markup(plotly_script),
@@ -194,8 +214,12 @@ def _trace(series: Series) -> dict[str, Any]:
         trace |= {
             "type": "scatter",
             "mode": "markers",
-            "marker": {"color": colour, "size": 4, "opacity": 0.5},
-            "hovertemplate": "%{x:.3~f}, %{y:.3~f}<extra></extra>",
+            "marker": {"color": colour, "size": 9, "opacity": 0.85}
+            if series.large
+            else {"color": colour, "size": 4, "opacity": 0.5},
+            "hovertemplate": "%{x:.4~g}, %{y:.4~g}<extra>%{fullData.name}</extra>"
+            if series.large
+            else "%{x:.3~f}, %{y:.3~f}<extra></extra>",
         }
     elif series.kind == "line":
         trace |= {
@@ -215,9 +239,10 @@ def _trace(series: Series) -> dict[str, Any]:
             "orientation": "h",
             "width": BAR_WIDTH,
             "marker": {"color": "paper" if series.pale else colour, "line": {"color": colour, "width": 2}},
-            "error_x": {**_whiskers(series), "color": "ink"},
             "hovertemplate": "%{x:.3f}<extra>%{fullData.name}</extra>",
         }
+        if series.low is not None:
+            trace["error_x"] = {**_whiskers(series), "color": "ink"}
     elif series.kind == "dots":
         trace |= {
             "type": "scatter",

@@ -78,9 +78,10 @@ class Series:
     unit : str, what a density counts
     values : float64 (rows, columns), images only; drawn from the paper's colour at 0 to the style's at `top`
     top : float
-    low, high : float64 (n,), intervals of bars and dots, NaN where none is defined
+    low, high : float64 (n,), intervals of bars and dots, NaN where none is defined; None for bars: without
     pale : whether bars or dots are drawn hollow
     steps : whether a line is a staircase: a value holds from the x before it to its own
+    large : whether points are few, and drawn so that each is seen
     """
 
     kind: Literal["points", "line", "bars", "dots", "density", "image"]
@@ -96,6 +97,7 @@ class Series:
     high: NDArray[np.float64] | None = None
     pale: bool = False
     steps: bool = False
+    large: bool = False
 
 
 @dataclass(frozen=True)

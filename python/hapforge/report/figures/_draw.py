@@ -125,7 +125,8 @@ def _draw_panel(axes: Axes, panel: Panel, colours: dict[str, str]) -> list[Any]:
     for series in panel.series:
         colour = colours[series.style.colour]
         if series.kind == "points":
-            drawn.append(axes.scatter(series.x, series.y, s=5, color=colour, alpha=0.45, linewidths=0))
+            points: dict[str, Any] = {"s": 36, "alpha": 0.85} if series.large else {"s": 5, "alpha": 0.45}
+            drawn.append(axes.scatter(series.x, series.y, color=colour, linewidths=0, **points))
         elif series.kind == "line":
             line: dict[str, Any] = {"drawstyle": "steps-pre" if series.steps else "default"}
             line |= {"linestyle": _DASHES[series.style.dash], "linewidth": 2.2 if series.style == REAL else 1.5}
@@ -133,9 +134,8 @@ def _draw_panel(axes: Axes, panel: Panel, colours: dict[str, str]) -> list[Any]:
         elif series.kind == "bars":
             face = colours["paper"] if series.pale else colour
             drawn.append(axes.barh(series.y, series.x, BAR_WIDTH, facecolor=face, edgecolor=colour, linewidth=1.5))
-            assert series.low is not None
-            assert series.high is not None
-            axes.hlines(series.y, series.low, series.high, color=colours["ink"], linewidth=1.2)
+            if series.low is not None and series.high is not None:
+                axes.hlines(series.y, series.low, series.high, color=colours["ink"], linewidth=1.2)
         elif series.kind == "dots":
             assert series.low is not None
             assert series.high is not None
