@@ -49,6 +49,8 @@ OPTIONAL = {
     "tskit",
     "xarray",
     "allel",
+    "optuna",
+    "sqlalchemy",
 }
 
 

@@ -27,6 +27,7 @@ from hapforge.cli import (
     latent,
     simulate,
     train,
+    tune,
 )
 from hapforge.errors import HapforgeError
 
@@ -38,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _module in (demo, convert, info, simulate, train, generate, impute, latent, labels, evaluate, half_data):
+for _module in (demo, convert, info, simulate, train, tune, generate, impute, latent, labels, evaluate, half_data):
     app.command(_module.__name__.rsplit(".", 1)[-1].replace("_", "-"))(_module.command)
 
 

@@ -9,12 +9,12 @@ from typing import Any
 _WORDS = {int: "a whole number", float: "a number", str: "text"}
 
 
-def pairs(given: list[str]) -> Iterator[tuple[str, str]]:
+def pairs(given: list[str], option: str = "--set", form: str = "KEY=VALUE") -> Iterator[tuple[str, str]]:
     """Key and value of every KEY=VALUE."""
     for pair in given:
         key, equals, text = pair.partition("=")
         if not equals:
-            raise ValueError(f"--set: expected KEY=VALUE, found {pair!r}")
+            raise ValueError(f"{option}: expected {form}, found {pair!r}")
         yield key.strip(), text.strip()
 
 

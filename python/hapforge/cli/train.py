@@ -92,7 +92,7 @@ def command(
     if ranks.is_first and not resume:
         check_output(output, force)
     set_threads(threads)
-    given = _settings(kind, preset, config, settings or [])
+    given = chosen_settings(kind, preset, config, settings or [], _run_keys(kind))
     said = set(given)
     if resume:
         given = {**ranks.told(_settings_of(output, kind) if ranks.is_first else None), **given}
@@ -267,23 +267,23 @@ def is_trained(kind: Any) -> bool:
     return "epochs" in {field.name for field in dataclasses.fields(kind.config_type)}
 
 
+def types_of(kind: Any) -> dict[str, type]:
+    """Settings of a model and their types."""
+    return {field.name: type(field.default) for field in dataclasses.fields(kind.config_type)}
+
+
 def model_with(kind: Any, preset: str | None, config: Path | None, settings: list[str]) -> Any:
     """A model with what the user chose; ValueError for settings that it does not take."""
     run_keys = _run_keys(kind)
-    return kind(
-        **{key: value for key, value in _settings(kind, preset, config, settings).items() if key not in run_keys}
-    )
+    chosen = chosen_settings(kind, preset, config, settings, run_keys)
+    return kind(**{key: value for key, value in chosen.items() if key not in run_keys})
 
 
-def _known(kind: Any) -> dict[str, type]:
-    """Settings of a model and their types."""
-    known = {field.name: type(field.default) for field in dataclasses.fields(kind.config_type)}
-    return {**known, **{key: of for key, (of, _) in _run_keys(kind).items()}}
-
-
-def _settings(kind: Any, preset: str | None, config: Path | None, given: list[str]) -> dict[str, Any]:
-    """What the user chose: a preset, over it the file, over it --set."""
-    known = _known(kind)
+def chosen_settings(
+    kind: Any, preset: str | None, config: Path | None, given: list[str], run_keys: dict[str, tuple[type, Any]]
+) -> dict[str, Any]:
+    """What the user chose of a model's settings and of `run_keys`: a preset, over it the file, over it --set."""
+    known = types_of(kind) | {key: of for key, (of, _) in run_keys.items()}
     chosen: dict[str, Any] = {}
     if preset is not None:
         presets = kind.PRESETS

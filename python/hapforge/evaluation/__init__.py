@@ -6,7 +6,9 @@ from hapforge.evaluation.monitor import Monitor
 from hapforge.evaluation.output import json_schema
 from hapforge.evaluation.snapshots import Snapshots, load_snapshots
 from hapforge.evaluation.statistics import METRICS, SCORES
+from hapforge.evaluation.tune import tune
 from hapforge.report.data import EQUAL_N, Score, ScoreText, Verdict
+from hapforge.report.tuning import Range
 
 __all__ = [
     "EQUAL_N",
@@ -14,6 +16,7 @@ __all__ = [
     "SCORES",
     "Evaluation",
     "Monitor",
+    "Range",
     "Score",
     "ScoreText",
     "Snapshots",
@@ -22,4 +25,5 @@ __all__ = [
     "json_schema",
     "load_snapshots",
     "study_labels",
+    "tune",
 ]

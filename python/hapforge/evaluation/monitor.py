@@ -132,23 +132,14 @@ class Monitor:
         if state.epoch % self._every and state.epoch != state.num_epochs:
             return False
         start = time.perf_counter()
-        drawn = state.model.sample(self._n, seed=self._seed)
-        scores = self._score(drawn)
-        known = adversarial_accuracy(self._trained_on, drawn, seed=self._seed)
-        scores["privacy"] = (scores["aa_truth"] + scores["aa_syn"]) / 2 - known.aats
-        qualities = _qualities(scores, self.control)
-        aggregate = sum(qualities.values()) / len(qualities)
+        found = self.judge(state.model)
+        scores, aggregate = found["scores"], found["aggregate"]
         best = max((entry["aggregate"] for entry in self.history), default=-math.inf)
         is_best = aggregate > best and (not self.history or not self._leaks(scores))
         entry: dict[str, Any] = {
             "epoch": state.epoch,
             "seconds": round(time.perf_counter() - start, 3),
-            "n": self._n,
-            "seed": self._seed,
-            "scores": _plain(scores),
-            "control": _plain(self.control),
-            "qualities": qualities,
-            "aggregate": aggregate,
+            **found,
             "best_epoch": state.epoch if is_best else self.best_epoch,
             "best_aggregate": aggregate if is_best else best,
         }
@@ -157,12 +148,28 @@ class Monitor:
                 state.model.save(self._folder / BEST, overwrite=True)
             _store.append_sealed(self._folder / LOG, entry)
             if self._board is not None:
-                scores = {**entry["scores"], "aggregate": aggregate}
+                shown = {**scores, "aggregate": aggregate}
                 self._board.add(
-                    state.epoch, {f"monitor/{name}": value for name, value in scores.items() if value is not None}
+                    state.epoch, {f"monitor/{name}": value for name, value in shown.items() if value is not None}
                 )
         self.history.append(entry)
         return self._exhausted()
+
+    def judge(self, model: Any) -> dict[str, Any]:
+        """What a model draws, as it is: ``n``, ``seed``, ``scores``, ``control``, ``qualities``, ``aggregate``."""
+        drawn = model.sample(self._n, seed=self._seed)
+        scores = self._score(drawn)
+        known = adversarial_accuracy(self._trained_on, drawn, seed=self._seed)
+        scores["privacy"] = (scores["aa_truth"] + scores["aa_syn"]) / 2 - known.aats
+        qualities = _qualities(scores, self.control)
+        return {
+            "n": self._n,
+            "seed": self._seed,
+            "scores": _plain(scores),
+            "control": _plain(self.control),
+            "qualities": qualities,
+            "aggregate": sum(qualities.values()) / len(qualities),
+        }
 
     @property
     def best_epoch(self) -> int:
@@ -173,8 +180,9 @@ class Monitor:
         tired = self._patience is not None and since >= self._patience
         return tired or (bool(self.history) and self._leaks(self.history[-1]["scores"]))
 
-    def _leaks(self, scores: dict[str, float]) -> bool:
-        return self._leak is not None and scores["privacy"] > self._leak
+    def _leaks(self, scores: dict[str, float | None]) -> bool:
+        privacy = scores["privacy"]
+        return self._leak is not None and privacy is not None and privacy > self._leak
 
     def _begin(self, epoch: int) -> None:
         """Take over what an interrupted run has logged before this epoch; the rest goes."""

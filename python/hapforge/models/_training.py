@@ -79,10 +79,16 @@ class TrainedModel(Model):
     """A model that is trained by epochs; `config.epochs` of them.
 
     A subclass gives `_learner`, which checks what is its own to check and holds what training needs while it is open.
+
+    Attributes
+    ----------
+    SEARCH : {setting: (least, most)}, as multiples of what `fit` takes on its own for a cohort: the space that
+        ``hapforge tune`` searches, on a logarithmic scale, where it is told no other
     """
 
     FITTING: ClassVar[dict[str, tuple[type, Any]]] = {"tensorboard_every": (int, 0)}
     SHARED: ClassVar[bool] = True
+    SEARCH: ClassVar[dict[str, tuple[float, float]]] = {"learning_rate": (0.1, 10.0)}
 
     def fit(
         self,
@@ -300,7 +306,7 @@ def _train(
                     raise Diverged(f"{bad[0]}: expected a finite number in epoch {epoch}, found {metrics[bad[0]]}")
             except Diverged as error:
                 kept = "" if folder is None else f"; {folder.folder} keeps the checkpoint of epoch {checked}"
-                raise ValueError(f"{error}{kept}") from None
+                raise Diverged(f"{error}{kept}") from error
             model._restore(learner.snapshot())
             model.training["epochs_done"] = epoch  # a callback may save it
             seconds += time.perf_counter() - start

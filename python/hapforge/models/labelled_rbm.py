@@ -116,6 +116,12 @@ class LabelledRBM(BoltzmannModel):
     name: ClassVar[str] = "labelled_rbm"
     summary: ClassVar[str] = "Label-conditioned restricted Boltzmann machine (Carbone et al. 2023)."
     config_type: ClassVar[type] = LabelledRBMConfig
+    SEARCH: ClassVar[dict[str, tuple[float, float]]] = {
+        "learning_rate": (0.2, 3.0),
+        "num_hidden": (0.5, 3.0),
+        "gibbs_steps": (0.5, 2.0),
+        "telling_weight": (0.125, 8.0),
+    }
     SAMPLING: ClassVar[dict[str, type]] = {"steps": int, "temperature": float}
     TAKES_SEQUENCES: ClassVar[bool] = True
     config: LabelledRBMConfig

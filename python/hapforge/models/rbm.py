@@ -115,6 +115,12 @@ class RBM(BoltzmannModel):
         # Yelmen et al. 2023, 65,535 sites: 1,000 hidden units, rate 0.005, k = 100 (the first RBM of the chain)
         "rbm_65k": {"num_hidden": 1000, "gibbs_steps": 100, **_PUBLISHED_2023},
     }
+    SEARCH: ClassVar[dict[str, tuple[float, float]]] = {
+        "learning_rate": (0.2, 3.0),  # machines with rectified units blow up not far above
+        "num_hidden": (0.5, 3.0),
+        "gibbs_steps": (0.5, 2.0),
+        "batch_size": (0.5, 2.0),
+    }
     HOLDS_OUT: ClassVar[bool] = True
     SAMPLING: ClassVar[dict[str, type]] = {"start": str, "steps": int, "temperature": float}
 
