@@ -23,7 +23,7 @@ class HaplotypeBlocks:
     rows : (first, last) -> uint64 (last - first, words_per_row), C-contiguous: packed rows first ... last - 1 as in
         `HaplotypeMatrix`, the same ones however they are cut into blocks
     sites : Sites
-    samples : Samples, of all rows: the one part that is in memory as a whole, 50 to 70 bytes a row and those of labels
+    samples : Samples, of all rows: the one part that is in memory as a whole, about 50 bytes a row and those of labels
     """
 
     def __init__(self, rows: Callable[[int, int], NDArray[np.uint64]], sites: Sites, samples: Samples) -> None:

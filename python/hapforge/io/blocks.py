@@ -7,6 +7,7 @@ haplotype and site, and is gone with the process, however that ends.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -96,7 +97,8 @@ def by_site(cohort: Haplotypes, path: str | os.PathLike[str]) -> Iterator[BySite
             part = np.empty((last_site - first_site, width), np.uint64)
             file.seek(starts[block] + 8 * width * first_site)
             if file.readinto(part.data) != part.nbytes:
-                raise OSError(None, f"expected {part.nbytes} bytes of the haplotypes drawn, found fewer", str(path))
+                expected = f"expected {part.nbytes} bytes of the haplotypes that wait, found fewer"
+                raise OSError(errno.EIO, expected, os.fspath(path))
             at = first % step // 64
             return part[:, at : at + words_per_row(last - first)]
 

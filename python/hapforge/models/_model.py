@@ -97,8 +97,8 @@ class Model(ABC):
         """What `sample` draws, drawn a block of rows at a time: more artificial genomes than memory holds.
 
         ``hapforge.write(model.sample_in_blocks(1_000_000, seed=1), "ag.hapz")`` draws into a file of any format. Memory
-        is that of a block and of the model while it draws one, and for every haplotype that of its name: about 60 bytes
-        here, more in a writer.
+        is that of a block and of the model while it draws one, and for every haplotype that of its names: about 50
+        bytes, 100 to 250 with what a writer makes of them.
 
         Parameters
         ----------
