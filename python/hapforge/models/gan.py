@@ -21,7 +21,18 @@ from hapforge.models._ranks import meet
 from hapforge.models._workers import Workers, device_of
 
 SLOPE = 0.01  # of the leaky rectifier
-_PUBLISHED: dict[str, Any] = {"alleles": "round", "ema": 0.0, "pack": 1, "l2": 1e-4, "epochs": 20_000}
+_PUBLISHED: dict[str, Any] = {
+    "alleles": "round",
+    "ema": 0.0,
+    "learning_rate": 1e-4,
+    "critic_rate": 8e-4,
+    "beta1": 0.9,
+    "beta2": 0.999,
+    "penalty": "none",
+    "l2": 1e-4,
+    "smoothing": 0.1,
+    "epochs": 20_000,
+}
 
 
 @dataclass(frozen=True)
@@ -34,19 +45,16 @@ class GANConfig(AdversarialConfig):
     others : as in `AdversarialConfig` and `NetworkConfig`
     """
 
+    epochs: int = 300
     batch_size: int = 32
-    learning_rate: float = 1e-4
-    critic_rate: float = 8e-4
-    beta1: float = 0.9
-    beta2: float = 0.999
+    learning_rate: float = 2e-4
     critic_steps: int = 1
     pack: int = 1
     jitter: float = 0.0
-    penalty: str = "none"
-    penalty_weight: float = 1.0
-    l2: float = 1e-4
+    penalty: str = "r1"
+    penalty_weight: float = 5.0
     latent_size: int = 600
-    smoothing: float = 0.1
+    smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,6 +69,9 @@ class GAN(NetworkModel):
     With L sites the generator has layers of L / 1.2, L / 1.1 and L, the critic (discriminator) of L / 2, L / 3 and 1,
     leaky rectifiers between, tanh at the generator's end; both minimise binary cross entropy. A label joins the input
     of both as one-hot values.
+
+    Beside what is published there are the penalty R1 at real rows, thresholds of sites and the running mean of weights;
+    the presets have none of it.
 
     Parameters
     ----------

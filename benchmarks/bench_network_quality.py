@@ -1,0 +1,85 @@
+"""GAN, WGAN and VAE on the 805 sites, minutes each on two cores: scores by kinds of alleles, and settings on and off.
+
+    python benchmarks/bench_network_quality.py --data FOLDER [--seconds 240] [--only NAME,...]
+
+FOLDER holds 805_SNP_1000G_real.hapt.zip. One in five persons is held out; a model is trained on the others for so many
+seconds and its draws are scored against the held-out persons as `hapforge.evaluation.Monitor` does, beside training
+rows (the control: what a perfect set would score) and Markov. Every variant changes one setting of its model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import workloads
+
+import hapforge as hf
+from hapforge import _backend
+from hapforge.evaluation import Monitor
+from hapforge.models import GAN, VAE, WGAN, Markov
+
+THREADS, DRAWN, SEED = 2, 1000, 1
+_WGAN = {"width": 4, "critic_steps": 5}
+VARIANTS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "gan": (GAN, {}),
+    "gan, no running mean": (GAN, {"ema": 0.0}),
+    "gan, packs of 2": (GAN, {"pack": 2}),
+    "gan, R1": (GAN, {"penalty": "r1", "penalty_weight": 10.0}),
+    "wgan": (WGAN, _WGAN),
+    "wgan, no running mean": (WGAN, {**_WGAN, "ema": 0.0}),
+    "wgan, no packs": (WGAN, {**_WGAN, "pack": 1}),
+    "wgan, R1": (WGAN, {**_WGAN, "penalty": "r1"}),
+    "vae": (VAE, {"width": 4}),
+}
+
+
+def plain(scores: dict[str, float]) -> dict[str, float | None]:
+    return {name: round(value, 4) if math.isfinite(value) else None for name, value in scores.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, default=240)
+    parser.add_argument("--only", default=",".join(VARIANTS))
+    arguments = parser.parse_args()
+    _backend.set_threads(THREADS)
+    train, held = hf.read(arguments.data / "805_SNP_1000G_real.hapt.zip").split(0.2, SEED)
+    monitor = Monitor(train, held, every=10**9, n=DRAWN)
+    path = workloads.HERE / "results" / "network_quality.json"
+    result: dict[str, Any] = {
+        "machine": workloads.machine(),
+        "seconds": arguments.seconds,
+        "threads": THREADS,
+        "control": plain(monitor.control),
+        "markov": plain(monitor._score(Markov().fit(train).sample(monitor._n, seed=2))),
+        "models": {},
+    }
+    for name in arguments.only.split(","):
+        kind, settings = VARIANTS[name]
+        start = time.perf_counter()
+        epochs: list[int] = []
+
+        def over(state: Any, start: float = start, epochs: list[int] = epochs) -> bool:
+            epochs.append(state.epoch)
+            return time.perf_counter() - start > arguments.seconds
+
+        model = kind(epochs=100_000, **settings).fit(train, seed=SEED, callback=over)
+        result["models"][name] = {
+            "settings": settings,
+            "epochs": epochs[-1],
+            "scores": {
+                alleles: plain(monitor._score(model.sample(monitor._n, seed=2, alleles=alleles)))
+                for alleles in ("calibrated", "round", "bernoulli")
+            },
+        }
+        print(name, result["models"][name], flush=True)
+        workloads.save(path, result)
+
+
+if __name__ == "__main__":
+    main()
