@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -329,3 +330,50 @@ def test_the_late_epochs_have_a_lower_rate(small: Any, tmp_path: Path) -> None:
     a, b = log_of(tmp_path / "a"), log_of(tmp_path / "b")
     assert a[0]["critic_loss"] == b[0]["critic_loss"]
     assert a[1]["critic_loss"] != b[1]["critic_loss"]
+
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+LARGEST = """
+import resource, sys
+import numpy as np
+import hapforge as hf
+rows = np.random.default_rng(0).integers(0, 2, (96, 65_535), dtype=np.uint8)
+model = hf.models.WGAN("wgan_65k")
+with model._learner(hf.HaplotypeMatrix.from_dense(rows), 1, None, "cpu") as learner:
+    losses = [learner.critic_update(learner._rows.units(1), 1, 0)[0], learner.generator_update(5e-4, 1, 0)]
+print(len(learner._generator.flat), np.isfinite(losses).all(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+"""
+
+
+@pytest.mark.slow
+def test_an_update_of_the_largest_preset_in_20_gb() -> None:
+    """Both networks at full width, batch 96, two shards at a time on two threads."""
+    done = subprocess.run(
+        [sys.executable, "-c", LARGEST], env={**os.environ, "HAPFORGE_THREADS": "2"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    parameters, finite, peak = done.stdout.split()
+    assert (int(parameters), finite) == (5_877_315, "True")
+    assert int(peak) < 20_000
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs the 805 sites of 1000 Genomes")
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("gan", {"epochs": 15}),
+        ("wgan", {"epochs": 15, "width": 4, "critic_steps": 5}),
+        ("vae", {"epochs": 15, "width": 4}),
+    ],
+)
+def test_real_haplotypes_are_learnt_better_than_by_markov(name: str, settings: dict) -> None:
+    """2D Wasserstein distance on the principal components of held-out persons, and rare alleles are not lost."""
+    train, held = hf.read(DATA / "805_SNP_1000G_real.hapt.zip").split(0.2, 1)
+    monitor = hf.evaluation.Monitor(train, held, every=1000)
+    model = hf.models.by_name(name)(**settings).fit(train, seed=1)
+    scores, markov = (monitor._score(m.sample(1000, seed=2)) for m in (model, hf.models.Markov().fit(train)))
+    assert scores["pca_wasserstein"] < markov["pca_wasserstein"] / 2
+    assert scores["ld_score"] > markov["ld_score"]
+    assert scores["af_r_low"] > 0.9

@@ -94,6 +94,11 @@ class GAN(NetworkModel):
         "gan_805": _PUBLISHED,
         "gan_10k": {**_PUBLISHED, "learning_rate": 1e-5, "critic_rate": 8e-5},
     }
+    SEARCH: ClassVar[dict[str, tuple[float, float]]] = {
+        "learning_rate": (0.2, 5.0),
+        "penalty_weight": (0.2, 5.0),
+        "latent_size": (0.25, 2.0),
+    }
 
     def __init__(self, preset: str | None = None, **settings: Any) -> None:
         super().__init__(GANConfig(**self._over_preset(preset, settings)))

@@ -97,6 +97,11 @@ class VAE(NetworkModel):
         "vae_16k": {"alleles": "round", "ema": 0.0, "kl_warmup": 0.0, "epochs": 500},
         "vae_65k": {"alleles": "round", "ema": 0.0, "kl_warmup": 0.0, "epochs": 500},
     }
+    SEARCH: ClassVar[dict[str, tuple[float, float]]] = {
+        "learning_rate": (0.2, 5.0),
+        "kl_weight": (0.2, 2.0),
+        "latent_channels": (0.25, 2.0),
+    }
 
     def __init__(self, preset: str | None = None, **settings: Any) -> None:
         super().__init__(VAEConfig(**self._over_preset(preset, settings)))

@@ -73,6 +73,7 @@ class WGAN(NetworkModel):
         "wgan_16k": {"alleles": "round", "ema": 0.0, "epochs": 5000},
         "wgan_65k": {"alleles": "round", "ema": 0.0, "epochs": 5000, "late_epochs": 200},
     }
+    SEARCH: ClassVar[dict[str, tuple[float, float]]] = {"learning_rate": (0.2, 5.0), "penalty_weight": (0.2, 5.0)}
 
     def __init__(self, preset: str | None = None, **settings: Any) -> None:
         super().__init__(WGANConfig(**self._over_preset(preset, settings)))
