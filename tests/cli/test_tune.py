@@ -48,7 +48,7 @@ def test_what_is_found_can_be_drawn_from_and_trained_again(
     found = read_study(study)
     best = found["trials"][found["best"]]
     assert found["record"]["search"]["num_hidden"] == {"low": 4, "high": 12, "log": False}
-    assert found["notes"] == {"data": str(data)}
+    assert found["notes"]["data"] == str(data)
     out = " ".join(said.out.split())
     assert "2 trials of rbm: 2 complete; 70 haplotypes to train on, 30 to judge by" in out
     assert f"best: trial {best['number']}" in out

@@ -284,6 +284,15 @@ def test_bad_arguments(cohort: hf.HaplotypeMatrix, tmp_path: Path, more: dict[st
     assert not (tmp_path / "study").exists()
 
 
+def test_what_cannot_be_fitted(tmp_path: Path) -> None:
+    sequences = hf.Alignment(np.zeros((40, 3), np.int64), hf.alignment.AMINO_ACIDS).to_haplotypes()
+    with pytest.raises(ValueError, match="H: expected haplotypes for a toy model, found aligned sequences"):
+        study(sequences, tmp_path / "study")
+    with pytest.raises(TypeError, match="H: expected a HaplotypeMatrix, found ndarray"):
+        study(np.zeros((4, 4)), tmp_path / "study")
+    assert not (tmp_path / "study").exists()
+
+
 @pytest.mark.parametrize("name", ["bernoulli", "crbm"])
 def test_models_that_cannot_be_judged(cohort: hf.HaplotypeMatrix, tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match=f"can be judged while it is trained: .*rbm.*; found '{name}'"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shlex
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -155,7 +156,11 @@ def command(
                 overwrite=force,
                 on_epoch=on_epoch,
                 on_trial=on_trial,
-                notes={"data": str(data), **({"policy": policy} if policy else {})},
+                notes={
+                    "command": shlex.join(["hapforge", *sys.argv[1:]]),
+                    "data": str(data),
+                    **({"policy": policy} if policy else {}),
+                },
             )
         except KeyboardInterrupt:
             if output.is_dir():

@@ -23,6 +23,7 @@ from hapforge.evaluation.statistics import SCORES
 from hapforge.evaluation.study_folder import STORAGE, TRIAL, StudyFolder, check_asked, read_study
 from hapforge.haplotypes import HaplotypeMatrix, check_seed, seeded_order
 from hapforge.models import _store
+from hapforge.models._model import check_data
 from hapforge.models._run import read_run
 from hapforge.models._training import Diverged, TrainingState, stream_seed
 from hapforge.report.tuning import Importance, Range, Space, State, Trial, TuningData, Value
@@ -109,9 +110,9 @@ def tune(
 
     Raises
     ------
-    ValueError
-        A model that cannot be tuned, an argument out of its range, too few persons, a folder of something else, another
-        study than that which is resumed.
+    TypeError, ValueError
+        Something other than a cohort, a model that cannot be tuned or fitted to it, an argument out of its range, too
+        few persons, a folder of something else, another study than that which is resumed.
     FormatError, ChecksumError
         A study that is damaged.
     MissingDependencyError
@@ -140,6 +141,8 @@ def tune(
         check_asked(Path(folder), before, kind.name, given, {name: plain(found) for name, found in asked.items()})
         given = before["given"]
         asked = {name: from_plain(found) for name, found in before["search"].items()}
+    made = kind(**given)
+    check_data(made, H)
     train, held = H.split(validation, seed)
     if min(train.num_haplotypes, held.num_haplotypes) < 4:
         expected = "validation: expected 4 haplotypes or more on both sides"
@@ -148,7 +151,6 @@ def tune(
         rule = SCORES["privacy_score"].rule
         assert rule is not None
         leak = round(rule.close + min(_ROWS, train.num_haplotypes, held.num_haplotypes) ** -0.5, 3)
-    made = kind(**given)
     made.planned_epochs(train)  # what is left open is chosen
     own = dataclasses.asdict(made.config)
     space = space_of(kind, own, given, asked)
