@@ -18,6 +18,7 @@ _DASHES: dict[str, Any] = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-
 _DPI = 100
 _SHADES = 64  # colours of a picture
 _LEGEND_COLUMNS = 4
+_NARROW = 30  # a logarithmic axis whose ends are no further apart has ticks at 1, 2 and 5 times a power of ten
 _ABOVE, _BELOW, _LEFT, _RIGHT = 0.32, 0.5, 0.72, 0.14  # inches around the axes of a panel
 
 
@@ -109,13 +110,18 @@ def draw_panels(panels: list[Panel], rows: int, columns: int, size_inches: tuple
 def _draw_panel(axes: Axes, panel: Panel, colours: dict[str, str]) -> list[Any]:
     """Draw into `axes`; returns what stands for each series in a legend."""
     from matplotlib.colors import LinearSegmentedColormap, LogNorm
-    from matplotlib.ticker import NullFormatter
+    from matplotlib.ticker import FixedLocator, NullFormatter
 
     drawn: list[Any] = []
     if panel.log_x:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
+        values = np.concatenate([series.x for series in panel.series])
+        values = values[values > 0]
+        if values.size and values.max() <= _NARROW * values.min():  # else there may be no tick at all
+            powers = range(int(np.floor(np.log10(values.min()))), int(np.ceil(np.log10(values.max()))) + 1)
+            axes.xaxis.set_major_locator(FixedLocator([float(f"{digit}e{p}") for p in powers for digit in (1, 2, 5)]))
     else:
         axes.locator_params(axis="x", nbins=6)
     if panel.log_y:
