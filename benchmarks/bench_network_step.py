@@ -29,10 +29,8 @@ THREADS, ROWS, WIDTH, REPEATS = 2, 96, 10, 5
 SIZES = {"wgan": (805, 8076), "vae": (805, 8076)}
 
 
-def convolutions(block: Any, shrinking: bool, extra: int, norm: Any, plain: bool = False) -> nn.Sequential:
-    channels, lengths = list(block.channels), list(block.lengths)
-    if shrinking:
-        channels, lengths = channels[::-1], lengths[::-1]
+def convolutions(block: Any, extra: int, norm: Any, plain: bool = False) -> nn.Sequential:
+    channels, lengths = block.channels, block.lengths
     layers: list[nn.Module] = []
     for i, ((before, after), (a, b)) in enumerate(zip(pairwise(lengths), pairwise(channels), strict=True)):
         padding = 1 if before == after or {before, after} == {4, 7} else 0
@@ -51,7 +49,7 @@ class Grow(nn.Module):
         self.parts, self.locations = nn.ModuleList(), nn.ParameterList()
         for block in self.blocks:
             joined = block.kind not in ("head", "residual")
-            self.parts.append(convolutions(block, False, joined * (1 + noise), nn.BatchNorm1d, block.kind == "output"))
+            self.parts.append(convolutions(block, joined * (1 + noise), nn.BatchNorm1d, block.kind == "output"))
             self.locations.append(nn.Parameter(torch.zeros(1, 1, block.lengths[0] if joined else 0)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -69,13 +67,13 @@ class Grow(nn.Module):
 class Shrink(nn.Module):
     def __init__(self, length: int, pack: int, norm: Any, last: int) -> None:
         super().__init__()
-        self.blocks = _convolutions._merged(_convolutions.blocks_of(length, WIDTH, 1), pack)[::-1]
+        self.blocks = _convolutions.mirrored(_convolutions.blocks_of(length, WIDTH, 1), pack)
         self.parts, self.locations = nn.ModuleList(), nn.ParameterList()
         for block in self.blocks:
             joined = block.kind != "residual"
-            self.parts.append(convolutions(block, True, int(joined), norm))
-            self.locations.append(nn.Parameter(torch.zeros(1, 1, block.lengths[-1] if joined else 0)))
-        self.last = nn.Conv1d(self.blocks[-1].channels[0], last, 3, padding=1)
+            self.parts.append(convolutions(block, int(joined), norm))
+            self.locations.append(nn.Parameter(torch.zeros(1, 1, block.lengths[0] if joined else 0)))
+        self.last = nn.Conv1d(self.blocks[-1].channels[-1], last, 3, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for block, part, location in zip(self.blocks, self.parts, self.locations, strict=True):
@@ -109,7 +107,7 @@ def plain_wgan(real: torch.Tensor, length: int) -> tuple[Any, int]:
         of_generator = -critic(drawn()).mean()
         of_generator.backward()
         adam[0].step()
-        return float(loss) + float(of_generator)
+        return float(loss.detach()) + float(of_generator.detach())
 
     return step, sum(p.numel() for network in (generator, critic) for p in network.parameters())
 
@@ -127,7 +125,7 @@ def plain_vae(real: torch.Tensor, length: int, sites: int) -> tuple[Any, int]:
         loss = (loss + (mean.square() + log_variance.exp() - 1 - log_variance).sum() / 2) / (ROWS * sites)
         loss.backward()
         adam.step()
-        return float(loss)
+        return float(loss.detach())
 
     return step, sum(p.numel() for p in parameters)
 

@@ -65,13 +65,21 @@ class AdversarialConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, least in (("critic_steps", 1), ("pack", 1), ("penalty_weight", 0), ("l2", 0), ("late_epochs", 0)):
+        for name, least in (
+            ("critic_steps", 1),
+            ("pack", 1),
+            ("late_epochs", 0),
+            ("penalty_weight", 0.0),
+            ("l2", 0.0),
+        ):
             check_at_least(name, getattr(self, name), least)
         for name in ("beta1", "beta2", "jitter", "critic_rate"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected 0 or more and below 1, found {getattr(self, name)}")
         if not 0 < self.late_rate <= 1:
             raise ValueError(f"late_rate: expected more than 0 and at most 1, found {self.late_rate}")
+        if self.late_epochs and self.late_epochs >= self.epochs:
+            raise ValueError(f"late_epochs: expected fewer than {self.epochs} epochs, found {self.late_epochs}")
         check_choice("penalty", self.penalty, PENALTIES)
         for name, value in (("batch_size", self.batch_size), ("shard", self.shard)):
             if value % self.pack:
@@ -112,8 +120,8 @@ def _slope(scores: Tensor, x: Tensor) -> Tensor:
 class AdversarialLearner:
     """A `Learner` (see `hapforge.models._training`) of two networks.
 
-    An epoch is one pass of the critic over the training rows; the generator is updated after every `critic_steps`-th
-    update of the critic.
+    An epoch is one pass of the critic over the training rows, but for what is less than a batch; the generator is updated
+    after every `critic_steps`-th update of the critic.
 
     Parameters
     ----------
@@ -144,11 +152,17 @@ class AdversarialLearner:
         names = names_of(H, config.label) if config.label else []
         self._rows = Rows(H, config, names, device, config.pack)
         self._held = None if validation is None else Rows(validation, config, names, device, config.pack)
+        if self._held is not None and not len(self._held.units(0)):
+            raise ValueError(f"validation: expected {config.pack} haplotypes or more (of a label), found fewer")
+        self._rows.check("H", names)
         units = len(self._rows.units(0))
-        if not units:
-            raise ValueError(f"H: expected {config.pack} haplotypes or more (of a label), found fewer")
         self._units = min(config.batch_size // config.pack, units)
-        shard = config.shard // config.pack or -(-self._units // shards)
+        if (updates := config.epochs * (units // self._units)) < config.critic_steps:
+            raise ValueError(
+                f"epochs: expected {config.critic_steps} updates of the critic or more, for one of the generator, "
+                f"found {updates} in {config.epochs} epochs"
+            )
+        shard = min(config.shard // config.pack or -(-self._units // shards), self._units)
         self._shards = Shards(workers, shard, device, config.precision)
         betas = (config.beta1, config.beta2)
         self._generator = Optimised(generator.to(device), betas=betas, l2=config.l2, ema=config.ema)
@@ -197,6 +211,7 @@ class AdversarialLearner:
                 of_generator += self.generator_update(rate, epoch, batch)
                 generator_updates += 1
         metrics = {
+            "generator_updates": float(generator_updates),
             "critic_loss": check_finite(of_critic, "critic_loss", epoch),
             "penalty": check_finite(penalties, "penalty", epoch),
         }

@@ -84,7 +84,7 @@ class Normalised(nn.Module):
     """Normalisation of every channel with a scale and a shift of its own: over rows ("batch") or each row ("instance").
 
     Over rows it has no running statistics: in training they are of the rows that are given together; afterwards those
-    that `freeze` was given.
+    that it was given. What is appended to `seen` are means and means of squares.
     """
 
     mean: Tensor
@@ -107,7 +107,7 @@ class Normalised(nn.Module):
             return functional.batch_norm(x, self.mean, self.variance, self.weight, self.bias, training=False)
         with torch.no_grad():
             variance, mean = torch.var_mean(x.float(), dim=(0, 2), correction=0)
-            seen.append(torch.stack([mean, variance]))
+            seen.append(torch.stack([mean, variance + mean.square()]))
         return functional.batch_norm(x, None, None, self.weight, self.bias, training=True)
 
 
@@ -116,18 +116,15 @@ class Convolutions(nn.Module):
 
     Parameters
     ----------
-    block : of the growing network
-    shrinking : whether it goes from the block's end to its beginning
+    block : Block
     extra : int, channels that are joined to what enters
     kind : of normalisation, "batch" or "instance"
     last_is_plain : whether nothing follows the last convolution, which then has a bias
     """
 
-    def __init__(self, block: Block, shrinking: bool, extra: int, kind: str, last_is_plain: bool = False) -> None:
+    def __init__(self, block: Block, extra: int, kind: str, last_is_plain: bool = False) -> None:
         super().__init__()
-        channels, lengths = list(block.channels), list(block.lengths)
-        if shrinking:
-            channels, lengths = channels[::-1], lengths[::-1]
+        channels, lengths = block.channels, block.lengths
         channels_in = [channels[0] + extra, *channels[1:-1]]
         self.convolutions = nn.ModuleList()
         self.norms = nn.ModuleList()
@@ -153,13 +150,12 @@ class _Chain(nn.Module):
 
     Parameters
     ----------
-    blocks : in the growing order
-    shrinking : whether they are gone through from their end
+    blocks : as they are gone through
     num_labels : int, location vectors of a block, 1 without labels
     noise : int, noise channels of a block; those of the first are what enters it
     """
 
-    def __init__(self, blocks: list[Block], *, shrinking: bool, num_labels: int, noise: int, kind: str) -> None:
+    def __init__(self, blocks: list[Block], *, num_labels: int, noise: int, kind: str) -> None:
         super().__init__()
         self.blocks = nn.ModuleList()
         self.locations = nn.ParameterList()
@@ -167,10 +163,10 @@ class _Chain(nn.Module):
         self._located: list[bool] = []
         self._noisy: list[bool] = []
         self._residual: list[bool] = []
-        for block in reversed(blocks) if shrinking else blocks:
-            length = block.lengths[-1 if shrinking else 0]
-            located = block.kind != "residual" and not (block.kind == "head" and not shrinking)
-            noisy = noise if located and not shrinking else 0
+        for block in blocks:
+            length = block.lengths[0]
+            located = block.kind != "residual" and length > 4
+            noisy = noise if located else 0
             self._located.append(located)
             self._noisy.append(noisy > 0)
             self._residual.append(block.kind == "residual")
@@ -178,8 +174,8 @@ class _Chain(nn.Module):
                 self.locations.append(nn.Parameter(torch.zeros(num_labels, length)))
             if noisy:
                 self.noise_shapes.append((noisy, length))
-            last = block.kind == "output" and not shrinking
-            self.blocks.append(Convolutions(block, shrinking, located + noisy, kind, last_is_plain=last))
+            last = block.kind == "output"
+            self.blocks.append(Convolutions(block, located + noisy, kind, last_is_plain=last))
 
     def forward(self, x: Tensor, noise: list[Tensor], labels: Tensor, seen: list[Tensor] | None) -> Tensor:
         locations, noises = iter(self.locations), iter(noise)
@@ -207,7 +203,7 @@ class Generator(nn.Module):
     def __init__(self, length: int, width: int, num_labels: int, first_channels: int, noise: int) -> None:
         super().__init__()
         blocks = blocks_of(length, width, first_channels)
-        self._chain = _Chain(blocks, shrinking=False, num_labels=num_labels, noise=noise, kind="batch")
+        self._chain = _Chain(blocks, num_labels=num_labels, noise=noise, kind="batch")
         self.noise_shapes = [(first_channels, 4), *self._chain.noise_shapes]
 
     def forward(self, noise: list[Tensor], labels: Tensor, seen: list[Tensor] | None = None) -> Tensor:
@@ -221,10 +217,9 @@ class Critic(nn.Module):
 
     def __init__(self, length: int, width: int, num_labels: int, pack: int) -> None:
         super().__init__()
-        blocks = blocks_of(length, width, 1)
-        blocks = _merged(blocks, pack)
-        self._chain = _Chain(blocks, shrinking=True, num_labels=num_labels, noise=0, kind="instance")
-        self._last = nn.Conv1d(blocks[0].channels[0], 1, 3, padding=1)
+        blocks = mirrored(blocks_of(length, width, 1), pack)
+        self._chain = _Chain(blocks, num_labels=num_labels, noise=0, kind="instance")
+        self._last = nn.Conv1d(blocks[-1].channels[-1], 1, 3, padding=1)
         self._score = nn.Linear(4, 1)
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
@@ -237,9 +232,9 @@ class Encoder(nn.Module):
 
     def __init__(self, length: int, width: int, num_labels: int, latent_channels: int) -> None:
         super().__init__()
-        blocks = _merged(blocks_of(length, width, 1), 1)
-        self._chain = _Chain(blocks, shrinking=True, num_labels=num_labels, noise=0, kind="batch")
-        self._last = nn.Conv1d(blocks[0].channels[0], 2 * latent_channels, 3, padding=1)
+        blocks = mirrored(blocks_of(length, width, 1), 1)
+        self._chain = _Chain(blocks, num_labels=num_labels, noise=0, kind="batch")
+        self._last = nn.Conv1d(blocks[-1].channels[-1], 2 * latent_channels, 3, padding=1)
 
     def forward(self, x: Tensor, labels: Tensor, seen: list[Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """Mean and log variance, float (rows, latent_channels, 4), of alleles (rows, 1, length)."""
@@ -247,21 +242,25 @@ class Encoder(nn.Module):
         return mean, log_variance
 
 
-def _merged(blocks: list[Block], first_channels: int) -> list[Block]:
-    """For the mirror image: `first_channels` enter where one leaves; output and tail are one block, head begins at 4.
+def mirrored(blocks: list[Block], first_channels: int) -> list[Block]:
+    """The blocks of a network that shrinks, in their order: `first_channels` enter where one left.
 
-    The head is left at its first convolution's channels at length 4.
+    Output and tail are one block, and the head ends with its widest convolution at length 4.
     """
     head, *middle, tail, output = blocks
-    head = Block("head", head.channels[1:], head.lengths[1:])
-    channels = (*tail.channels, *output.channels[1:-1], first_channels)
-    return [head, *middle, Block("output", channels, (*tail.lengths, *output.lengths[1:]))]
+    first = Block(
+        "tail",
+        (first_channels, *output.channels[-2::-1], *tail.channels[-2::-1]),
+        (*output.lengths[::-1], *tail.lengths[-2::-1]),
+    )
+    turned = [Block(block.kind, block.channels[::-1], block.lengths[::-1]) for block in reversed(middle)]
+    return [first, *turned, Block("head", head.channels[:0:-1], head.lengths[:0:-1])]
 
 
-def shapes_of(blocks: list[Block]) -> dict[str, str]:
-    """Channels x length of what enters a block and of every convolution of it, by the block's number and kind."""
+def shapes_of(network: str, blocks: list[Block]) -> dict[str, str]:
+    """Channels x length of what enters a block and of every convolution of it, by network, number and kind."""
     return {
-        f"block_{number:02d}": f"{block.kind}: "
+        f"{network}_block_{number:02d}": f"{block.kind}: "
         + ", ".join(f"{c} x {n}" for c, n in zip(block.channels, block.lengths, strict=True))
         for number, block in enumerate(blocks, 1)
     }

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from hapforge import _backend
 from hapforge.haplotype_blocks import HaplotypeBlocks
-from hapforge.haplotypes import HaplotypeMatrix, words_per_row
+from hapforge.haplotypes import HaplotypeMatrix, check_seed, words_per_row
 from hapforge.kernels import allele_counts
 from hapforge.models import _store
 from hapforge.models._labels import codes_of, codes_to_draw, names_of, values_of
@@ -27,7 +27,8 @@ from hapforge.models._workers import Workers
 ALLELES = ("calibrated", "round", "bernoulli")
 UNITS = ("haplotype", "person")
 PRECISIONS = ("float32", "bfloat16")
-_CALIBRATION_ROWS, _FEWEST_CALIBRATION_ROWS = 2048, 512
+_CALIBRATION_ROWS, _FEWEST_CALIBRATION_ROWS = 2048, 1024
+_TAIL, _FEW = 20, 2.5
 
 
 class DrawingNetwork(Protocol):
@@ -89,7 +90,9 @@ class NetworkConfig:
 
 
 def check_at_least(name: str, value: float, least: float) -> None:
-    """ValueError for a setting below its least value, or that is no number."""
+    """ValueError for a setting below its least value, or that is no number, or none that is whole where `least` is."""
+    if isinstance(least, int) and not isinstance(value, int):
+        raise ValueError(f"{name}: expected a whole number, found {value!r}")
     if not least <= value < math.inf:
         raise ValueError(f"{name}: expected {least} or more, found {value}")
 
@@ -299,7 +302,7 @@ class NetworkModel(TrainedModel):
 
     def _as_units(self, H: HaplotypeMatrix) -> HaplotypeMatrix:
         """The rows that the network learns."""
-        return side_by_side(H) if self.config.unit == "person" else H
+        return side_by_side(H, self.config.label) if self.config.unit == "person" else H
 
     def _num_labels(self, H: HaplotypeMatrix) -> int:
         return len(names_of(H, self.config.label)) if self.config.label else 1
@@ -321,9 +324,12 @@ class NetworkModel(TrainedModel):
         return tensors if self._thresholds is None else tensors | {"thresholds": self._thresholds}
 
     def _restore(self, tensors: _store.Tensors) -> None:
-        of_labels = self.training.get("labels", {})
-        if not all(isinstance(count, int) and count > 0 for count in of_labels.values()):
+        of_labels, rows = self.training.get("labels", {}), self.training["num_haplotypes"]
+        if not isinstance(of_labels, dict) or not all(isinstance(n, int) and n > 0 for n in of_labels.values()):
             raise ValueError(f"labels: expected names with their counts, found {of_labels!r}")
+        if not isinstance(rows, int) or rows < 1:
+            raise ValueError(f"num_haplotypes: expected 1 or more, found {rows!r}")
+        check_seed(self.training["seed"])
         num_columns, num_labels = self._num_columns, max(1, len(of_labels))
         with torch.device("meta"):
             network = self._network_of(num_columns, num_labels)
@@ -336,11 +342,21 @@ class NetworkModel(TrainedModel):
         )
         self._network = network.requires_grad_(False)
         self._counts = tensors["allele_counts"]
+        most = np.array([of_labels[name] for name in of_labels] or [rows])[:, None] // self._rows_of_unit
+        if (self._counts < 0).any() or (self._counts > most).any():
+            raise ValueError("allele_counts: expected no more than there are rows, found others")
+        if any((value < 0).any() for name, value in tensors.items() if name.endswith(".variance")):
+            raise ValueError("variance: expected 0 or more, found less")
         self._thresholds = tensors.get("thresholds")
         if self._thresholds is not None and (
-            self._thresholds.shape != (num_labels, num_columns) or np.isnan(self._thresholds).any()
+            self._thresholds.shape != (num_labels, num_columns)
+            or self._thresholds.dtype != np.float32
+            or np.isnan(self._thresholds).any()
         ):
-            raise ValueError(f"thresholds: expected numbers {num_labels, num_columns}, found {self._thresholds.shape}")
+            raise ValueError(
+                f"thresholds: expected float32 {num_labels, num_columns}, found {self._thresholds.dtype} "
+                f"{self._thresholds.shape}"
+            )
 
     def _conclude(self, H: HaplotypeMatrix, validation: HaplotypeMatrix | None, seed: int) -> None:
         if self.config.alleles == "calibrated":
@@ -354,20 +370,36 @@ def counts_of(H: HaplotypeMatrix, codes: NDArray[np.int64], num_labels: int) -> 
 
 
 def quantiles(values: NDArray[np.float32], shares: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Of every column the value with a share of the rows below it, float32; -inf for a share of 0, inf for 1.
+    """Of every column the value that a new row is below with the chance `shares`; -inf for 0, inf for 1.
 
-    Between two rows it is interpolated: with n rows, i + 1/2 of them are below the value of rank i (0-based).
+    Between rows it is interpolated: of n values the one of rank i (1-based) is at i / (n + 1). Nearer than 2.5 rows to
+    an end, where there are few, the tail beyond the 20 outermost is taken for exponential: with normal values the
+    chance is right to about a tenth down to a tenth of a row, where interpolation would give several times too much.
+
+    Parameters
+    ----------
+    values : float32 (n, columns), n > 20
+    shares : float64 (columns,)
     """
-    n, columns = values.shape
-    found = np.empty(columns, np.float32)
-    for begin in range(0, columns, 1024):
-        part = np.sort(values[:, begin : begin + 1024].T.copy(), axis=1)
-        place = np.clip(shares[begin : begin + 1024] * n - 0.5, 0, n - 1)
-        low = np.minimum(place.astype(np.int64), n - 2) if n > 1 else np.zeros(len(part), np.int64)
-        a, b = (np.take_along_axis(part, i[:, None], 1)[:, 0] for i in (low, np.minimum(low + 1, n - 1)))
-        found[begin : begin + 1024] = a + (place - low) * (b - a)
+    found = np.empty(values.shape[1], np.float32)
+    for begin in range(0, len(found), 1024):
+        part = np.sort(values[:, begin : begin + 1024].T, axis=1)
+        below = shares[begin : begin + 1024]
+        found[begin : begin + 1024] = np.where(below > 0.5, _upper(part, 1 - below), -_upper(-part[:, ::-1], below))
     found[shares <= 0], found[shares >= 1] = -np.inf, np.inf
     return found
+
+
+def _upper(rows: NDArray[np.float32], above: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of every sorted row the value that a new one is above with a chance of at most one half."""
+    n = rows.shape[1]
+    place = np.clip((n + 1) * (1 - above) - 1, 0, n - 1)
+    low = np.minimum(place.astype(np.int64), n - 2)
+    a, b = (np.take_along_axis(rows, i[:, None], 1)[:, 0].astype(np.float64) for i in (low, low + 1))
+    edge = rows[:, n - _TAIL - 1].astype(np.float64)
+    scale = rows[:, n - _TAIL :].mean(1, dtype=np.float64) - edge
+    beyond = edge + scale * np.log((_TAIL + 0.5) / ((n + 1) * np.maximum(above, 1e-12)))
+    return np.where(above < _FEW / (n + 1), beyond, a + (place - low) * (b - a))
 
 
 def parameters_of(build: Callable[[], nn.Module]) -> int:

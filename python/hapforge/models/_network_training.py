@@ -3,7 +3,7 @@
 A shard is what is computed at a time, by one thread: batch statistics are those of its rows (ghost batches; Hoffer,
 Hubara, Soudry 2017, Train longer, generalize better). How a batch is cut depends on the settings alone, and gradients
 are summed in float64 in the order of the shards, so that the result is the same on any number of threads; memory is
-that of as many shards as there are threads, whatever the batch. Several processes share out the shards.
+that of as many shards as there are threads, and a gradient of every shard. Several processes share out the shards.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Optimised(Generic[_Network]):
             [torch.full((parameter.numel(),), float(parameter.dim() > 1)) for parameter in self.parameters]
         ).to(self.flat.device)
         self._adam.state[self.flat] = {
-            "step": torch.zeros(()),
+            "step": torch.zeros((), device=self.flat.device),
             "exp_avg": torch.zeros_like(self.flat),
             "exp_avg_sq": torch.zeros_like(self.flat),
         }
@@ -75,8 +75,9 @@ class Optimised(Generic[_Network]):
         self.flat.grad = gradient
         self._adam.step()
         self.flat.grad = None
-        if self._ema:
-            self.mean.lerp_(self.flat.detach(), 1 - self._ema)
+        if self._ema:  # less is kept of the first weights, which are none that were learnt
+            done = float(self._adam.state[self.flat]["step"])
+            self.mean.lerp_(self.flat.detach(), 1 - min(self._ema, done / (10 + done)))
 
     @contextmanager
     def with_mean(self) -> Iterator[_Network]:
@@ -125,6 +126,13 @@ class Rows:
             found.append(order[: len(rows) // self._pack * self._pack].reshape(-1, self._pack))
         every = np.concatenate(found)
         return torch.from_numpy(every[seeded_order(len(every), seed)]).to(self._device)
+
+    def check(self, what: str, names: list[str]) -> None:
+        """ValueError where there are not rows enough (of a label) for a unit."""
+        for label in range(self.num_labels):
+            if (found := int((self.codes == label).sum())) < self._pack:
+                of = f" with the label {names[label]!r}" if names else ""
+                raise ValueError(f"{what}: expected {self._pack} rows or more{of}, found {found}")
 
     def alleles(self, rows: Tensor, length: int) -> Tensor:
         """float32 (len(rows), length) of 0 and 1, zeros behind the last site."""
@@ -182,7 +190,7 @@ class Shards:
 
 
 def generator_of(device: torch.device, seed: int, *path: int | str) -> torch.Generator:
-    """torch's random numbers of one purpose."""
+    """torch's random numbers of one purpose; on the CPU it has 2**32 streams, of which a long run repeats some."""
     return torch.Generator(device).manual_seed(stream_seed(seed, *path) >> 1)
 
 
@@ -194,7 +202,7 @@ def noise_of(shapes: list[tuple[int, int]], rows: int, stream: torch.Generator) 
 def freeze(
     network: Any, shards: Shards, seed: int, rows: int, draw_labels: Callable[[int, torch.Generator], Tensor]
 ) -> None:
-    """Give the batch normalisations of a drawing network the mean statistics of some shards of its draws."""
+    """Give the batch normalisations of a drawing network the means and variances over some shards of its draws."""
     norms = [module for module in network.modules() if isinstance(module, Normalised)]
     if not norms:
         return
@@ -209,7 +217,8 @@ def freeze(
 
     found = shards.sum(_STATISTICS_SHARDS * shards.size, of_shard)
     for norm, total in zip(norms, found, strict=True):
-        norm.mean, norm.variance = (total / _STATISTICS_SHARDS).unbind(0)
+        norm.mean, squares = (total / _STATISTICS_SHARDS).unbind(0)
+        norm.variance = (squares - norm.mean.square()).clamp(min=0)
 
 
 def check_finite(value: float, name: str, epoch: int) -> float:
@@ -225,7 +234,7 @@ def label_counts(H: HaplotypeMatrix, rows: Rows) -> NDArray[np.int64]:
 
 
 def initialised(build: Callable[[], _Network], seed: int, name: str) -> _Network:
-    """A network with first weights of its own stream; torch's global random numbers stay as they are."""
+    """A network with first weights of its own stream; torch's global random numbers of the CPU stay as they are."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(seed, "weights", name) >> 1)
         return build()

@@ -11,10 +11,10 @@ from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites, words_per_row
 _ROWS = 256
 
 
-def side_by_side(H: HaplotypeMatrix) -> HaplotypeMatrix:
+def side_by_side(H: HaplotypeMatrix, label: str) -> HaplotypeMatrix:
     """A row of 2 * num_sites alleles for every person: columns 2j and 2j + 1 are its alleles at site j.
 
-    Where a person is not phased the order of its alleles says nothing, and REF comes first. Labels are kept.
+    Where a person is not phased the order of its alleles says nothing, and REF comes first. Of labels, `label` is kept.
 
     Raises
     ------
@@ -27,6 +27,8 @@ def side_by_side(H: HaplotypeMatrix) -> HaplotypeMatrix:
         raise ValueError("H: expected two haplotypes of every person, one after the other, found others (unit=person)")
     labels = {}
     for name, values in samples.labels.items():
+        if name != label:
+            continue
         if (values[::2] != values[1::2]).any():
             raise ValueError(f"labels: expected one {name!r} for both haplotypes of a person, found two (unit=person)")
         labels[name] = values[::2]

@@ -40,6 +40,7 @@ class Workers:
         if self._device.type == "cuda":  # a thread's current device, too: torch shares tensors of that one alone
             self._kernels.enter_context(torch.cuda.device(self._device))
             self._kernels.enter_context(_backend.preferring_cuda())
+            self._kernels.enter_context(torch.backends.cudnn.flags(enabled=True, deterministic=True))
             on_device = {"initializer": torch.cuda.set_device, "initargs": (torch.cuda.current_device(),)}
         self._pool = ThreadPoolExecutor(self.count, **on_device)
         return self

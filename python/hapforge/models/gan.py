@@ -22,6 +22,11 @@ from hapforge.models._workers import Workers, device_of
 
 SLOPE = 0.01  # of the leaky rectifier
 _PUBLISHED: dict[str, Any] = {
+    "latent_size": 600,
+    "batch_size": 32,
+    "critic_steps": 1,
+    "pack": 1,
+    "jitter": 0.0,
     "alleles": "round",
     "ema": 0.0,
     "learning_rate": 1e-4,
@@ -90,7 +95,7 @@ class GAN(NetworkModel):
     config: GANConfig
     ROUND_AT: ClassVar[float] = 0.5493061443340549  # artanh(1 / 2)
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        # Yelmen et al. 2021, "GAN model"; 5000 SNPs: rates lower by ten
+        # Yelmen et al. 2021, "GAN model": U(0, 0.1) smooths the real labels; 5000 SNPs: rates lower by ten
         "gan_805": _PUBLISHED,
         "gan_10k": {**_PUBLISHED, "learning_rate": 1e-5, "critic_rate": 8e-5},
     }

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.models import _store
-from hapforge.models._convolutions import Encoder, Generator, blocks_of, padded_length, shapes_of
+from hapforge.models._convolutions import Encoder, Generator, blocks_of, mirrored, padded_length, shapes_of
 from hapforge.models._labels import names_of
 from hapforge.models._network_model import NetworkConfig, NetworkModel, check_at_least, parameters_of
 from hapforge.models._network_training import (
@@ -33,6 +33,17 @@ from hapforge.models._training import stream_seed
 from hapforge.models._workers import Workers, device_of
 
 _SCORED_ROWS = 512
+# Yelmen et al. 2023: Adam, 1e-3; latent size, batch and number of epochs are not stated
+_PUBLISHED: dict[str, Any] = {
+    "width": 10,
+    "epochs": 500,
+    "batch_size": 96,
+    "learning_rate": 1e-3,
+    "kl_weight": 1.0,
+    "kl_warmup": 0.0,
+    "alleles": "round",
+    "ema": 0.0,
+}
 
 
 @dataclass(frozen=True)
@@ -93,9 +104,8 @@ class VAE(NetworkModel):
     config_type: ClassVar[type] = VAEConfig
     config: VAEConfig
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        # Yelmen et al. 2023: Adam, 1e-3; latent size and number of epochs are not stated
-        "vae_16k": {"alleles": "round", "ema": 0.0, "kl_warmup": 0.0, "epochs": 500},
-        "vae_65k": {"alleles": "round", "ema": 0.0, "kl_warmup": 0.0, "epochs": 500},
+        "vae_16k": _PUBLISHED,
+        "vae_65k": _PUBLISHED,
     }
     SEARCH: ClassVar[dict[str, tuple[float, float]]] = {
         "learning_rate": (0.2, 5.0),
@@ -119,7 +129,8 @@ class VAE(NetworkModel):
             "padded_length": length,
             "encoder_parameters": parameters_of(lambda: self._encoder_of(num_sites, num_labels)),
             "decoder_parameters": parameters_of(lambda: self._network_of(num_sites, num_labels)),
-            **shapes_of(blocks_of(length, config.width, config.latent_channels)),
+            **shapes_of("encoder", mirrored(blocks_of(length, config.width, 1), 1)),
+            **shapes_of("decoder", blocks_of(length, config.width, config.latent_channels)),
         }
 
     @contextmanager
@@ -155,7 +166,10 @@ def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 class VAELearner:
-    """A `Learner` (see `hapforge.models._training`) of encoder and decoder; an epoch is one pass over the rows."""
+    """A `Learner` (see `hapforge.models._training`) of encoder and decoder.
+
+    An epoch is one pass over the rows, but for what is less than a batch.
+    """
 
     def __init__(
         self,
@@ -174,7 +188,11 @@ class VAELearner:
         self._held = None if validation is None else Rows(validation, config, names, device)
         self._length = padded_length(H.num_sites)
         self._batch = min(config.batch_size, H.num_haplotypes)
-        self._shards = Shards(workers, config.shard or -(-config.batch_size // 4), device, config.precision)
+        self._rows.check("H", names)
+        if self._held is not None and not len(self._held.units(0)):
+            raise ValueError("validation: expected a haplotype or more (with a label), found none")
+        shard = min(config.shard or -(-self._batch // 4), self._batch)
+        self._shards = Shards(workers, shard, device, config.precision)
         self._network = Optimised(network.to(device), betas=(0.9, 0.999), ema=config.ema)
         self._counts = label_counts(H, self._rows)
 
@@ -220,6 +238,7 @@ class VAELearner:
         """Mean log loss and divergence of rows; before them, where a weight is given, the gradient."""
         count, network = len(rows), self._network.network
 
+        @torch.set_grad_enabled(weight is not None)  # of this thread
         def work(shard: int, first: int, last: int) -> tuple[Tensor, ...]:
             stream = generator_of(self._device, self._seed, name, epoch, batch, shard)
             part = rows[first:last]
@@ -234,7 +253,4 @@ class VAELearner:
                 return losses
             return self._network.gradient((log_loss + weight * apart) / (count * of.num_sites)), *losses
 
-        if weight is None:
-            with torch.no_grad():
-                return self._shards.sum(count, work)
         return self._shards.sum(count, work)

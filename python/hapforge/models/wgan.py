@@ -12,11 +12,30 @@ from torch import Tensor, nn
 
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.models._adversarial import AdversarialConfig, AdversarialLearner
-from hapforge.models._convolutions import Critic, Generator, blocks_of, padded_length, shapes_of
+from hapforge.models._convolutions import Critic, Generator, blocks_of, mirrored, padded_length, shapes_of
 from hapforge.models._network_model import NetworkModel, check_at_least, parameters_of
 from hapforge.models._network_training import initialised
 from hapforge.models._ranks import meet
 from hapforge.models._workers import Workers, device_of
+
+# Yelmen et al. 2023; the number of epochs is not stated ("when generated and real genome clusters overlapped")
+_PUBLISHED: dict[str, Any] = {
+    "width": 10,
+    "noise_channels": 2,
+    "epochs": 5000,
+    "batch_size": 96,
+    "learning_rate": 5e-4,
+    "beta1": 0.5,
+    "beta2": 0.9,
+    "critic_steps": 10,
+    "pack": 3,
+    "jitter": 0.1,
+    "penalty": "gradient",
+    "penalty_weight": 10.0,
+    "late_rate": 0.1,
+    "alleles": "round",
+    "ema": 0.0,
+}
 
 
 @dataclass(frozen=True)
@@ -48,8 +67,8 @@ class WGAN(NetworkModel):
     label, every block has location vectors of each, in both networks, and packs are of one label.
 
     Beside what is published there are thresholds of sites ("calibrated" alleles), the running mean of the generator's
-    weights, R1 instead of the gradient penalty, bfloat16; each can be switched off (see the presets, which have all of
-    it off).
+    weights, R1 instead of the gradient penalty, bfloat16; the presets have all of it off. Batch normalisation is by
+    shards (`shard`) there, too; with ``shard=96`` it is by the batch, as published, in one thread.
 
     Parameters
     ----------
@@ -69,9 +88,8 @@ class WGAN(NetworkModel):
     config_type: ClassVar[type] = WGANConfig
     config: WGANConfig
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        # Yelmen et al. 2023; the number of epochs is not stated ("when generated and real genome clusters overlapped")
-        "wgan_16k": {"alleles": "round", "ema": 0.0, "epochs": 5000},
-        "wgan_65k": {"alleles": "round", "ema": 0.0, "epochs": 5000, "late_epochs": 200},
+        "wgan_16k": _PUBLISHED,
+        "wgan_65k": {**_PUBLISHED, "late_epochs": 200},
     }
     SEARCH: ClassVar[dict[str, tuple[float, float]]] = {"learning_rate": (0.2, 5.0), "penalty_weight": (0.2, 5.0)}
 
@@ -91,7 +109,8 @@ class WGAN(NetworkModel):
             "padded_length": length,
             "generator_parameters": parameters_of(lambda: self._network_of(num_sites, num_labels)),
             "critic_parameters": parameters_of(lambda: self._critic_of(num_sites, num_labels)),
-            **shapes_of(blocks_of(length, config.width, config.noise_channels)),
+            **shapes_of("generator", blocks_of(length, config.width, config.noise_channels)),
+            **shapes_of("critic", mirrored(blocks_of(length, config.width, 1), config.pack)),
         }
 
     @contextmanager
