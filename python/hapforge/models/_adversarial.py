@@ -120,8 +120,8 @@ def _slope(scores: Tensor, x: Tensor) -> Tensor:
 class AdversarialLearner:
     """A `Learner` (see `hapforge.models._training`) of two networks.
 
-    An epoch is one pass of the critic over the training rows, but for what is less than a batch; the generator is updated
-    after every `critic_steps`-th update of the critic.
+    An epoch is one pass of the critic over the training rows, but for what is less than a batch; the generator is
+    updated after every `critic_steps`-th update of the critic.
 
     Parameters
     ----------
