@@ -35,6 +35,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_what_is_found_can_be_drawn_from_and_trained_again(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -156,6 +157,7 @@ def test_resumed_with_what_it_was_begun_with(data: Path, tmp_path: Path) -> None
             tune.command("toy", data, study, resume=True, quiet=True, **more)
 
 
+@pytest.mark.slow
 def test_interrupted_and_resumed(data: Path, tmp_path: Path) -> None:
     """Ctrl-C as the terminal sends it: exit code 130, and the command that goes on, with the trial and its epochs."""
     study = tmp_path / "study"

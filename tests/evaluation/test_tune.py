@@ -403,14 +403,15 @@ def test_a_labelled_model_and_open_settings(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_a_network(cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
-    """Nothing is known of it but its config: searched around its own rate, and by what is asked for."""
+    """Searched around its own settings that its class names, and by what is asked for; others are given."""
     settings = {"epochs": 2, "latent_size": 8}
     found = tune(
         "gan", cohort, tmp_path / "study", trials=2, settings=settings, search={"critic_steps": (1, 2)}, leak=0
     )
-    assert found.search == {"learning_rate": Range(1e-5, 1e-3, log=True), "critic_steps": (1, 2)}
+    assert found.search["learning_rate"] == Range(4e-5, 1e-3, log=True)
+    assert found.search["critic_steps"] == (1, 2)
     assert [trial.state for trial in found.trials] == ["complete"] * 2
-    assert found.trials[0].parameters == {"learning_rate": 1e-4, "critic_steps": 1}
+    assert found.trials[0].parameters == {"learning_rate": 2e-4, "penalty_weight": 5.0, "critic_steps": 1}
     assert hf.models.load(tmp_path / "study" / "best").name == "gan"
 
 

@@ -27,7 +27,6 @@ from hapforge.models._conditional import ConditionalRBM
 from hapforge.models._model import Model
 from hapforge.models._rbm_config import RBMConfig
 from hapforge.models._training import TrainedModel, stream_seed
-from hapforge.models.gan import GAN
 from hapforge.models.labelled_rbm import LabelledRBM
 from hapforge.models.vae import VAE
 from hapforge.models.wgan import WGAN
@@ -55,9 +54,7 @@ CASES: dict[str, Callable[[], Model]] = {
     "labelled-pcd": lambda: LabelledRBM("group", **SHORT, training="pcd"),
 }
 NETWORKS: dict[str, Callable[[], Model]] = {
-    "gan": lambda: GAN(epochs=2, latent_size=5, batch_size=64, shard=16),
     "wgan": lambda: WGAN(epochs=2, width=2, batch_size=90, shard=18, critic_steps=2, label="group"),
-    "vae": lambda: VAE(epochs=2, width=2, latent_channels=2, batch_size=64, shard=16),
     "vae-one-shard": lambda: VAE(epochs=2, width=2, latent_channels=2, batch_size=64, shard=64),
 }
 
