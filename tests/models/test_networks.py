@@ -195,8 +195,8 @@ def test_gan_losses_in_closed_form() -> None:
 
 def test_wgan_losses_in_closed_form() -> None:
     real, drawn = torch.tensor([1.0, 2.0]), torch.tensor([0.5, -1.0])
-    assert wgan.critic_loss(real, drawn, torch.Generator()).item() == pytest.approx(-3.5)
-    assert wgan.generator_loss(drawn).item() == pytest.approx(0.5)
+    assert wgan.WGAN()._critic_loss(real, drawn, torch.Generator()).item() == pytest.approx(-3.5)
+    assert wgan.WGAN()._generator_loss(drawn).item() == pytest.approx(0.5)
 
 
 def test_divergence_in_closed_form_and_by_integration() -> None:
@@ -250,7 +250,7 @@ def test_rare_alleles_are_as_rare_as_they_should_be(rows: float) -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("wgan", {"width": 3}, "width: expected an even number, found 3"),
+        ("wgan", {"width": 3}, "width: expected an even number, 2 or more, found 3"),
         ("wgan", {"batch_size": 50}, "batch_size: expected a multiple of pack, 3, found 50"),
         ("wgan", {"penalty": "clip"}, "penalty: expected one of gradient, r1, none, found 'clip'"),
         ("wgan", {"critic_steps": 0}, "critic_steps: expected 1 or more, found 0"),
@@ -378,7 +378,7 @@ def test_bfloat16_is_near_float32(name: str, small: Any, fitted: dict) -> None:
 
 def test_one_that_diverges_says_so(small: Any, monkeypatch: Any, tmp_path: Path) -> None:
     """And the checkpoint before stays."""
-    monkeypatch.setattr(wgan, "generator_loss", lambda drawn: drawn.sum() * float("inf"))
+    monkeypatch.setattr(wgan.WGAN, "_generator_loss", lambda _self, drawn: drawn.sum() * float("inf"))
     with pytest.raises(
         ValueError, match=r"generator_loss: expected a finite number in epoch 1, found.*keeps the check"
     ):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -15,19 +17,19 @@ from torch.nn import functional
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.models import _store
 from hapforge.models._labels import names_of
-from hapforge.models._network_model import NetworkConfig, check_at_least, check_choice
+from hapforge.models._network_model import NetworkConfig, NetworkModel, check_at_least, check_choice, counts_of
 from hapforge.models._network_training import (
     Optimised,
     Rows,
     Shards,
-    check_finite,
     freeze,
     generator_of,
-    label_counts,
+    initialised,
     noise_of,
 )
+from hapforge.models._ranks import meet
 from hapforge.models._training import stream_seed
-from hapforge.models._workers import Workers
+from hapforge.models._workers import Workers, device_of
 
 PENALTIES = ("gradient", "r1", "none")
 _SCORED_ROWS = 512
@@ -86,6 +88,54 @@ class AdversarialConfig(NetworkConfig):
                 raise ValueError(f"{name}: expected a multiple of pack, {self.pack}, found {value}")
 
 
+class AdversarialModel(NetworkModel):
+    """A model whose network is trained against a critic."""
+
+    SHARDS: ClassVar[int]  # of a batch, where the config does not say how large they are
+    config: AdversarialConfig
+
+    @contextmanager
+    def _learner(
+        self, H: HaplotypeMatrix, seed: int, validation: HaplotypeMatrix | None, device: str
+    ) -> Iterator[AdversarialLearner]:
+        self._device = device_of(device)
+        H, validation = self._as_units(H), None if validation is None else self._as_units(validation)
+        of = H.num_sites, self._num_labels(H)
+        with Workers(self._device, meet()) as workers:
+            yield AdversarialLearner(
+                H,
+                self.config,
+                seed,
+                workers,
+                initialised(lambda: self._network_of(*of), seed, "generator"),
+                initialised(lambda: self._critic_of(*of), seed, "critic"),
+                self,
+                length=self._length(H.num_sites),
+                validation=validation,
+                device=self._device,
+            )
+
+    def _length(self, num_columns: int) -> int:
+        """Of the rows that the critic sees, with zeros behind the last column."""
+        return num_columns
+
+    @abstractmethod
+    def _critic_of(self, num_columns: int, num_labels: int) -> nn.Module:
+        """Scores of packs (packs, pack, length) and labels."""
+
+    @abstractmethod
+    def _seen(self, logits: Tensor) -> Tensor:
+        """What the critic sees of logits."""
+
+    @abstractmethod
+    def _critic_loss(self, real: Tensor, drawn: Tensor, stream: torch.Generator) -> Tensor:
+        """Sum over packs of the critic's loss, by its scores."""
+
+    @abstractmethod
+    def _generator_loss(self, drawn: Tensor) -> Tensor:
+        """Sum over packs of the generator's loss, by the scores of its draws."""
+
+
 Score = Callable[[Tensor, Tensor], Tensor]
 """Scores of packs (packs, pack, length) and their labels, (packs,)."""
 
@@ -127,9 +177,7 @@ class AdversarialLearner:
     ----------
     generator : a `DrawingNetwork`, whose rows are at least as long as there are sites
     critic : scores of packs (packs, pack, length) and labels
-    to_alleles : from logits to what the critic sees, 0 ... 1
-    shards : int, of a batch, where the config does not say how large they are
-    losses : of critic scores: (real, drawn, stream) -> sum over packs of the critic's loss, drawn -> the generator's
+    rules : the model, whose losses are followed
     """
 
     def __init__(
@@ -140,11 +188,9 @@ class AdversarialLearner:
         workers: Workers,
         generator: Any,
         critic: nn.Module,
-        to_alleles: Callable[[Tensor], Tensor],
-        losses: tuple[Callable[[Tensor, Tensor, torch.Generator], Tensor], Callable[[Tensor], Tensor]],
+        rules: AdversarialModel,
         *,
         length: int,
-        shards: int,
         validation: HaplotypeMatrix | None,
         device: torch.device,
     ) -> None:
@@ -162,13 +208,13 @@ class AdversarialLearner:
                 f"epochs: expected {config.critic_steps} updates of the critic or more, for one of the generator, "
                 f"found {updates} in {config.epochs} epochs"
             )
-        shard = min(config.shard // config.pack or -(-self._units // shards), self._units)
+        shard = min(config.shard // config.pack or -(-self._units // rules.SHARDS), self._units)
         self._shards = Shards(workers, shard, device, config.precision)
         betas = (config.beta1, config.beta2)
         self._generator = Optimised(generator.to(device), betas=betas, l2=config.l2, ema=config.ema)
         self._critic = Optimised(critic.to(device), betas=betas, l2=config.l2)
-        self._to_alleles, (self._critic_loss, self._generator_loss) = to_alleles, losses
-        self._counts = label_counts(H, self._rows)
+        self._rules = rules
+        self._counts = counts_of(H, self._rows.codes, self._rows.num_labels)
         self._critic_updates = 0
 
     def tensors(self) -> _store.Tensors:
@@ -212,11 +258,11 @@ class AdversarialLearner:
                 generator_updates += 1
         metrics = {
             "generator_updates": float(generator_updates),
-            "critic_loss": check_finite(of_critic, "critic_loss", epoch),
-            "penalty": check_finite(penalties, "penalty", epoch),
+            "critic_loss": of_critic,
+            "penalty": penalties,
         }
         if generator_updates:
-            metrics["generator_loss"] = check_finite(of_generator / generator_updates, "generator_loss", epoch)
+            metrics["generator_loss"] = of_generator / generator_updates
         if self._held is not None:
             metrics["score_train"] = self._mean_score(self._rows)
             metrics["score_validation"] = self._mean_score(self._held)
@@ -239,7 +285,7 @@ class AdversarialLearner:
                 drawn = self._drawn(labels, stream)
             score: Any = self._critic.network
             of_real, of_drawn = score(torch.cat([real, drawn]), labels.repeat(2)).float().chunk(2)
-            loss = self._critic_loss(of_real, of_drawn, stream)
+            loss = self._rules._critic_loss(of_real, of_drawn, stream)
             penalty = torch.zeros((), device=self._device)
             if config.penalty == "gradient":
                 share = torch.rand(len(rows), generator=stream, device=stream.device)
@@ -262,7 +308,7 @@ class AdversarialLearner:
             stream = generator_of(self._device, self._seed, "generator", epoch, batch, shard)
             labels = self._rows.draw_labels(last - first, stream)
             scores = self._critic.network(self._drawn(labels, stream), labels).float()
-            loss = self._generator_loss(scores) / count
+            loss = self._rules._generator_loss(scores) / count
             return self._generator.gradient(loss), loss.detach()
 
         gradient, loss = self._shards.sum(count, work)
@@ -276,7 +322,7 @@ class AdversarialLearner:
         logits = network(noise_of(network.noise_shapes, len(of_rows), stream), of_rows, [])
         return self._packs(
             functional.pad(
-                self._to_alleles(logits[:, : self._rows.num_sites].float()), (0, self._length - self._rows.num_sites)
+                self._rules._seen(logits[:, : self._rows.num_sites].float()), (0, self._length - self._rows.num_sites)
             )
         )
 

@@ -53,6 +53,12 @@ def padded_length(num_sites: int) -> int:
     return length
 
 
+def check_width(width: int) -> None:
+    """ValueError for a width that is odd or below 2."""
+    if width < 2 or width % 2:
+        raise ValueError(f"width: expected an even number, 2 or more, found {width}")
+
+
 def blocks_of(length: int, width: int, first_channels: int) -> list[Block]:
     """The blocks of a network that grows from `first_channels` at length 4 to one channel at `length`.
 

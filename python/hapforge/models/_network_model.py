@@ -114,6 +114,7 @@ class NetworkModel(TrainedModel):
     SAMPLING: ClassVar[dict[str, type]] = {"alleles": str}
     ROUND_AT: ClassVar[float] = 0.0  # the logit of one half
     config: NetworkConfig
+    _network: Any  # a `DrawingNetwork`
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -161,6 +162,7 @@ class NetworkModel(TrainedModel):
         return self.sample_in_blocks(n, seed=seed, labels=labels, alleles=alleles).read()
 
     def sample_in_blocks(self, n: int, **how: Any) -> HaplotypeBlocks:
+        """As `Model.sample_in_blocks`; persons are not phased where training ones were not (unit=person)."""
         blocks = super().sample_in_blocks(n, **how)
         if self.training.get("unphased"):
             blocks.samples.phased = np.zeros(blocks.samples.num_persons, bool)
@@ -227,7 +229,7 @@ class NetworkModel(TrainedModel):
         What a row's logits are does not depend on which rows are asked for: a block is always computed whole.
         """
         network, num_columns = self._network, self._num_columns
-        shapes: list[tuple[int, int]] = network.noise_shapes  # type: ignore[assignment]
+        shapes: list[tuple[int, int]] = network.noise_shapes
         sizes = [channels * length for channels, length in shapes]
         rows = max(16, min(256, (1 << 18) // num_columns))
         key = stream_seed(seed, "noise")
@@ -359,8 +361,8 @@ class NetworkModel(TrainedModel):
             )
 
     def _conclude(self, H: HaplotypeMatrix, validation: HaplotypeMatrix | None, seed: int) -> None:
-        if self.config.alleles == "calibrated":
-            self._thresholds = self._calibrated()
+        if self.config.alleles == "calibrated":  # else they are found when they are asked for
+            self._thresholds = self.thresholds
 
 
 def counts_of(H: HaplotypeMatrix, codes: NDArray[np.int64], num_labels: int) -> NDArray[np.int64]:

@@ -15,7 +15,6 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
@@ -23,8 +22,8 @@ from hapforge.models import _store
 from hapforge.models._convolutions import Normalised
 from hapforge.models._labels import codes_of
 from hapforge.models._machine import host_rows, unpacked
-from hapforge.models._network_model import NetworkConfig, counts_of
-from hapforge.models._training import Diverged, stream_seed
+from hapforge.models._network_model import NetworkConfig
+from hapforge.models._training import stream_seed
 from hapforge.models._workers import Workers
 
 _STATISTICS_SHARDS = 16
@@ -219,18 +218,6 @@ def freeze(
     for norm, total in zip(norms, found, strict=True):
         norm.mean, squares = (total / _STATISTICS_SHARDS).unbind(0)
         norm.variance = (squares - norm.mean.square()).clamp(min=0)
-
-
-def check_finite(value: float, name: str, epoch: int) -> float:
-    """`Diverged` where a loss is no number."""
-    if not np.isfinite(value):
-        raise Diverged(f"{name}: expected a finite number in epoch {epoch}, found {value}; a lower learning_rate helps")
-    return value
-
-
-def label_counts(H: HaplotypeMatrix, rows: Rows) -> NDArray[np.int64]:
-    """Allele counts by label."""
-    return counts_of(H, rows.codes, rows.num_labels)
 
 
 def initialised(build: Callable[[], _Network], seed: int, name: str) -> _Network:

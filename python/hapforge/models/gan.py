@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -13,12 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hapforge.haplotypes import HaplotypeMatrix
-from hapforge.models._adversarial import AdversarialConfig, AdversarialLearner
-from hapforge.models._network_model import NetworkModel, check_at_least, parameters_of
-from hapforge.models._network_training import initialised
-from hapforge.models._ranks import meet
-from hapforge.models._workers import Workers, device_of
+from hapforge.models._adversarial import AdversarialConfig, AdversarialModel
+from hapforge.models._network_model import check_at_least, parameters_of
 
 SLOPE = 0.01  # of the leaky rectifier
 _PUBLISHED: dict[str, Any] = {
@@ -68,7 +62,7 @@ class GANConfig(AdversarialConfig):
             raise ValueError(f"smoothing: expected 0 or more and below 1, found {self.smoothing}")
 
 
-class GAN(NetworkModel):
+class GAN(AdversarialModel):
     """Generative adversarial network of dense layers.
 
     With L sites the generator has layers of L / 1.2, L / 1.1 and L, the critic (discriminator) of L / 2, L / 3 and 1,
@@ -94,6 +88,7 @@ class GAN(NetworkModel):
     config_type: ClassVar[type] = GANConfig
     config: GANConfig
     ROUND_AT: ClassVar[float] = 0.5493061443340549  # artanh(1 / 2)
+    SHARDS: ClassVar[int] = 1
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         # Yelmen et al. 2021, "GAN model": U(0, 0.1) smooths the real labels; 5000 SNPs: rates lower by ten
         "gan_805": _PUBLISHED,
@@ -126,33 +121,15 @@ class GAN(NetworkModel):
     def _chance(self, logits: Tensor) -> Tensor:
         return torch.tanh(logits)  # below 0 none
 
-    @contextmanager
-    def _learner(
-        self, H: HaplotypeMatrix, seed: int, validation: HaplotypeMatrix | None, device: str
-    ) -> Iterator[AdversarialLearner]:
-        config, self._device = self.config, device_of(device)
-        H, validation = self._as_units(H), None if validation is None else self._as_units(validation)
-        num_labels = self._num_labels(H)
+    def _seen(self, logits: Tensor) -> Tensor:
+        return torch.tanh(logits)
 
-        def critic_loss(real: Tensor, drawn: Tensor, stream: torch.Generator) -> Tensor:
-            smoothed = 1 - config.smoothing * torch.rand(real.shape, generator=stream, device=real.device)
-            return cross_entropy(real, smoothed) + cross_entropy(drawn, torch.zeros_like(drawn))
+    def _critic_loss(self, real: Tensor, drawn: Tensor, stream: torch.Generator) -> Tensor:
+        smoothed = 1 - self.config.smoothing * torch.rand(real.shape, generator=stream, device=real.device)
+        return cross_entropy(real, smoothed) + cross_entropy(drawn, torch.zeros_like(drawn))
 
-        with Workers(self._device, meet()) as workers:
-            yield AdversarialLearner(
-                H,
-                config,
-                seed,
-                workers,
-                initialised(lambda: self._network_of(H.num_sites, num_labels), seed, "generator"),
-                initialised(lambda: self._critic_of(H.num_sites, num_labels), seed, "critic"),
-                torch.tanh,
-                (critic_loss, lambda drawn: cross_entropy(drawn, torch.ones_like(drawn))),
-                length=H.num_sites,
-                shards=1,
-                validation=validation,
-                device=self._device,
-            )
+    def _generator_loss(self, drawn: Tensor) -> Tensor:
+        return cross_entropy(drawn, torch.ones_like(drawn))
 
 
 def cross_entropy(scores: Tensor, targets: Tensor) -> Tensor:

@@ -15,18 +15,16 @@ from torch.nn import functional
 
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.models import _store
-from hapforge.models._convolutions import Encoder, Generator, blocks_of, mirrored, padded_length, shapes_of
+from hapforge.models._convolutions import Encoder, Generator, blocks_of, check_width, mirrored, padded_length, shapes_of
 from hapforge.models._labels import names_of
-from hapforge.models._network_model import NetworkConfig, NetworkModel, check_at_least, parameters_of
+from hapforge.models._network_model import NetworkConfig, NetworkModel, check_at_least, counts_of, parameters_of
 from hapforge.models._network_training import (
     Optimised,
     Rows,
     Shards,
-    check_finite,
     freeze,
     generator_of,
     initialised,
-    label_counts,
 )
 from hapforge.models._ranks import meet
 from hapforge.models._training import stream_seed
@@ -67,9 +65,7 @@ class VAEConfig(NetworkConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least("latent_channels", self.latent_channels, 1)
-        check_at_least("width", self.width, 2)
-        if self.width % 2:
-            raise ValueError(f"width: expected an even number, found {self.width}")
+        check_width(self.width)
         if not 0 < self.kl_weight < float("inf"):
             raise ValueError(f"kl_weight: expected more than 0, found {self.kl_weight}")
         if not 0 <= self.kl_warmup <= 1:
@@ -194,7 +190,7 @@ class VAELearner:
         shard = min(config.shard or -(-self._batch // 4), self._batch)
         self._shards = Shards(workers, shard, device, config.precision)
         self._network = Optimised(network.to(device), betas=(0.9, 0.999), ema=config.ema)
-        self._counts = label_counts(H, self._rows)
+        self._counts = counts_of(H, self._rows.codes, self._rows.num_labels)
 
     def tensors(self) -> _store.Tensors:
         return self._network.tensors("autoencoder")
@@ -225,8 +221,8 @@ class VAELearner:
             self._network.update(gradient, config.learning_rate)
             totals += [float(loss) / batches for loss in losses]
         metrics = {
-            "log_loss": check_finite(totals[0], "log_loss", epoch),
-            "divergence": check_finite(totals[1], "divergence", epoch),
+            "log_loss": float(totals[0]),
+            "divergence": float(totals[1]),
         }
         if self._held is not None:
             for name, of in (("train", self._rows), ("validation", self._held)):

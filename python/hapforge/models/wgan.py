@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from hapforge.haplotypes import HaplotypeMatrix
-from hapforge.models._adversarial import AdversarialConfig, AdversarialLearner
-from hapforge.models._convolutions import Critic, Generator, blocks_of, mirrored, padded_length, shapes_of
-from hapforge.models._network_model import NetworkModel, check_at_least, parameters_of
-from hapforge.models._network_training import initialised
-from hapforge.models._ranks import meet
-from hapforge.models._workers import Workers, device_of
+from hapforge.models._adversarial import AdversarialConfig, AdversarialModel
+from hapforge.models._convolutions import Critic, Generator, blocks_of, check_width, mirrored, padded_length, shapes_of
+from hapforge.models._network_model import check_at_least, parameters_of
 
 # Yelmen et al. 2023; the number of epochs is not stated ("when generated and real genome clusters overlapped")
 _PUBLISHED: dict[str, Any] = {
@@ -54,12 +48,10 @@ class WGANConfig(AdversarialConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least("noise_channels", self.noise_channels, 1)
-        check_at_least("width", self.width, 2)
-        if self.width % 2:
-            raise ValueError(f"width: expected an even number, found {self.width}")
+        check_width(self.width)
 
 
-class WGAN(NetworkModel):
+class WGAN(AdversarialModel):
     """Wasserstein GAN with gradient penalty: convolutions, location vectors, noise at every block, packs.
 
     The critic C maximises E[C(x)] - E[C(G(z))] - penalty_weight * penalty over packs of real and drawn rows; the
@@ -87,6 +79,7 @@ class WGAN(NetworkModel):
     summary: ClassVar[str] = "Convolutional Wasserstein GAN with gradient penalty (Yelmen et al. 2023)."
     config_type: ClassVar[type] = WGANConfig
     config: WGANConfig
+    SHARDS: ClassVar[int] = 4
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "wgan_16k": _PUBLISHED,
         "wgan_65k": {**_PUBLISHED, "late_epochs": 200},
@@ -113,35 +106,16 @@ class WGAN(NetworkModel):
             **shapes_of("critic", mirrored(blocks_of(length, config.width, 1), config.pack)),
         }
 
-    @contextmanager
-    def _learner(
-        self, H: HaplotypeMatrix, seed: int, validation: HaplotypeMatrix | None, device: str
-    ) -> Iterator[AdversarialLearner]:
-        config, self._device = self.config, device_of(device)
-        H, validation = self._as_units(H), None if validation is None else self._as_units(validation)
-        length, num_labels = padded_length(H.num_sites), self._num_labels(H)
-        with Workers(self._device, meet()) as workers:
-            yield AdversarialLearner(
-                H,
-                config,
-                seed,
-                workers,
-                initialised(lambda: self._network_of(H.num_sites, num_labels), seed, "generator"),
-                initialised(lambda: self._critic_of(H.num_sites, num_labels), seed, "critic"),
-                torch.sigmoid,
-                (critic_loss, generator_loss),
-                length=length,
-                shards=4,
-                validation=validation,
-                device=self._device,
-            )
+    def _length(self, num_columns: int) -> int:
+        return padded_length(num_columns)
 
+    def _seen(self, logits: Tensor) -> Tensor:
+        return torch.sigmoid(logits)
 
-def critic_loss(real: Tensor, drawn: Tensor, _stream: torch.Generator) -> Tensor:
-    """Sum over packs of C(G(z)) - C(x) (Yelmen et al. 2023, "WGAN implementation")."""
-    return (drawn - real).sum()
+    def _critic_loss(self, real: Tensor, drawn: Tensor, stream: torch.Generator) -> Tensor:
+        """C(G(z)) - C(x) (Yelmen et al. 2023, "WGAN implementation")."""
+        return (drawn - real).sum()
 
-
-def generator_loss(drawn: Tensor) -> Tensor:
-    """Sum over packs of -C(G(z))."""
-    return -drawn.sum()
+    def _generator_loss(self, drawn: Tensor) -> Tensor:
+        """-C(G(z))."""
+        return -drawn.sum()
