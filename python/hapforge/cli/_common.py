@@ -28,6 +28,17 @@ Threads = Annotated[
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]
 Force = Annotated[bool, typer.Option("-f", "--force", help="Replace what is there.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no remarks.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be given many times.")
+]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE.toml", help="Settings, one KEY = VALUE a line.")
+]
+Preset = Annotated[str | None, typer.Option("--preset", metavar="NAME", help="Settings that have a name.")]
+LabelsFile = Annotated[
+    Path | None, typer.Option("--labels", metavar="FILE", help="Labels: TSV, haplotype or sample ids first.")
+]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 PolicyTexts = Annotated[
     list[str] | None,
     typer.Option(

@@ -12,10 +12,15 @@ from rich.table import Table
 
 from hapforge.cli import evaluate, generate, train
 from hapforge.cli._common import (
+    ConfigFile,
+    Device,
     Force,
+    LabelsFile,
     PolicyTexts,
+    Preset,
     Quiet,
     Seed,
+    Settings,
     Threads,
     new_folder,
     read_cohort,
@@ -42,19 +47,13 @@ def command(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="As hapforge train.")],
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Haplotypes, in any format.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for everything.")],
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be given many times.")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE.toml", help="Settings, one KEY = VALUE a line.")
-    ] = None,
-    preset: Annotated[str | None, typer.Option("--preset", metavar="NAME", help="Settings that have a name.")] = None,
-    labels: Annotated[
-        Path | None, typer.Option("--labels", metavar="FILE", help="Labels: TSV, haplotype or sample ids first.")
-    ] = None,
+    settings: Settings = None,
+    config: ConfigFile = None,
+    preset: Preset = None,
+    labels: LabelsFile = None,
     policy: PolicyTexts = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted experiment in DIR.")] = False,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
     threads: Threads = None,
     seed: Seed = 0,
     force: Force = False,

@@ -13,10 +13,15 @@ from typing import Annotated, Any
 import typer
 
 from hapforge.cli._common import (
+    ConfigFile,
+    Device,
     Force,
+    LabelsFile,
     PolicyTexts,
+    Preset,
     Quiet,
     Seed,
+    Settings,
     Threads,
     check_output,
     progress,
@@ -52,19 +57,13 @@ def command(
         Path, typer.Argument(metavar="DATA", help="Training haplotypes or aligned sequences, in any format.")
     ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="Run folder to write.")],
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be given many times.")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE.toml", help="Settings, one KEY = VALUE a line.")
-    ] = None,
-    preset: Annotated[str | None, typer.Option("--preset", metavar="NAME", help="Settings that have a name.")] = None,
-    labels: Annotated[
-        Path | None, typer.Option("--labels", metavar="FILE", help="Labels: TSV, haplotype or sample ids first.")
-    ] = None,
+    settings: Settings = None,
+    config: ConfigFile = None,
+    preset: Preset = None,
+    labels: LabelsFile = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in RUN.")] = False,
     policy: PolicyTexts = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
     threads: Threads = None,
     seed: Seed = 0,
     force: Force = False,

@@ -13,10 +13,15 @@ import typer
 from rich.table import Table
 
 from hapforge.cli._common import (
+    ConfigFile,
+    Device,
     Force,
+    LabelsFile,
     PolicyTexts,
+    Preset,
     Quiet,
     Seed,
+    Settings,
     Threads,
     check_output,
     printable,
@@ -53,19 +58,13 @@ def command(
             help="A range to search, or KEY=A,B,C to choose from; may be given many times. Others are the model's own.",
         ),
     ] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A fixed setting; may be given many times.")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE.toml", help="Fixed settings, one KEY = VALUE a line.")
-    ] = None,
-    preset: Annotated[str | None, typer.Option("--preset", metavar="NAME", help="Settings that have a name.")] = None,
-    labels: Annotated[
-        Path | None, typer.Option("--labels", metavar="FILE", help="Labels: TSV, haplotype or sample ids first.")
-    ] = None,
+    settings: Settings = None,
+    config: ConfigFile = None,
+    preset: Preset = None,
+    labels: LabelsFile = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in STUDY, up to N trials.")] = False,
     policy: PolicyTexts = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
     threads: Threads = None,
     seed: Seed = 0,
     force: Force = False,
