@@ -17,4 +17,6 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   hapforge::register_gibbs(m);
   hapforge::register_three_point(m);
   hapforge::register_kmers(m);
+  hapforge::register_convolution(m);
+  hapforge::register_normalisation(m);
 }

@@ -16,6 +16,8 @@ void register_joint_counts(pybind11::module_& m);
 void register_gibbs(pybind11::module_& m);
 void register_three_point(pybind11::module_& m);
 void register_kmers(pybind11::module_& m);
+void register_convolution(pybind11::module_& m);
+void register_normalisation(pybind11::module_& m);
 void register_backends(pybind11::module_& m);
 void register_bus_errors(pybind11::module_& m);
 

@@ -6,7 +6,8 @@ bool always() noexcept { return true; }
 
 #if HAPFORGE_X86
 bool has_avx2() noexcept {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") &&
+         __builtin_cpu_supports("fma");
 }
 
 bool has_avx512() noexcept {

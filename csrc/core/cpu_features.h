@@ -11,7 +11,7 @@ namespace hapforge::cpu {
 
 // Scalar code, and NEON on aarch64, where it is the baseline.
 bool always() noexcept;
-// AVX2 and BMI2 (Haswell, Zen and later).
+// AVX2, BMI2 and FMA (Haswell, Zen and later).
 bool has_avx2() noexcept;
 // Those and AVX-512 F, BW, DQ, VL (Skylake-X, Zen 4 and later).
 bool has_avx512() noexcept;

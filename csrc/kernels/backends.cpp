@@ -2,9 +2,11 @@
 
 #include "kernels/allele_counts/kernel.h"
 #include "kernels/bcf_calls/kernel.h"
+#include "kernels/convolution/kernel.h"
 #include "kernels/gibbs/kernel.h"
 #include "kernels/joint_counts/kernel.h"
 #include "kernels/kmers/kernel.h"
+#include "kernels/normalisation/kernel.h"
 #include "kernels/pack/kernel.h"
 #include "kernels/popcount_tile/kernel.h"
 #include "kernels/three_point/kernel.h"
@@ -25,12 +27,14 @@ std::vector<std::string> names() {
 constexpr Entry kEntries[] = {
     {"allele_counts", names<allele_counts::implementations>},
     {"bcf_calls", names<bcf_calls::implementations>},
+    {"convolution", names<convolution::implementations>},
     {"gibbs", names<gibbs::implementations>},
     {"hamming", names<popcount_tile::implementations>},
     {"joint_counts", names<joint_counts::implementations>},
     {"kmers", names<kmers::implementations>},
     {"nearest_neighbours", names<popcount_tile::implementations>},
     {"nearest_set", names<popcount_tile::implementations>},
+    {"normalisation", names<normalisation::implementations>},
     {"pack", names<pack::implementations>},
     {"three_point", names<three_point::implementations>},
 };

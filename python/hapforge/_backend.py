@@ -110,8 +110,8 @@ def available_backends(name: str) -> list[str]:
     Parameters
     ----------
     name : str
-        A kernel: "allele_counts", "bcf_calls", "gibbs", "hamming", "joint_counts", "kmers", "nearest_neighbours",
-        "nearest_set", "pack", "three_point".
+        A kernel: "allele_counts", "bcf_calls", "convolution", "gibbs", "hamming", "joint_counts", "kmers",
+        "nearest_neighbours", "nearest_set", "normalisation", "pack", "three_point".
 
     Returns
     -------

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Words = NDArray[np.uint64]
+Floats = NDArray[np.float32]
 
 compiler: str
 
@@ -103,3 +104,33 @@ def gibbs_draw_values(
 ) -> NDArray[np.int64]: ...
 def gibbs_counts(visible: Words, hidden: Words, num_chains: int, backend: str, threads: int) -> NDArray[np.int64]: ...
 def philox4x32(c0: int, c1: int, c2: int, c3: int, key0: int, key1: int) -> tuple[int, int, int, int]: ...
+def normalise(
+    x: Floats, weight: Floats, bias: Floats, over_rows: bool, z: Floats, mean: Floats, variance: Floats, backend: str
+) -> None: ...
+def normalise_backward(
+    gz: Floats,
+    x: Floats,
+    weight: Floats,
+    bias: Floats,
+    over_rows: bool,
+    mean: Floats,
+    variance: Floats,
+    gx: Floats,
+    backend: str,
+) -> tuple[Floats, Floats]: ...
+def normalise_twice(
+    u: Floats,
+    gz: Floats,
+    x: Floats,
+    weight: Floats,
+    bias: Floats,
+    over_rows: bool,
+    mean: Floats,
+    variance: Floats,
+    of_gz: Floats,
+    of_x: Floats,
+    backend: str,
+) -> Floats: ...
+def convolve(x: Floats, w: Floats, stride: int, padding: int, y: Floats, backend: str) -> None: ...
+def convolve_transposed(y: Floats, w: Floats, stride: int, padding: int, x: Floats, backend: str) -> None: ...
+def convolve_by_weight(x: Floats, y: Floats, stride: int, padding: int, w: Floats, backend: str) -> None: ...

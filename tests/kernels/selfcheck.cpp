@@ -1,5 +1,5 @@
-// Every kernel on every backend of this CPU against the scalar code. Needs no Python, so it runs for
-// another architecture under qemu (.ci/neon).
+// Every kernel on every backend of this CPU against the scalar code. Needs no Python, so it runs
+// for another architecture under qemu (.ci/neon).
 //
 // Prints what it ran and one digest over the scalar results, floating point included: the digest is
 // the same on every architecture. Exits with 1 at a difference.
@@ -11,6 +11,7 @@
 #include "core/thread_pool.h"
 #include "kernels/allele_counts/kernel.h"
 #include "kernels/bcf_calls/kernel.h"
+#include "kernels/convolution/kernel.h"
 #include "kernels/gibbs/kernel.h"
 #include "kernels/hamming/kernel.h"
 #include "kernels/joint_counts/kernel.h"
@@ -18,6 +19,7 @@
 #include "kernels/nearest_neighbours/exhaustive.h"
 #include "kernels/nearest_neighbours/pruned.h"
 #include "kernels/nearest_set/kernel.h"
+#include "kernels/normalisation/kernel.h"
 #include "kernels/pack/kernel.h"
 #include "kernels/three_point/kernel.h"
 
@@ -346,6 +348,65 @@ Bytes run_kmers(const kmers::Kernels& kernels, Shape s) {
   return out;
 }
 
+std::vector<float> random_floats(std::size_t n, std::uint32_t stream) {
+  std::vector<float> values(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto word =
+        philox::philox4x32({{static_cast<std::uint32_t>(i), stream, 8, 8}}, 2, 3).w[0];
+    values[i] = static_cast<float>(static_cast<std::int32_t>(word)) / 1073741824.0F;
+  }
+  return values;
+}
+
+Bytes run_convolution(const convolution::Kernels& kernels, Shape s) {
+  Bytes out;
+  for (std::size_t stride = 1; stride <= 2; ++stride) {
+    for (std::size_t padding = 0; padding <= 1; ++padding) {
+      const std::size_t places = s.sites % 70 + 2;
+      const convolution::Shape shape{s.rows % 5 + 1,   s.rows % 50 + 1,
+                                     s.sites % 40 + 1, (places - 1) * stride + 3 - 2 * padding,
+                                     places,           stride,
+                                     padding};
+      const auto x = random_floats(shape.rows * shape.in * shape.length, 1);
+      const auto w = random_floats(shape.out * shape.in * convolution::kTaps, 2);
+      const auto y = random_floats(shape.rows * shape.out * places, 3);
+      std::vector<float> of_x(x.size()), of_w(w.size()), of_y(y.size());
+      convolution::forward(shape, x.data(), w.data(), of_y.data(), kernels);
+      convolution::transposed(shape, y.data(), w.data(), of_x.data(), kernels);
+      convolution::by_weight(shape, x.data(), y.data(), of_w.data(), kernels);
+      append(out, of_x);
+      append(out, of_w);
+      append(out, of_y);
+    }
+  }
+  return out;
+}
+
+Bytes run_normalisation(const normalisation::Kernels& kernels, Shape s) {
+  Bytes out;
+  for (const bool over_rows : {false, true}) {
+    const normalisation::Shape shape{s.rows % 9 + 1, s.rows % 6 + 1, s.sites % 600 + 2, over_rows};
+    const std::size_t size = shape.rows * shape.channels * shape.length;
+    const auto x = random_floats(size, 4), gz = random_floats(size, 5), u = random_floats(size, 6);
+    const auto weight = random_floats(shape.channels, 7), bias = random_floats(shape.channels, 8);
+    const normalisation::Scale scale{weight.data(), bias.data()};
+    std::vector<float> mean(shape.groups()), variance(shape.groups());
+    std::vector<float> z(size), gx(size), of_gz(size), of_x(size);
+    std::vector<float> gweight(shape.channels), gbias(shape.channels), of_weight(shape.channels);
+    const normalisation::Statistics statistics{mean.data(), variance.data()};
+    normalisation::forward(shape, scale, x.data(), z.data(), statistics, kernels);
+    normalisation::backward(shape, scale, gz.data(), x.data(), statistics, gx.data(),
+                            gweight.data(), gbias.data(), kernels);
+    normalisation::twice(shape, scale, u.data(), gz.data(), x.data(), statistics, of_gz.data(),
+                         of_x.data(), of_weight.data(), kernels);
+    for (const auto* values :
+         {&mean, &variance, &z, &gx, &gweight, &gbias, &of_gz, &of_x, &of_weight}) {
+      append(out, *values);
+    }
+  }
+  return out;
+}
+
 std::uint64_t digest = 14695981039346656037U;  // FNV-1a
 
 bool failed = false;
@@ -385,6 +446,8 @@ int main() {
   check("gibbs", gibbs::implementations(), run_gibbs);
   check("three_point", three_point::implementations(), run_three_point);
   check("kmers", kmers::implementations(), run_kmers);
+  check("convolution", convolution::implementations(), run_convolution);
+  check("normalisation", normalisation::implementations(), run_normalisation);
   std::printf("digest: %016llx\n", static_cast<unsigned long long>(digest));
   return failed ? 1 : 0;
 }

@@ -27,6 +27,7 @@ from hapforge.models._network_training import (
     initialised,
     noise_of,
 )
+from hapforge.models._operations import inputs_only
 from hapforge.models._ranks import meet
 from hapforge.models._training import stream_seed
 from hapforge.models._workers import Workers, device_of
@@ -163,7 +164,8 @@ def r1_penalty(score: Score, real: Tensor, labels: Tensor) -> Tensor:
 
 
 def _slope(scores: Tensor, x: Tensor) -> Tensor:
-    (slope,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
+    with inputs_only():
+        (slope,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
     return slope
 
 

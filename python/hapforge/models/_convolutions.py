@@ -21,12 +21,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-SLOPE = 0.01  # of the leaky rectifier
+from hapforge.models._operations import EPSILON, SLOPE, convolve, convolve_transposed, normalise
+
 _SMALLEST = 2  # m
 
 
@@ -87,7 +89,7 @@ def blocks_of(length: int, width: int, first_channels: int) -> list[Block]:
 
 
 class Normalised(nn.Module):
-    """Normalisation of every channel with a scale and a shift of its own: over rows ("batch") or each row ("instance").
+    """Normalisation of every channel, over rows ("batch") or in each ("instance"), scale, shift and leaky rectifier.
 
     Over rows it has no running statistics: in training they are of the rows that are given together; afterwards those
     that it was given. What is appended to `seen` are means and means of squares.
@@ -106,15 +108,24 @@ class Normalised(nn.Module):
             self.register_buffer("variance", torch.ones(channels))
 
     def forward(self, x: Tensor, seen: list[Tensor] | None) -> Tensor:
-        """x : (rows, channels, length); seen: None to normalise by what was frozen, else statistics are appended."""
-        if self.kind == "instance":
-            return functional.instance_norm(x, weight=self.weight, bias=self.bias)
-        if seen is None:
-            return functional.batch_norm(x, self.mean, self.variance, self.weight, self.bias, training=False)
-        with torch.no_grad():
-            variance, mean = torch.var_mean(x.float(), dim=(0, 2), correction=0)
+        """x : (rows, channels, length); seen: None to normalise by what was frozen, else statistics are appended.
+
+        A leaky rectifier follows.
+        """
+        if self.kind == "batch" and seen is None:
+            y = functional.batch_norm(x, self.mean, self.variance, self.weight, self.bias, training=False, eps=EPSILON)
+            return functional.leaky_relu(y, SLOPE)
+        y, mean, variance = normalise(x, self.weight, self.bias, over_rows=self.kind == "batch")
+        if seen is not None:
             seen.append(torch.stack([mean, variance + mean.square()]))
-        return functional.batch_norm(x, None, None, self.weight, self.bias, training=True)
+        return y
+
+
+def _convolved(of: Any, x: Tensor) -> Tensor:
+    """x by an nn.Conv1d or nn.ConvTranspose1d of kernel 3."""
+    operation = convolve_transposed if isinstance(of, nn.ConvTranspose1d) else convolve
+    y = operation(x, of.weight, of.stride[0], of.padding[0])
+    return y if of.bias is None else y + of.bias[:, None]
 
 
 class Convolutions(nn.Module):
@@ -145,9 +156,9 @@ class Convolutions(nn.Module):
 
     def forward(self, x: Tensor, seen: list[Tensor] | None) -> Tensor:
         for i, convolution in enumerate(self.convolutions):
-            x = convolution(x)
+            x = _convolved(convolution, x)
             if i < len(self.norms):
-                x = functional.leaky_relu(self.norms[i](x, seen), SLOPE)
+                x = self.norms[i](x, seen)
         return x
 
 
@@ -230,7 +241,7 @@ class Critic(nn.Module):
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
         """Scores, float (packs,), of alleles (packs, pack, length) and the label of each pack."""
-        return self._score(self._last(self._chain(x, [], labels, None))[:, 0])[:, 0]
+        return self._score(_convolved(self._last, self._chain(x, [], labels, None))[:, 0])[:, 0]
 
 
 class Encoder(nn.Module):
@@ -244,7 +255,7 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor, labels: Tensor, seen: list[Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """Mean and log variance, float (rows, latent_channels, 4), of alleles (rows, 1, length)."""
-        mean, log_variance = self._last(self._chain(x, [], labels, seen)).chunk(2, 1)
+        mean, log_variance = _convolved(self._last, self._chain(x, [], labels, seen)).chunk(2, 1)
         return mean, log_variance
 
 
