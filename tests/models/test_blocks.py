@@ -13,12 +13,17 @@ from hapforge.models import Bernoulli, Markov, Model
 
 MOST = {"markov": 8500}  # more than a block: 8,192 rows here; 256 of Bernoulli, 1,024 of a machine
 SMALL = {"num_hidden": 9, "epochs": 1, "gibbs_steps": 2, "num_chains": 10, "batch_size": 100}
-MODELS = ("bernoulli", "bernoulli of sequences", "markov", "rbm", "pcd", "relu", "crbm", "labelled_rbm", "potts")
+SHORT = {"epochs": 2, "critic_steps": 2, "batch_size": 30, "pack": 1}
+MODELS = (
+    *("bernoulli", "bernoulli of sequences", "markov", "rbm", "pcd", "relu", "crbm", "labelled_rbm", "potts"),
+    *("gan", "wgan", "vae", "vae of persons"),
+)
 
 
 def fitted(name: str, H: hf.HaplotypeMatrix) -> Model:
     letters = np.random.default_rng(1).integers(0, 4, (H.num_haplotypes, 9))
     sequences = hf.Alignment(letters, "ACGT").to_haplotypes()
+    persons = hf.HaplotypeMatrix(H.words, H.sites)
     labels = {"superpopulation": ["AFR", "EUR", "EAS", "EUR"] * (H.num_haplotypes // 4)}
     make: dict[str, Callable[[], Model]] = {
         "bernoulli": lambda: Bernoulli().fit(H),
@@ -29,6 +34,10 @@ def fitted(name: str, H: hf.HaplotypeMatrix) -> Model:
         "relu": lambda: hf.models.RBM(**SMALL, hidden="relu", temperature=0.9).fit(H),
         "crbm": lambda: hf.models.CRBM(**SMALL, window=20, overlap=5, temperature=0.8).fit(H),
         "labelled_rbm": lambda: hf.models.LabelledRBM(**SMALL).fit(H.with_labels(labels)),
+        "gan": lambda: hf.models.GAN(**SHORT).fit(H),
+        "wgan": lambda: hf.models.WGAN(**SHORT, width=2).fit(H.with_labels(labels)),
+        "vae": lambda: hf.models.VAE(epochs=1, width=2).fit(H),
+        "vae of persons": lambda: hf.models.VAE(epochs=1, width=2, unit="person").fit(persons),
         "potts": lambda: hf.models.LabelledRBM(**SMALL).fit(sequences.with_labels(labels)),
     }
     return make[name]()

@@ -451,6 +451,15 @@ print(len(learner._generator.flat), np.isfinite(losses).all(), resource.getrusag
 """
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"), [("wgan", {"width": 4_000_000, "critic_steps": 1}), ("vae", {"width": 4_000_000})]
+)
+def test_more_than_fits_into_memory_is_one_line(name: str, settings: dict) -> None:
+    H = hf.HaplotypeMatrix.from_dense(np.random.default_rng(1).integers(0, 2, (60, 40), np.uint8))
+    with pytest.raises(MemoryError, match="expected a training that fits into memory"):
+        hf.models.by_name(name)(epochs=1, **settings).fit(H)
+
+
 @pytest.mark.slow
 def test_an_update_of_the_largest_preset_in_20_gb() -> None:
     """Both networks at full width, batch 96, two shards at a time on two threads."""

@@ -26,6 +26,7 @@ from hapforge.models._network_training import (
     generator_of,
     initialised,
     noise_of,
+    within_memory,
 )
 from hapforge.models._operations import inputs_only
 from hapforge.models._ranks import meet
@@ -102,7 +103,7 @@ class AdversarialModel(NetworkModel):
         self._device = device_of(device)
         H, validation = self._as_units(H), None if validation is None else self._as_units(validation)
         of = H.num_sites, self._num_labels(H)
-        with Workers(self._device, meet()) as workers:
+        with within_memory(), Workers(self._device, meet()) as workers:
             yield AdversarialLearner(
                 H,
                 self.config,

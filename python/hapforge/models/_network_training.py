@@ -188,6 +188,21 @@ class Shards:
         return [total.float() for total in sums]
 
 
+@contextmanager
+def within_memory() -> Iterator[None]:
+    """A context whose torch errors of too little memory are a MemoryError that says what takes less."""
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error)
+        if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in text or "overflow" in text:
+            raise MemoryError(
+                "settings: expected a training that fits into memory, found one that does not; a smaller width, "
+                "batch_size or shard, or fewer threads, take less"
+            ) from error
+        raise
+
+
 def generator_of(device: torch.device, seed: int, *path: int | str) -> torch.Generator:
     """torch's random numbers of one purpose; on the CPU it has 2**32 streams, of which a long run repeats some."""
     return torch.Generator(device).manual_seed(stream_seed(seed, *path) >> 1)

@@ -25,6 +25,7 @@ from hapforge.models._network_training import (
     freeze,
     generator_of,
     initialised,
+    within_memory,
 )
 from hapforge.models._ranks import meet
 from hapforge.models._training import stream_seed
@@ -140,7 +141,7 @@ class VAE(NetworkModel):
         def build() -> Autoencoder:
             return Autoencoder(self._encoder_of(H.num_sites, num_labels), self._network_of(H.num_sites, num_labels))
 
-        with Workers(self._device, meet()) as workers:
+        with within_memory(), Workers(self._device, meet()) as workers:
             network = initialised(build, seed, "autoencoder")
             yield VAELearner(H, config, seed, workers, network, validation=validation, device=self._device)
 
