@@ -32,8 +32,10 @@ VARIANTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "wgan": (WGAN, _WGAN),
     "wgan, no running mean": (WGAN, {**_WGAN, "ema": 0.0}),
     "wgan, no packs": (WGAN, {**_WGAN, "pack": 1}),
+    "wgan, no weights of sites": (WGAN, {**_WGAN, "by_site": False}),
     "wgan, R1": (WGAN, {**_WGAN, "penalty": "r1"}),
     "vae": (VAE, {"width": 4}),
+    "vae, no weights of sites": (VAE, {"width": 4, "by_site": False}),
 }
 
 

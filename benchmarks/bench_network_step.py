@@ -5,7 +5,8 @@
 A WGAN step is 10 updates of the critic, each with its own draws and gradient penalty, and one of the generator (Yelmen
 et al. 2023, width 10, batch 96, packs of 3); a VAE step is one update. The plain one has the same blocks as torch.nn
 modules, takes the batch as a whole and lets torch share out threads within each operation; ours takes shards of 24
-rows, one a thread. It is right where it has as many parameters and a finite loss. Times are wall times, interleaved.
+rows, one a thread, by the kernels of csrc/kernels/convolution and normalisation. It is right where it has as many
+parameters and a finite loss. Times are wall times, interleaved.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ import hapforge as hf
 from hapforge import _backend
 from hapforge.models import _convolutions, vae, wgan
 
-THREADS, ROWS, WIDTH, REPEATS = 2, 96, 10, 5
-SIZES = {"wgan": (805, 8076), "vae": (805, 8076)}
+THREADS, ROWS, WIDTH = 2, 96, 10
+RUNS = {("wgan", 805): 5, ("vae", 805): 9, ("vae", 8076): 3, ("wgan", 8076): 1}  # repeats
 
 
 def convolutions(block: Any, extra: int, norm: Any, plain: bool = False) -> nn.Sequential:
@@ -130,7 +131,7 @@ def plain_vae(real: torch.Tensor, length: int, sites: int) -> tuple[Any, int]:
     return step, sum(p.numel() for p in parameters)
 
 
-def measured(name: str, sites: int) -> dict[str, Any]:
+def measured(name: str, sites: int, repeats: int) -> dict[str, Any]:
     length = _convolutions.padded_length(sites)
     dense = workloads.cohort(ROWS, sites)
     H = hf.HaplotypeMatrix.from_dense(dense)
@@ -140,7 +141,7 @@ def measured(name: str, sites: int) -> dict[str, Any]:
     plain, parameters = plain_wgan(real, length) if name == "wgan" else plain_vae(real, length, sites)
     kind = wgan.WGAN if name == "wgan" else vae.VAE
     seconds: dict[str, list[float]] = {"hapforge": [], "torch, plain": []}
-    with kind(ema=0.0)._learner(H, 1, None, "cpu") as learner:
+    with kind(ema=0.0, by_site=False)._learner(H, 1, None, "cpu") as learner:
         units = learner._rows.units(1)
 
         def ours() -> float:
@@ -154,7 +155,7 @@ def measured(name: str, sites: int) -> dict[str, Any]:
         trained = (learner._generator, learner._critic) if name == "wgan" else (learner._network,)
         if sum(len(one.flat) for one in trained) != parameters:
             raise AssertionError(f"{name}: {parameters} parameters in the plain one, others in ours")
-        for repeat in range(REPEATS + 1):
+        for repeat in range(repeats + 1):
             for candidate, call, threads in (("hapforge", ours, 1), ("torch, plain", plain, THREADS)):
                 torch.set_num_threads(threads)
                 start = time.perf_counter()
@@ -180,5 +181,5 @@ def measured(name: str, sites: int) -> dict[str, Any]:
 
 if __name__ == "__main__":
     _backend.set_threads(THREADS)
-    entries = [measured(name, sites) for name, sizes in SIZES.items() for sites in sizes]
+    entries = [measured(*run, repeats) for run, repeats in RUNS.items()]
     workloads.write_results("network_step", entries, {"torch": torch.__version__})

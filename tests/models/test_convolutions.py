@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from hapforge.models import _convolutions  # noqa: E402 - torch first
 from hapforge.models._adversarial import gradient_penalty, r1_penalty  # noqa: E402
+from hapforge.models._network_training import start_at_frequencies  # noqa: E402
 
 
 def test_padded_lengths() -> None:
@@ -156,6 +159,42 @@ def test_penalties_against_finite_differences(kind: str) -> None:
         with torch.no_grad():
             weight.view(-1)[place] -= step
     assert gradient.view(-1)[place].item() == pytest.approx((values[0] - values[1]) / 2e-8, rel=1e-3)
+
+
+@pytest.mark.parametrize("by_site", [False, True])
+@pytest.mark.parametrize("kind", ["gradient", "r1"])
+def test_penalties_by_the_kernels_have_the_gradients_of_float64(kind: str, by_site: bool) -> None:
+    torch.manual_seed(3)
+    single = _convolutions.Critic(255, 4, 1, 2, by_site)
+    double = copy.deepcopy(single).double()
+    real, drawn, share, labels = torch.rand(3, 2, 255), torch.rand(3, 2, 255), torch.rand(3), torch.zeros(3).long()
+    found = []
+    for critic, dtype in ((single, torch.float32), (double, torch.float64)):
+        a, b, c = (value.to(dtype) for value in (real, drawn, share))
+        penalty = r1_penalty(critic, a, labels) if kind == "r1" else gradient_penalty(critic, a, b, c, labels)
+        found.append(torch.autograd.grad(penalty + critic(a, labels).sum(), list(critic.parameters())))
+    for of_single, of_double in zip(*found, strict=True):
+        assert torch.allclose(of_single.double(), of_double, rtol=2e-3, atol=2e-3 * float(of_double.abs().max()) + 1e-6)
+
+
+def test_weights_of_sites() -> None:
+    """A generator's logits have a bias of the site and label; two sites with the same features differ by theirs."""
+    torch.manual_seed(1)
+    plain, generator = (_convolutions.Generator(63, 2, 2, 2, 2, by_site) for by_site in (False, True))
+    more = sum(value.numel() for value in generator.parameters()) - sum(value.numel() for value in plain.parameters())
+    assert more == 4 * 63 + 2 * 63
+    noise, labels = [torch.randn(5, *shape) for shape in generator.noise_shapes], torch.tensor([0, 1, 0, 1, 1])
+    before = generator(noise, labels, [])
+    counts, codes = np.array([[1, 4], [0, 6]]), np.array([0] * 4 + [1] * 6 + [-1])
+    start_at_frequencies(generator.site_bias, counts, codes)
+    found = (generator(noise, labels, []) - before)[:, :3].detach()
+    expected = [np.log(1.5 / 3.5), np.log(4.5 / 0.5), 0], [np.log(0.5 / 6.5), np.log(6.5 / 0.5), 0]
+    assert np.allclose(found, np.array(expected)[labels], atol=1e-5)
+    assert torch.equal(_convolutions.SiteMultiples(0, 63)(noise[1]), noise[1])
+    multiples = _convolutions.SiteMultiples(3, 63)
+    seen = multiples(torch.ones(2, 2, 63)).detach()
+    assert seen.shape == (2, 2 * multiples.channels, 63)
+    assert torch.equal(seen[1, 2:5], multiples.factors)
 
 
 def test_penalties_of_a_linear_score() -> None:

@@ -121,6 +121,9 @@ class AdversarialModel(NetworkModel):
         """Of the rows that the critic sees, with zeros behind the last column."""
         return num_columns
 
+    def _start(self, generator: Any, counts: NDArray[np.int64], codes: NDArray[np.int64]) -> None:
+        """What of the generator's first weights comes from the data: allele counts of labels, and the rows' labels."""
+
     @abstractmethod
     def _critic_of(self, num_columns: int, num_labels: int) -> nn.Module:
         """Scores of packs (packs, pack, length) and labels."""
@@ -213,11 +216,12 @@ class AdversarialLearner:
             )
         shard = min(config.shard // config.pack or -(-self._units // rules.SHARDS), self._units)
         self._shards = Shards(workers, shard, device, config.precision)
+        self._counts = counts_of(H, self._rows.codes, self._rows.num_labels)
+        rules._start(generator, self._counts, self._rows.codes)
         betas = (config.beta1, config.beta2)
         self._generator = Optimised(generator.to(device), betas=betas, l2=config.l2, ema=config.ema)
         self._critic = Optimised(critic.to(device), betas=betas, l2=config.l2)
         self._rules = rules
-        self._counts = counts_of(H, self._rows.codes, self._rows.num_labels)
         self._critic_updates = 0
 
     def tensors(self) -> _store.Tensors:

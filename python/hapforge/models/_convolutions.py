@@ -194,68 +194,109 @@ class _Chain(nn.Module):
             last = block.kind == "output"
             self.blocks.append(Convolutions(block, located + noisy, kind, last_is_plain=last))
 
-    def forward(self, x: Tensor, noise: list[Tensor], labels: Tensor, seen: list[Tensor] | None) -> Tensor:
+    def forward(
+        self, x: Tensor, noise: list[Tensor], labels: Tensor, seen: list[Tensor] | None
+    ) -> tuple[Tensor, Tensor]:
+        """What leaves the last block, and what enters it."""
         locations, noises = iter(self.locations), iter(noise)
+        entered = x
         for block, located, noisy, residual in zip(
             self.blocks, self._located, self._noisy, self._residual, strict=True
         ):
-            enters = [x]
+            entered, enters = x, [x]
             if located:
                 enters.append(next(locations)[labels][:, None].to(x.dtype))
             if noisy:
                 enters.append(next(noises).to(x.dtype))
             y = block(torch.cat(enters, 1) if located else x, seen)
             x = x + y if residual else y
-        return x
+        return x, entered
 
 
 class Generator(nn.Module):
     """From noise to one logit a site.
+
+    Parameters
+    ----------
+    by_site : whether a site's logit has a bias of its own, of each label, and its own mix of what enters the last block
 
     Attributes
     ----------
     noise_shapes : list of (channels, length), of what `forward` takes
     """
 
-    def __init__(self, length: int, width: int, num_labels: int, first_channels: int, noise: int) -> None:
+    def __init__(
+        self, length: int, width: int, num_labels: int, first_channels: int, noise: int, by_site: bool = False
+    ) -> None:
         super().__init__()
         blocks = blocks_of(length, width, first_channels)
         self._chain = _Chain(blocks, num_labels=num_labels, noise=noise, kind="batch")
         self.noise_shapes = [(first_channels, 4), *self._chain.noise_shapes]
+        self.by_site: nn.Parameter | None = None
+        if by_site:
+            self.by_site = nn.Parameter(torch.randn(2 * width, length) / (2 * width) ** 0.5)
+            self.site_bias = nn.Parameter(torch.zeros(num_labels, length))
 
     def forward(self, noise: list[Tensor], labels: Tensor, seen: list[Tensor] | None = None) -> Tensor:
         """Logits, float (rows, length); see `Normalised` for `seen`."""
         first, *more = noise
-        return self._chain(first, more, labels, seen)[:, 0]
+        out, features = self._chain(first, more, labels, seen)
+        if self.by_site is None:
+            return out[:, 0]
+        return out[:, 0] + (features * self.by_site).sum(1) + self.site_bias[labels]
+
+
+class SiteMultiples(nn.Module):
+    """Alleles, and beside each some multiples of it by factors that are the site's own.
+
+    Attributes
+    ----------
+    channels : int, that stand for one of the alleles
+    """
+
+    def __init__(self, multiples: int, length: int) -> None:
+        super().__init__()
+        self.channels = 1 + multiples
+        self.factors = nn.Parameter(torch.randn(multiples, length)) if multiples else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(rows, pack * channels, length) of x (rows, pack, length)."""
+        if self.factors is None:
+            return x
+        return torch.cat([x, (x[:, :, None] * self.factors).flatten(1, 2)], 1)
 
 
 class Critic(nn.Module):
     """From packs of rows to a score each: the mirror image, normalised by row, then one channel and a linear layer."""
 
-    def __init__(self, length: int, width: int, num_labels: int, pack: int) -> None:
+    def __init__(self, length: int, width: int, num_labels: int, pack: int, by_site: bool = False) -> None:
         super().__init__()
-        blocks = mirrored(blocks_of(length, width, 1), pack)
+        self._sites = SiteMultiples(width if by_site else 0, length)
+        blocks = mirrored(blocks_of(length, width, 1), pack * self._sites.channels)
         self._chain = _Chain(blocks, num_labels=num_labels, noise=0, kind="instance")
         self._last = nn.Conv1d(blocks[-1].channels[-1], 1, 3, padding=1)
         self._score = nn.Linear(4, 1)
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
         """Scores, float (packs,), of alleles (packs, pack, length) and the label of each pack."""
-        return self._score(_convolved(self._last, self._chain(x, [], labels, None))[:, 0])[:, 0]
+        last, _ = self._chain(self._sites(x), [], labels, None)
+        return self._score(_convolved(self._last, last)[:, 0])[:, 0]
 
 
 class Encoder(nn.Module):
     """From rows to mean and log variance of their latent values: the mirror image, normalised over rows."""
 
-    def __init__(self, length: int, width: int, num_labels: int, latent_channels: int) -> None:
+    def __init__(self, length: int, width: int, num_labels: int, latent_channels: int, by_site: bool = False) -> None:
         super().__init__()
-        blocks = mirrored(blocks_of(length, width, 1), 1)
+        self._sites = SiteMultiples(width if by_site else 0, length)
+        blocks = mirrored(blocks_of(length, width, 1), self._sites.channels)
         self._chain = _Chain(blocks, num_labels=num_labels, noise=0, kind="batch")
         self._last = nn.Conv1d(blocks[-1].channels[-1], 2 * latent_channels, 3, padding=1)
 
     def forward(self, x: Tensor, labels: Tensor, seen: list[Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """Mean and log variance, float (rows, latent_channels, 4), of alleles (rows, 1, length)."""
-        mean, log_variance = _convolved(self._last, self._chain(x, [], labels, seen)).chunk(2, 1)
+        last, _ = self._chain(self._sites(x), [], labels, seen)
+        mean, log_variance = _convolved(self._last, last).chunk(2, 1)
         return mean, log_variance
 
 

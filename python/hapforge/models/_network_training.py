@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
@@ -233,6 +234,14 @@ def freeze(
     for norm, total in zip(norms, found, strict=True):
         norm.mean, squares = (total / _STATISTICS_SHARDS).unbind(0)
         norm.variance = (squares - norm.mean.square()).clamp(min=0)
+
+
+def start_at_frequencies(bias: nn.Parameter, counts: NDArray[np.int64], codes: NDArray[np.int64]) -> None:
+    """Fill a bias (labels, length) with the logits of allele frequencies, which are kept from 0 and 1."""
+    rows = np.bincount(codes[codes >= 0], minlength=len(counts))[:, None]
+    share = (counts + 0.5) / (rows + 1)
+    with torch.no_grad():
+        bias[:, : counts.shape[1]] = torch.from_numpy(np.log(share / (1 - share)))
 
 
 def initialised(build: Callable[[], _Network], seed: int, name: str) -> _Network:

@@ -25,6 +25,7 @@ from hapforge.models._network_training import (
     freeze,
     generator_of,
     initialised,
+    start_at_frequencies,
     within_memory,
 )
 from hapforge.models._ranks import meet
@@ -42,6 +43,7 @@ _PUBLISHED: dict[str, Any] = {
     "kl_warmup": 0.0,
     "alleles": "round",
     "ema": 0.0,
+    "by_site": False,
 }
 
 
@@ -52,6 +54,8 @@ class VAEConfig(NetworkConfig):
     ----------
     width : int, c, even: channels of all blocks are multiples of it, see `hapforge.models._convolutions`
     latent_channels : int, channels of the latent values at length 4
+    by_site : whether sites have weights of their own beside the location vectors, as in `WGANConfig`: encoder and
+        decoder are like critic and generator
     kl_weight : float > 0, of the Kullback-Leibler divergence beside the log loss, both summed over a row
     kl_warmup : float in [0, 1], share of the epochs over which its weight grows from 0 (Bowman et al. 2016)
     others : as in `NetworkConfig`
@@ -60,6 +64,7 @@ class VAEConfig(NetworkConfig):
     learning_rate: float = 1e-3
     width: int = 10
     latent_channels: int = 32
+    by_site: bool = True
     kl_weight: float = 1.0
     kl_warmup: float = 0.1
 
@@ -81,8 +86,8 @@ class VAE(NetworkModel):
     4 * 2**(2m) - 1, which the loss leaves out; where there is a label, every block has location vectors of
     each, in both networks.
 
-    Beside what is published there are thresholds of sites ("calibrated" alleles), the running mean of the weights, and
-    a divergence whose weight grows; the presets have all of it off.
+    Beside what is published there are thresholds of sites ("calibrated" alleles), the running mean of the weights,
+    weights of every site (`by_site`), and a divergence whose weight grows; the presets have all of it off.
 
     Parameters
     ----------
@@ -115,10 +120,11 @@ class VAE(NetworkModel):
 
     def _network_of(self, num_sites: int, num_labels: int) -> Generator:
         config = self.config
-        return Generator(padded_length(num_sites), config.width, num_labels, config.latent_channels, 0)
+        return Generator(padded_length(num_sites), config.width, num_labels, config.latent_channels, 0, config.by_site)
 
     def _encoder_of(self, num_sites: int, num_labels: int) -> Encoder:
-        return Encoder(padded_length(num_sites), self.config.width, num_labels, self.config.latent_channels)
+        config = self.config
+        return Encoder(padded_length(num_sites), config.width, num_labels, config.latent_channels, config.by_site)
 
     def _blocks(self, num_sites: int, num_labels: int) -> dict[str, Any]:
         config, length = self.config, padded_length(num_sites)
@@ -190,8 +196,10 @@ class VAELearner:
             raise ValueError("validation: expected a haplotype or more (with a label), found none")
         shard = min(config.shard or -(-self._batch // 4), self._batch)
         self._shards = Shards(workers, shard, device, config.precision)
-        self._network = Optimised(network.to(device), betas=(0.9, 0.999), ema=config.ema)
         self._counts = counts_of(H, self._rows.codes, self._rows.num_labels)
+        if config.by_site:
+            start_at_frequencies(network.decoder.site_bias, self._counts, self._rows.codes)
+        self._network = Optimised(network.to(device), betas=(0.9, 0.999), ema=config.ema)
 
     def tensors(self) -> _store.Tensors:
         return self._network.tensors("autoencoder")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hapforge.models._adversarial import AdversarialConfig, AdversarialModel
 from hapforge.models._convolutions import Critic, Generator, blocks_of, check_width, mirrored, padded_length, shapes_of
 from hapforge.models._network_model import check_at_least, parameters_of
+from hapforge.models._network_training import start_at_frequencies
 
 # Yelmen et al. 2023; the number of epochs is not stated ("when generated and real genome clusters overlapped")
 _PUBLISHED: dict[str, Any] = {
@@ -29,6 +32,7 @@ _PUBLISHED: dict[str, Any] = {
     "late_rate": 0.1,
     "alleles": "round",
     "ema": 0.0,
+    "by_site": False,
 }
 
 
@@ -39,11 +43,15 @@ class WGANConfig(AdversarialConfig):
     ----------
     width : int, c, even: channels of all blocks are multiples of it, see `hapforge.models._convolutions`
     noise_channels : int, channels of noise that enter every block but the residual ones
+    by_site : whether sites have weights of their own beside the location vectors: a bias, at first by the allele
+        frequency (of each label), and a mix of the last block's features in the generator, `width` multiples of an
+        allele that the critic sees beside it
     others : as in `AdversarialConfig` and `NetworkConfig`
     """
 
     width: int = 10
     noise_channels: int = 2
+    by_site: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,8 +67,9 @@ class WGAN(AdversarialModel):
     label, every block has location vectors of each, in both networks, and packs are of one label.
 
     Beside what is published there are thresholds of sites ("calibrated" alleles), the running mean of the generator's
-    weights, R1 instead of the gradient penalty, bfloat16; the presets have all of it off. Batch normalisation is by
-    shards (`shard`) there, too; with ``shard=96`` it is by the batch, as published, in one thread.
+    weights, weights of every site (`by_site`), R1 instead of the gradient penalty, bfloat16; the presets have all of it
+    off. Batch normalisation is by shards (`shard`) there, too; with ``shard=96`` it is by the batch, as published, in
+    one thread. The penalty takes slopes at padded places, too, as published.
 
     Parameters
     ----------
@@ -91,10 +100,15 @@ class WGAN(AdversarialModel):
 
     def _network_of(self, num_sites: int, num_labels: int) -> nn.Module:
         config, length = self.config, padded_length(num_sites)
-        return Generator(length, config.width, num_labels, config.noise_channels, config.noise_channels)
+        return Generator(length, config.width, num_labels, config.noise_channels, config.noise_channels, config.by_site)
+
+    def _start(self, generator: Generator, counts: NDArray[np.int64], codes: NDArray[np.int64]) -> None:
+        if self.config.by_site:
+            start_at_frequencies(generator.site_bias, counts, codes)
 
     def _critic_of(self, num_sites: int, num_labels: int) -> Critic:
-        return Critic(padded_length(num_sites), self.config.width, num_labels, self.config.pack)
+        config = self.config
+        return Critic(padded_length(num_sites), config.width, num_labels, config.pack, config.by_site)
 
     def _blocks(self, num_sites: int, num_labels: int) -> dict[str, Any]:
         config, length = self.config, padded_length(num_sites)
