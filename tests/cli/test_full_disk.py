@@ -27,11 +27,12 @@ import hapforge as hf
 from hapforge import evaluation
 from hapforge.cli import main
 from hapforge.models import _imputation, _run
+from hapforge.report import training
 
 disk, data, some, report = (Path(name) for name in sys.argv[2:6])
 try:
     own_mounts()
-    tmpfs(disk, 4 << 20)
+    tmpfs(disk, 32 << 20)
 except NoMount as error:
     report.write_text(json.dumps(str(error)))
     sys.exit()
@@ -88,6 +89,9 @@ def full_after(module, name):
         return result
     setattr(module, name, then_full)
 
+full_after(training, "read_training")
+found["page"] = said(*train, *settings, "-o", disk / "p")
+room()
 full_after(hf.models.RBM, "_draw_rows")
 found["generate"] = said("generate", disk / "run", "-n", "20", "-o", disk / "ag.bcf")
 room()
@@ -114,7 +118,7 @@ def test_every_command_on_a_disk_that_fills(small_cohort: hf.HaplotypeMatrix, tm
     found = json.loads(report.read_text())
     if isinstance(found, str):
         pytest.skip(f"nothing can be mounted here: {found}")
-    finished = ["model.json", "run.json", "train.jsonl", "weights.safetensors"]
+    finished = ["model.json", "report.html", "run.json", "train.jsonl", "weights.safetensors"]
     files = ["whole", *(f"whole/{name}" for name in finished)]
     unfinished = ["checkpoint", "checkpoint/state-4.safetensors", "checkpoint/state.json", "run.json", "train.jsonl"]
     assert found["no room for checkpoints"][2] == []
@@ -127,12 +131,18 @@ def test_every_command_on_a_disk_that_fills(small_cohort: hf.HaplotypeMatrix, tm
     files = ["run", *(f"run/{name}" for name in finished), *files]
     assert found["resumed"] == [0, "", files]
     assert found["same"][0] == found["same"][1]
-    for command, name in (("generate", "ag.bcf"), ("impute", "i.tsv"), ("evaluate", "e.json")):
+    files = ["p", *(f"p/{name}" for name in finished if name != "report.html"), *files]
+    for command, name in (
+        ("page", "p/report.html"),
+        ("generate", "ag.bcf"),
+        ("impute", "i.tsv"),
+        ("evaluate", "e.json"),
+    ):
         code, line, left = found[command]
         assert (code, left) == (2, files), command
         assert line.startswith(
-            f"hapforge: {disk}/{name}: expected room for it in {disk}, found: No space left on device"
+            f"hapforge: {disk / name}: expected room for it in {(disk / name).parent}, found: No space left on device"
         )
-    for name in ("no room for checkpoints", "train", "generate", "impute", "evaluate"):
+    for name in ("no room for checkpoints", "train", "page", "generate", "impute", "evaluate"):
         assert found[name][0] == 2
         assert found[name][1].count("\n") == 1

@@ -223,7 +223,7 @@ def test_interrupted_and_resumed(data: Path, tmp_path: Path) -> None:
     command = rf"hapforge train rbm \S+ {said}"
     assert re.search(rf"to go on: {command}\nhapforge: interrupted\n$", message)
     assert json.loads((run / "run.json").read_text())["notes"]["policy"] == ["missing=skip"]
-    assert not (run / "model.json").exists()
+    assert not {"model.json", "report.html"} & {path.name for path in run.iterdir()}
     assert (run / "checkpoint" / "state.json").exists()
 
     with pytest.raises(ValueError, match="expected to resume with the same num_hidden, 8, found 9"):
@@ -231,8 +231,44 @@ def test_interrupted_and_resumed(data: Path, tmp_path: Path) -> None:
     train.command("rbm", data, run, resume=True, seed=5, quiet=True, labels=labels)
     train.command("rbm", data, whole, settings=[*SMALL, *more], seed=5, quiet=True)
     assert (run / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
+    assert "20 of 20" in (run / "report.html").read_text(encoding="utf-8")
     with pytest.raises(ValueError, match="found one that has ended"):
         train.command("rbm", data, run, resume=True, seed=5, quiet=True)
+
+
+def test_a_page_of_the_training(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the preset and what of it was changed; without plotly a line says so; a damaged log is refused."""
+    from hapforge.models import _store
+
+    run = tmp_path / "run"
+    train.command("rbm", data, run, settings=SMALL, preset="rbm_2021_805")
+    assert f"{run}/report.html: curves of the training" in capsys.readouterr().err.replace("\n", "")
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "rbm_2021_805" in page
+    assert "8 (preset: 100)" in page
+    assert hf.read(data).sha256() in page
+
+    def none(*_: object, **__: object) -> str:
+        raise hf.errors.MissingDependencyError("plotly", "eval")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("hapforge.report.training.page", none)
+        train.command("rbm", data, run, settings=SMALL, force=True)
+    assert "run: no report.html: this needs plotly" in capsys.readouterr().err.replace("\n", " ")
+    assert not (run / "report.html").exists()
+    assert hf.models.load(run).training["epochs_done"] == 3
+
+    def damaged(folder: Path, entry: dict[str, object], append: object = _store.append_sealed) -> None:
+        append(folder, {**entry, "epoch": 7})
+
+    monkeypatch.setattr(_store, "append_sealed", damaged)
+    with pytest.raises(
+        hf.errors.FormatError, match=r"train\.jsonl, line 1: expected the line of epoch 1, found that of 7"
+    ):
+        train.command("rbm", data, run, settings=SMALL, force=True, quiet=True)
+    assert not (run / "report.html").exists()
 
 
 def test_resume_needs_a_run(data: Path, tmp_path: Path) -> None:
@@ -275,8 +311,14 @@ def test_monitor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = [json.loads(line) for line in (run / "monitor.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == list(range(2, hf.models.load(run).training["epochs_done"] + 1, 2))
     assert hf.models.load(run / "best").sample(4).num_sites == 100
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "Training of rbm" in page
+    assert f"{lines[-1]['scores']['aa_syn']:.4f}" in page
     train.command("rbm", tmp_path / "data.hapz", whole, settings=[*SMALL, "epochs=6", "validation=0.3"], quiet=True)
     assert not (whole / "monitor.jsonl").exists()
+    page = (whole / "report.html").read_text(encoding="utf-8")
+    assert "Frequency gap" in page
+    assert "real rows" not in page
     train.command("markov", tmp_path / "data.hapz", run, force=True, quiet=True)
     assert sorted(p.name for p in run.iterdir()) == ["model.json", "weights.safetensors"]
 

@@ -30,6 +30,7 @@ from hapforge.cli._common import (
     stderr,
 )
 from hapforge.cli._settings import pairs, typed
+from hapforge.errors import MissingDependencyError
 from hapforge.io.atomic import atomic_file
 
 _SEAM_DRAWS = 2000
@@ -117,7 +118,8 @@ def command(
         again = ["hapforge", "train", kind.name, str(data), *(f"--policy={text}" for text in policy or [])]
         again += [] if labels is None else ["--labels", str(labels)]
         again += ["-o", str(output), "--resume", "--seed", str(seed)]
-        notes = {"data": str(data), **({"policy": policy} if policy else {}), **run_settings}
+        chosen = {"policy": policy, "preset": preset}
+        notes = {"data": str(data), **{key: value for key, value in chosen.items() if value}, **run_settings}
         _train(made, cohort, validation, output, resume, force, run_settings, device, seed, quiet, notes, again)
         if isinstance(made, models.CRBM) and len(made.borders):
             _report_seams(made, validation or cohort, output, seed, quiet)
@@ -127,6 +129,8 @@ def command(
     if not quiet:
         held = "" if validation is None else f", {validation.num_haplotypes} held out for validation"
         stderr.print(f"{output}: {kind.name} of {extent(cohort)}{held}")
+    if is_trained(kind) and ranks.is_first:
+        _write_page(output, quiet)
     _ranks.leave()
 
 
@@ -245,6 +249,24 @@ def _report_seams(made: Any, real: Any, output: Path, seed: int, quiet: bool) ->
             f"{a.three_point_r:.3f} and {b.three_point_r:.3f}, AA truth {a.aa_truth:.3f} and {b.aa_truth:.3f}, AA syn "
             f"{a.aa_syn:.3f} and {b.aa_syn:.3f}"
         )
+
+
+def _write_page(output: Path, quiet: bool) -> None:
+    """Write the curves of a training that has ended; without plotly and matplotlib there are none."""
+    from hapforge.models import _store
+    from hapforge.report.training import read_training
+
+    found = read_training(output)
+    try:
+        text = found.to_html()
+    except MissingDependencyError as error:
+        if not quiet:
+            stderr.print(f"{output}: no {_store.REPORT}: {error}", markup=False)
+        return
+    with atomic_file(output / _store.REPORT) as path:
+        path.write_text(text, encoding="utf-8")
+    if not quiet:
+        stderr.print(f"{output / _store.REPORT}: curves of the training", markup=False)
 
 
 def _without_nan(value: Any) -> Any:

@@ -8,6 +8,7 @@ A run folder holds
 - ``train.jsonl``: a line of JSON per epoch, each with a checksum of itself; the last one may be torn;
 - ``tensorboard/train/``, where it is asked for: the same numbers, and histograms;
 - ``model.json`` and ``weights.safetensors`` once training has ended (the checkpoint then goes);
+- ``report.html``, where ``hapforge train`` wrote it: the log as curves (`report.training`);
 - ``windows/``: a run folder for each window of a chain, which itself has neither checkpoint nor log.
 
 The folder itself is locked (flock) while it is trained in, which leaves no file behind. A lock goes with its process;

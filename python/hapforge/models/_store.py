@@ -31,6 +31,7 @@ SEAL = "sha256_of_this"
 CHECKPOINT, STATE, LOG = "checkpoint", "state.json", "train.jsonl"
 WINDOWS = "windows"  # a folder for each window of a chain
 SEAMS = "seams.json"  # what `metrics.seam_report` says of a chain
+REPORT = "report.html"  # the page of a training (report.training)
 MONITOR_LOG, BEST, TENSORBOARD = "monitor.jsonl", "best", "tensorboard"
 # of callbacks that evaluate the model or keep it (evaluation.Monitor, evaluation.snapshots)
 MONITORED = (MONITOR_LOG, BEST, TENSORBOARD, "snapshots")
@@ -102,7 +103,7 @@ def is_ours(folder: Path) -> bool:
 
 def leftovers(folder: Path) -> list[Path]:
     """Temporaries of our files, which nothing reads (see `hapforge.io.atomic`)."""
-    names = (RUN_DESCRIPTION, DESCRIPTION, TENSORS, LOG)
+    names = (RUN_DESCRIPTION, DESCRIPTION, TENSORS, LOG, REPORT)
     return [path for path in folder.iterdir() if output_of(path.name) in names]
 
 
@@ -118,7 +119,7 @@ def remove_run(folder: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)
     for path in leftovers(folder):
         path.unlink()
-    for name in (LOG, SEAMS, log, TENSORS, DESCRIPTION, RUN_DESCRIPTION):
+    for name in (LOG, SEAMS, REPORT, log, TENSORS, DESCRIPTION, RUN_DESCRIPTION):
         (folder / name).unlink(missing_ok=True)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hapforge.report.figures import Figure, Panel, Series, Style
-from hapforge.report.figures._base import NAME_WIDTH, short
+from hapforge.report.figures._base import NAME_WIDTH, short, widened
 from hapforge.report.html import number, page
 
 Value = int | float | str
@@ -245,7 +245,7 @@ def _curves(data: TuningData) -> Figure:
         "Curves that rise to their end want more epochs; those that fall before it have been trained too long.",
         "Aggregate of the draws during training, whose temperature is 1 where it is chosen after training.",
         f"Aggregate of {len(data.trials)} trials over their epochs.",
-        [Panel("", "% of the epochs", "aggregate", series, y_range=_wide(values), legend=True)],
+        [Panel("", "% of the epochs", "aggregate", series, y_range=widened(values), legend=True)],
     )
 
 
@@ -337,11 +337,4 @@ def _joined(trials: Sequence[Trial]) -> tuple[NDArray[np.float64], NDArray[np.fl
 
 
 def _range(data: TuningData) -> tuple[float, float]:
-    return _wide([trial.aggregate for trial in data.trials if trial.aggregate is not None])
-
-
-def _wide(values: Sequence[float]) -> tuple[float, float]:
-    """From the least to the greatest, and a little more."""
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    more = 0.06 * max(high - low, 0.01)
-    return low - more, high + more
+    return widened([trial.aggregate for trial in data.trials if trial.aggregate is not None])

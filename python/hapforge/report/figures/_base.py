@@ -216,3 +216,10 @@ def in_order(data: EvaluationData, names: Iterable[str]) -> list[str]:
 
 def listed(names: Iterable[str]) -> str:
     return ", ".join(shown(name) for name in names)
+
+
+def widened(values: Sequence[float]) -> tuple[float, float]:
+    """From the least to the greatest, and a little more; 0 to 1 where there are none."""
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    more = 0.06 * ((high - low) or abs(high) or 1.0)
+    return low - more, high + more
