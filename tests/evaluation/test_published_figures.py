@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 import hapforge as hf
+from hapforge.evaluation import json_schema
+from hapforge.evaluation.published import fingerprint, published_scores
 from hapforge.io.hapt import read as read_hapt
 from hapforge.metrics import adversarial_accuracy, pca_overlap
+from report.test_html import Page
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +48,25 @@ def test_real_half(result: hf.evaluation.Evaluation) -> None:
     assert control["aa_truth"].value == pytest.approx(0.46, abs=0.02)
     assert control["aa_syn"].value == pytest.approx(0.46, abs=0.02)
     assert control["ties_truth"].value == pytest.approx(0.06, abs=0.01)
+
+
+def test_published_scores_stand_beside_ours(result: hf.evaluation.Evaluation, real: hf.HaplotypeMatrix) -> None:
+    payload = json.loads(result.json())
+    jsonschema.Draft202012Validator(json_schema()).validate(payload)
+    assert payload["published"]["Markov 2021"] == {"pca_wasserstein": 0.124, "umap_wasserstein": 0.088}
+    rows = [" ".join(words.split()) for _, words in Page(result.html()).all("tr")]
+    (aa,) = (row for row in rows if row.startswith("AA truth") and row.endswith("0.208"))
+    assert f"{result.scores['real half']['aa_truth'].value:.3f}" in aa
+    assert published_scores(real.sites)
+    assert not published_scores(real.select_sites(range(804)).sites)
+
+
+def test_other_sites_have_none_published() -> None:
+    sites = hf.Sites([5, 9], contig=["1", "X"])
+    assert published_scores(sites) == {}
+    assert fingerprint(hf.Sites([5, 9], contig=["chr1", "chrX"])) == fingerprint(sites)
+    others = (hf.Sites([5, 8], contig=["1", "X"]), hf.Sites([5, 9], contig=["1", "Y"]))
+    assert fingerprint(sites) not in map(fingerprint, others)
 
 
 def test_half_ties_are_fair(real: hf.HaplotypeMatrix) -> None:

@@ -17,6 +17,7 @@ from hapforge.evaluation.controls import DESCRIPTIONS, HOLDOUT, NAMES, model_con
 from hapforge.evaluation.memory import in_words, resident_bytes
 from hapforge.evaluation.output import Evaluation
 from hapforge.evaluation.provenance import describe_run
+from hapforge.evaluation.published import published_scores
 from hapforge.evaluation.same_persons import same_persons
 from hapforge.evaluation.statistics import SCORES, STATISTICS, Statistic
 from hapforge.evaluation.verdicts import headlines, judge
@@ -159,6 +160,7 @@ def evaluate(
             verdicts=judge(run.sets, scores, texts, run.equal_n),
             headlines=headlines(run.sets, scores, texts, run.equal_n),
             curves=curves,
+            published=published_scores(run.real.matrix.sites),
         )
     )
 

@@ -109,6 +109,7 @@ def _payload(data: EvaluationData) -> dict[str, Any]:
         "verdicts": _plain(data.verdicts),
         "headlines": dict(data.headlines),
         "curves": _plain(data.curves),
+        **({"published": _plain(data.published)} if data.published else {}),
     }
 
 

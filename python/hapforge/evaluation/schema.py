@@ -45,12 +45,14 @@ def schema(name: str, version: int) -> dict[str, Any]:
         "curves": {"type": "object", "properties": curves, "additionalProperties": False},
         "sha256": known["sha256"],
     }
+    optional = {"published": _map(_scored(_NUMBER))}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Result of hapforge evaluate",
         "description": "Numbers that are not defined are null. sha256 is that of this object without it: keys sorted, "
         "no spaces, UTF-8.",
         **_object(properties),
+        "properties": properties | optional,
         "$defs": {"score_name": {"enum": list(SCORES)}},
     }
 

@@ -108,6 +108,7 @@ class EvaluationData:
     verdicts : {set: {score name: Verdict}}
     headlines : {set: one to four sentences: what its scores say together}
     curves : {name: dataclass from `report.figures`}, the numbers of the figures
+    published : {model: {score name: value}}, what papers report of a cohort of these sites
     """
 
     sets: list[str]
@@ -123,6 +124,7 @@ class EvaluationData:
     verdicts: dict[str, dict[str, Verdict]] = field(default_factory=dict)
     headlines: dict[str, str] = field(default_factory=dict)
     curves: dict[str, Any] = field(default_factory=dict)
+    published: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def curve(self, kind: type[C]) -> C | None:
         """The numbers of one kind, None where they were not computed."""

@@ -57,6 +57,7 @@ def render(data: EvaluationData) -> str:
         columns=list(style),
         verdicts=_verdict_table(data),
         score_groups=_score_groups(data, list(style)),
+        published=_published_rows(data, list(style)),
     )
 
 
@@ -374,6 +375,24 @@ def _verdict_table(data: EvaluationData) -> dict[str, Any]:
         levels = [verdict.level for verdict in data.verdicts.get(name, {}).values()]
         tallies[name] = {level: levels.count(level) for level in SYMBOLS if level in levels}
     return {"rows": rows, "tallies": tallies, "in_cells": len(data.sets) <= WORDS_IN_CELLS}
+
+
+def _published_rows(data: EvaluationData, names: list[str]) -> list[dict[str, Any]]:
+    """Every score that papers report of this cohort and that is here: ours, each set at its own size, and theirs."""
+    rows = []
+    for key in dict.fromkeys(score for found in data.published.values() for score in found):
+        ours = [data.scores.get(name, {}).get(key) for name in names]
+        theirs = [found.get(key) for found in data.published.values()]
+        known = [score.value for score in ours if score is not None] + [value for value in theirs if value is not None]
+        if key in data.score_texts:
+            rows.append(
+                {
+                    "heading": data.score_texts[key].heading,
+                    "ours": [_cell(score, decimals(known), False)["value"] for score in ours],
+                    "theirs": ["" if value is None else f"{value:g}" for value in theirs],
+                }
+            )
+    return rows
 
 
 def _score_rows(data: EvaluationData, names: list[str], keys: list[str]) -> list[dict[str, Any]]:
