@@ -257,7 +257,7 @@ class SiteMultiples(nn.Module):
     def __init__(self, multiples: int, length: int) -> None:
         super().__init__()
         self.channels = 1 + multiples
-        self.factors = nn.Parameter(torch.randn(multiples, length)) if multiples else None
+        self.factors = nn.Parameter(torch.randn(multiples, length) / multiples**0.5) if multiples else None
 
     def forward(self, x: Tensor) -> Tensor:
         """(rows, pack * channels, length) of x (rows, pack, length)."""
