@@ -28,7 +28,7 @@ VARIANTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "gan": (GAN, {}),
     "gan, no running mean": (GAN, {"ema": 0.0}),
     "gan, packs of 2": (GAN, {"pack": 2}),
-    "gan, R1": (GAN, {"penalty": "r1", "penalty_weight": 10.0}),
+    "gan, no R1": (GAN, {"penalty": "none"}),
     "wgan": (WGAN, _WGAN),
     "wgan, no running mean": (WGAN, {**_WGAN, "ema": 0.0}),
     "wgan, no packs": (WGAN, {**_WGAN, "pack": 1}),

@@ -183,7 +183,7 @@ class Shards:
         for first, *more in zip(*chain(*found), strict=True):
             sums.append(first.double())
             for value in more:
-                sums[-1] += value
+                sums[-1] += value.double()  # faster than adding float32 to it
         if shared:
             ranks.sum(sums)
         return [total.float() for total in sums]
