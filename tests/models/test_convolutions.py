@@ -190,10 +190,10 @@ def test_weights_of_sites() -> None:
     found = (generator(noise, labels, []) - before)[:, :3].detach()
     expected = [np.log(1.5 / 3.5), np.log(4.5 / 0.5), 0], [np.log(0.5 / 6.5), np.log(6.5 / 0.5), 0]
     assert np.allclose(found, np.array(expected)[labels], atol=1e-5)
-    assert torch.equal(_convolutions.SiteMultiples(0, 63)(noise[1]), noise[1])
-    multiples = _convolutions.SiteMultiples(3, 63)
+    assert torch.equal(_convolutions.SiteMultiples(1, 63)(noise[1]), noise[1])
+    multiples = _convolutions.SiteMultiples(4, 63)
     seen = multiples(torch.ones(2, 2, 63)).detach()
-    assert seen.shape == (2, 2 * multiples.channels, 63)
+    assert seen.shape == (2, 2 * 4, 63)
     assert torch.equal(seen[1, 2:5], multiples.factors)
 
 

@@ -246,17 +246,22 @@ class Generator(nn.Module):
         return out[:, 0] + (features * self.by_site).sum(1) + self.site_bias[labels]
 
 
+def channels_seen(width: int, by_site: bool) -> int:
+    """Channels that stand for an allele in a critic or an encoder: it, and multiples that are the site's own."""
+    return 1 + width if by_site else 1
+
+
 class SiteMultiples(nn.Module):
     """Alleles, and beside each some multiples of it by factors that are the site's own.
 
-    Attributes
+    Parameters
     ----------
-    channels : int, that stand for one of the alleles
+    channels : int, `channels_seen`
     """
 
-    def __init__(self, multiples: int, length: int) -> None:
+    def __init__(self, channels: int, length: int) -> None:
         super().__init__()
-        self.channels = 1 + multiples
+        multiples = channels - 1
         self.factors = nn.Parameter(torch.randn(multiples, length) / multiples**0.5) if multiples else None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -271,8 +276,9 @@ class Critic(nn.Module):
 
     def __init__(self, length: int, width: int, num_labels: int, pack: int, by_site: bool = False) -> None:
         super().__init__()
-        self._sites = SiteMultiples(width if by_site else 0, length)
-        blocks = mirrored(blocks_of(length, width, 1), pack * self._sites.channels)
+        channels = channels_seen(width, by_site)
+        self._sites = SiteMultiples(channels, length)
+        blocks = mirrored(blocks_of(length, width, 1), pack * channels)
         self._chain = _Chain(blocks, num_labels=num_labels, noise=0, kind="instance")
         self._last = nn.Conv1d(blocks[-1].channels[-1], 1, 3, padding=1)
         self._score = nn.Linear(4, 1)
@@ -288,8 +294,9 @@ class Encoder(nn.Module):
 
     def __init__(self, length: int, width: int, num_labels: int, latent_channels: int, by_site: bool = False) -> None:
         super().__init__()
-        self._sites = SiteMultiples(width if by_site else 0, length)
-        blocks = mirrored(blocks_of(length, width, 1), self._sites.channels)
+        channels = channels_seen(width, by_site)
+        self._sites = SiteMultiples(channels, length)
+        blocks = mirrored(blocks_of(length, width, 1), channels)
         self._chain = _Chain(blocks, num_labels=num_labels, noise=0, kind="batch")
         self._last = nn.Conv1d(blocks[-1].channels[-1], 2 * latent_channels, 3, padding=1)
 

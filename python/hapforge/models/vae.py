@@ -15,7 +15,16 @@ from torch.nn import functional
 
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.models import _store
-from hapforge.models._convolutions import Encoder, Generator, blocks_of, check_width, mirrored, padded_length, shapes_of
+from hapforge.models._convolutions import (
+    Encoder,
+    Generator,
+    blocks_of,
+    channels_seen,
+    check_width,
+    mirrored,
+    padded_length,
+    shapes_of,
+)
 from hapforge.models._labels import names_of
 from hapforge.models._network_model import NetworkConfig, NetworkModel, check_at_least, counts_of, parameters_of
 from hapforge.models._network_training import (
@@ -128,11 +137,12 @@ class VAE(NetworkModel):
 
     def _blocks(self, num_sites: int, num_labels: int) -> dict[str, Any]:
         config, length = self.config, padded_length(num_sites)
+        seen = channels_seen(config.width, config.by_site)
         return {
             "padded_length": length,
             "encoder_parameters": parameters_of(lambda: self._encoder_of(num_sites, num_labels)),
             "decoder_parameters": parameters_of(lambda: self._network_of(num_sites, num_labels)),
-            **shapes_of("encoder", mirrored(blocks_of(length, config.width, 1), 1)),
+            **shapes_of("encoder", mirrored(blocks_of(length, config.width, 1), seen)),
             **shapes_of("decoder", blocks_of(length, config.width, config.latent_channels)),
         }
 

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hapforge.models._adversarial import AdversarialConfig, AdversarialModel
-from hapforge.models._convolutions import Critic, Generator, blocks_of, check_width, mirrored, padded_length, shapes_of
+from hapforge.models._convolutions import (
+    Critic,
+    Generator,
+    blocks_of,
+    channels_seen,
+    check_width,
+    mirrored,
+    padded_length,
+    shapes_of,
+)
 from hapforge.models._network_model import check_at_least, parameters_of
 from hapforge.models._network_training import start_at_frequencies
 
@@ -112,12 +121,13 @@ class WGAN(AdversarialModel):
 
     def _blocks(self, num_sites: int, num_labels: int) -> dict[str, Any]:
         config, length = self.config, padded_length(num_sites)
+        seen = channels_seen(config.width, config.by_site)
         return {
             "padded_length": length,
             "generator_parameters": parameters_of(lambda: self._network_of(num_sites, num_labels)),
             "critic_parameters": parameters_of(lambda: self._critic_of(num_sites, num_labels)),
             **shapes_of("generator", blocks_of(length, config.width, config.noise_channels)),
-            **shapes_of("critic", mirrored(blocks_of(length, config.width, 1), config.pack)),
+            **shapes_of("critic", mirrored(blocks_of(length, config.width, 1), config.pack * seen)),
         }
 
     def _length(self, num_columns: int) -> int:
