@@ -47,6 +47,22 @@ def gibbs_layer(num_out, num_in):
     return core.GibbsLayer(np.ones((num_out, num_in), np.int32), np.zeros(num_out, np.int32), "scalar", 1)
 
 
+def convolved(*names):
+    """Arrays of a convolution: x, w and y."""
+    found = {"x": (4, 10, 1002), "w": (20, 10, 3), "y": (4, 20, 1000)}
+    return [np.ones(found[name], np.float32) for name in names]
+
+
+def normalised(rows):
+    """Arrays of a normalisation over rows of (64, 50, 400): as many of the shape of x, two of channels."""
+    whole = [np.ones((64, 50, 400), np.float32) for _ in range(rows)]
+    return [*whole, np.ones(50, np.float32), np.ones(50, np.float32), True]
+
+
+def statistics():
+    return [np.ones(50, np.float32), np.ones(50, np.float32)]
+
+
 # Every function of the module with arguments on which it takes some hundredth of a second on one thread.
 LONG_CALLS = {
     "pack": lambda: (np.ones((2000, 20_000), np.uint8), 0, "scalar", 1),
@@ -81,6 +97,15 @@ LONG_CALLS = {
         *(10, 1, 0, 0, 2, 1),
     ),
     "gibbs_draw_values": lambda: (np.zeros((4000, 50, 20), np.int32), 12, 0, 0, 0, 0),
+    "convolve": lambda: (*convolved("x", "w"), 1, 0, *convolved("y"), "scalar"),
+    "convolve_transposed": lambda: (*convolved("y", "w"), 1, 0, *convolved("x"), "scalar"),
+    "convolve_by_weight": lambda: (*convolved("x", "y"), 1, 0, *convolved("w"), "scalar"),
+    "normalise": lambda: (*normalised(1), np.ones((64, 50, 400), np.float32), *statistics(), "scalar"),
+    "normalise_backward": lambda: (*normalised(2), *statistics(), np.ones((64, 50, 400), np.float32), "scalar"),
+    "normalise_twice": lambda: (
+        *(*normalised(3), *statistics()),
+        *(np.ones((64, 50, 400), np.float32), np.ones((64, 50, 400), np.float32), "scalar"),
+    ),
     "gibbs_counts": lambda: (words_of(1000, 2000), words_of(1000, 2000), 2000, "scalar", 1),
 }
 INSTANT = {"available_backends", "explain_bus_errors", "philox4x32", "prunes"}
