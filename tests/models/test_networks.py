@@ -453,7 +453,11 @@ print(len(learner._generator.flat), np.isfinite(losses).all(), resource.getrusag
 
 
 @pytest.mark.parametrize(
-    ("name", "settings"), [("wgan", {"width": 4_000_000, "critic_steps": 1}), ("vae", {"width": 4_000_000})]
+    ("name", "settings"),
+    [
+        ("wgan", {"width": 4_000_000, "by_site": False, "critic_steps": 1}),
+        ("vae", {"width": 4_000_000, "by_site": False}),
+    ],
 )
 def test_more_than_fits_into_memory_is_one_line(name: str, settings: dict) -> None:
     H = hf.HaplotypeMatrix.from_dense(np.random.default_rng(1).integers(0, 2, (60, 40), np.uint8))
