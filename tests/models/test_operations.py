@@ -44,6 +44,38 @@ def test_a_network_and_its_penalty(over_rows: bool) -> None:
         assert torch.allclose(a.double(), b, rtol=1e-3, atol=1e-4 * float(b.detach().abs().max()))
 
 
+def test_derivatives_by_weights_can_be_derived_again() -> None:
+    torch.manual_seed(2)
+    x, w, up = torch.randn(3, 2, 9), torch.randn(4, 2, 3), torch.randn(4, 3, 3)
+
+    def twice(convolve, transposed, *leaves):
+        x, w, up = (leaf.requires_grad_() for leaf in leaves)
+        y = transposed(convolve(x, w).square(), up)
+        slopes = torch.autograd.grad(y.square().sum(), (w, up), create_graph=True)
+        return torch.autograd.grad(sum(slope.square().sum() for slope in slopes), (x, w, up))
+
+    found = twice(
+        lambda x, w: _operations.convolve(x, w, 2, 0),
+        lambda y, w: _operations.convolve_transposed(y, w, 2, 1),
+        *(leaf.clone() for leaf in (x, w, up)),
+    )
+    expected = twice(
+        lambda x, w: functional.conv1d(x, w, stride=2),
+        lambda y, w: functional.conv_transpose1d(y, w, stride=2, padding=1),
+        *(leaf.double() for leaf in (x, w, up)),
+    )
+    for a, b in zip(found, expected, strict=True):
+        assert torch.allclose(a.double(), b, rtol=1e-3, atol=1e-5 * float(b.abs().max()))
+
+
+def test_what_has_no_second_derivative_says_so() -> None:
+    x, scale = torch.randn(2, 3, 7).requires_grad_(), torch.ones(3).requires_grad_()
+    values, _, _ = _operations.normalise(x, scale, torch.zeros(3), over_rows=False)
+    (slope,) = torch.autograd.grad(values.square().sum(), scale, create_graph=True)
+    with pytest.raises(NotImplementedError, match="second derivatives by weight and bias"):
+        torch.autograd.grad(slope.sum(), x)
+
+
 def test_statistics() -> None:
     x = torch.randn(3, 2, 7)
     for over_rows, axes in ((True, (0, 2)), (False, 2)):

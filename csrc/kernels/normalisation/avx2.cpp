@@ -1,6 +1,5 @@
 // normalisation with AVX2 and FMA: two registers hold the sixteen lanes.
 #include <immintrin.h>
-#include <cmath>
 
 #include "kernels/normalisation/isa.h"
 

@@ -1,6 +1,5 @@
 // normalisation with AVX-512: a register holds the sixteen lanes.
 #include <immintrin.h>
-#include <cmath>
 
 #include "kernels/normalisation/isa.h"
 

@@ -4,8 +4,6 @@
 // exact as one of few.
 #pragma once
 
-#include <cmath>
-
 #include "core/lanes.h"
 #include "kernels/normalisation/isa.h"
 

@@ -6,8 +6,8 @@ import hashlib
 
 from hapforge.haplotypes import Sites
 
-PUBLISHED: dict[str, dict[str, dict[str, float]]] = {
-    "84074b8c9b9640ecb839e82d09a82eee10ec32bd0b548be0659f4cbbf730b8e6": {
+PUBLISHED: dict[tuple[int, str], dict[str, dict[str, float]]] = {
+    (805, "84074b8c9b9640ecb839e82d09a82eee10ec32bd0b548be0659f4cbbf730b8e6"): {
         "GAN 2021": {"pca_wasserstein": 0.006, "umap_wasserstein": 0.021, "identical_to_real": 0.0},
         "GAN 2021, recomputed": {"aa_truth": 0.208, "aa_syn": 0.993, "af_r": 0.982, "ld_r2_r": 0.924},
         "RBM 2021": {"pca_wasserstein": 0.006, "umap_wasserstein": 0.091, "identical_to_real": 0.0},
@@ -16,8 +16,9 @@ PUBLISHED: dict[str, dict[str, dict[str, float]]] = {
         "real half 2021": {"pca_wasserstein": 0.01},
     }
 }
-"""{`fingerprint` of the sites: {model: {score: value}}}. 805 highly differentiated SNPs of 1000 Genomes: Yelmen et al.
-2021, PLoS Genetics 17, e1009303; "recomputed" are our scores of that paper's published draws, 5,000 rows a side."""
+"""{(number of sites, their `fingerprint`): {model: {score: value}}}. 805 highly differentiated SNPs of 1000 Genomes:
+Yelmen et al. 2021, PLoS Genetics 17, e1009303; "recomputed" are our scores of that paper's published draws, 5,000 rows
+a side."""
 
 
 def published_scores(sites: Sites) -> dict[str, dict[str, float]]:
@@ -25,7 +26,9 @@ def published_scores(sites: Sites) -> dict[str, dict[str, float]]:
 
     Sites are told by contig (with or without "chr") and position, in their order; without positions they cannot be.
     """
-    return PUBLISHED.get(fingerprint(sites), {}) if sites.position_known else {}
+    if not sites.position_known or all(len(sites) != number for number, _ in PUBLISHED):
+        return {}
+    return PUBLISHED.get((len(sites), fingerprint(sites)), {})
 
 
 def fingerprint(sites: Sites) -> str:

@@ -189,9 +189,9 @@ def format_of_content(path: str | os.PathLike[str]) -> str:
         if (target / "zarr.json").is_file():
             return "hapz"
         raise FormatError(path, _EXPECTED, "a folder without zarr.json")
-    if target.exists() and not target.is_file():
+    if not stat.S_ISREG(target.stat().st_mode):
         raise FormatError(path, "a file (`hapforge convert -` takes standard input)", "a pipe or device")
-    if target.exists() and (main := _BESIDE.get(target.with_name(target.name.removesuffix(".gz")).suffix)):
+    if (main := _BESIDE.get(target.with_name(target.name.removesuffix(".gz")).suffix)) is not None:
         raise FormatError(path, f"the {main} that this file stands beside", "sites or persons only")
     with open(target, "rb") as handle:
         head = handle.read(64)

@@ -450,9 +450,13 @@ def _exchanged(first: Path, second: Path) -> bool:
 
 def _no_folder(*places: Path) -> None:
     for place in places:
-        if place.is_dir():
+        try:
+            mode = place.stat().st_mode  # asked once: another writer may replace the file between two questions
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, "expected a file or nothing there, found a folder", str(place))
-        if place.exists() and not place.is_file():  # a pipe or device would be replaced by a file
+        if not stat.S_ISREG(mode):  # a pipe or device would be replaced by a file
             raise OSError(errno.EINVAL, "expected a file or nothing there, found a pipe or device", str(place))
 
 

@@ -17,6 +17,7 @@ from hapforge.models._run import read_log, read_run
 from hapforge.report.figures import Figure, Panel, Series, Style
 from hapforge.report.figures._base import REAL, widened
 from hapforge.report.html import number, page
+from hapforge.report.tuning import QUALITIES
 
 MAX_EPOCHS_AS_POINTS = 2_000  # of more, means of several are drawn
 _LOG_FROM = 100  # a positive curve whose largest value is so many times its smallest has a logarithmic axis
@@ -77,7 +78,6 @@ SCORES = {
     "aa_syn": "AA syn",
     "privacy": "privacy score",
 }
-QUALITIES = {"af": "AF", "ld": "LD", "pca": "PCA", "aa_truth": "AA truth", "aa_syn": "AA syn"}
 
 
 @dataclass(frozen=True)
