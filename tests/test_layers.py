@@ -20,7 +20,7 @@ ROWS = [
     {"alignment", "intersection"},
     {"haplotype_blocks"},
     {"haplotypes"},
-    {"_backend"},
+    {"_backend", "label_files"},
     {"_nvrtc"},
     {"errors", "_streams"},
     {"_core", "_cuda"},

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import hashlib
 import itertools
 import operator
 import os
-import re
 import warnings
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Literal
@@ -20,11 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from hapforge import _backend
 from hapforge._streams import Stream
+from hapforge.label_files import read_labels
 
 UNKNOWN_ALLELE = "."
 POSITION_LIMIT = 1 << 62  # positions and distances between them stay below; the sum of two fits int64
 _STR = np.dtypes.StringDType()
-_CONTROL = re.compile("[\0-\x08\x0a-\x1f]")
 
 
 def _strings(values: Any, length: int, argument: str) -> NDArray[Any]:
@@ -525,19 +521,21 @@ class HaplotypeMatrix:
 
         Parameters
         ----------
-        mapping_or_path : dict name -> values (per haplotype or per person), or a tab-separated file whose first
-            column is a haplotype id or a sample id and whose header names the others
+        mapping_or_path : dict name -> values (per haplotype or per person); or a tab-separated file whose first
+            column is a haplotype id or a sample id and whose header names the others; or PLINK's .fam, .psam or .pheno,
+            of which 1 and 2 are "control" and "case" (`hapforge.label_files` has all rules)
 
         Raises
         ------
-        ValueError
+        FormatError
             A haplotype without a line in the file, an id on two lines, a line with another number of columns, a last
             line that does not end.
         """
         if isinstance(mapping_or_path, Mapping):
             new = dict(mapping_or_path)
         else:
-            new = _labels_from_tsv(mapping_or_path, self.samples)
+            samples = self.samples
+            new = read_labels(mapping_or_path, samples.haplotype_id.tolist(), samples.sample_id.tolist())
         samples = Samples(
             self.num_haplotypes,
             haplotype_id=self.samples.haplotype_id,
@@ -621,57 +619,6 @@ def _as_index(index_or_mask: ArrayLike, length: int, what: str) -> NDArray[np.in
         )
     index = array.astype(np.int64)
     return np.ascontiguousarray(np.where(index < 0, index + length, index))
-
-
-def _labels_from_tsv(path: str | os.PathLike[str], samples: Samples) -> dict[str, NDArray[Any]]:
-    from hapforge.errors import NO_LAST_LINE_FEED, FormatError
-
-    where = os.fspath(path)
-    with open(where, "rb") as probe:
-        packed = probe.read(2) == b"\x1f\x8b"
-    table: dict[str, list[str]] = {}
-    try:
-        with (gzip.open if packed else open)(where, "rt", encoding="utf-8-sig", newline="\n") as handle:
-            lines = list(handle)
-            if lines and not lines[-1].endswith("\n"):
-                at = f"line {len(lines)}"
-                raise FormatError(where, "a last line that ends in a line feed", NO_LAST_LINE_FEED, at)
-            reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-            header = next(reader, [])
-            if len(header) < 2 or _CONTROL.search("\t".join(header)):
-                raise FormatError(where, "a header of at least two tab-separated columns", f"{len(header)}", "line 1")
-            if (again := _first_duplicate(np.array(header, dtype=_STR))) is not None:
-                raise FormatError(where, "each column name once", f"{again!r} twice", "line 1")
-            for line in reader:
-                if len(line) != len(header):
-                    raise FormatError(where, f"{len(header)} columns", f"{len(line)}", f"line {reader.line_num}")
-                if (odd := _CONTROL.search("\t".join(line))) is not None:
-                    found = f"the control character {odd[0]!r}"
-                    raise FormatError(where, "tab-separated text", found, f"line {reader.line_num}")
-                if line[0] in table:
-                    raise FormatError(where, "each id once", f"{line[0]!r} again", f"line {reader.line_num}")
-                table[line[0]] = line[1:]
-    except UnicodeDecodeError:
-        raise FormatError(where, "UTF-8 text", "other bytes") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise FormatError(where, "a whole gzip file", f"a cut or damaged one ({error})") from None
-    except csv.Error as error:
-        raise FormatError(where, "tab-separated text", str(error)) from None
-    by_haplotype = [table.get(name) for name in samples.haplotype_id.tolist()]
-    by_sample = [table.get(name) for name in samples.sample_id.tolist()]
-    rows = [a if a is not None else b for a, b in zip(by_haplotype, by_sample, strict=True)]
-    missing = [i for i, row in enumerate(rows) if row is None]
-    if missing:
-        raise FormatError(
-            where,
-            "a line for every haplotype or sample",
-            f"none for {len(missing)} of {len(rows)} haplotypes, the first {samples.haplotype_id[missing[0]]!r}",
-        )
-    columns = zip(*(row for row in rows if row is not None), strict=True)
-    values = (
-        {name: np.array(column, dtype=_STR) for name, column in zip(header[1:], columns, strict=True)} if rows else {}
-    )
-    return values
 
 
 def concat(matrices: Sequence[HaplotypeMatrix], axis: Literal["haplotypes", "sites"] = "haplotypes") -> HaplotypeMatrix:

@@ -36,7 +36,8 @@ ConfigFile = Annotated[
 ]
 Preset = Annotated[str | None, typer.Option("--preset", metavar="NAME", help="Settings that have a name.")]
 LabelsFile = Annotated[
-    Path | None, typer.Option("--labels", metavar="FILE", help="Labels: TSV, haplotype or sample ids first.")
+    Path | None,
+    typer.Option("--labels", metavar="FILE", help="Labels: TSV, haplotype or sample ids first; .fam, .psam, .pheno."),
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 PolicyTexts = Annotated[

@@ -42,9 +42,7 @@ def command(
     samples: Annotated[
         Path | None, typer.Option("--samples", help="File with the sample ids to keep, one a line.")
     ] = None,
-    labels: Annotated[
-        Path | None, typer.Option("--labels", help="TSV whose first column is a haplotype or sample id.")
-    ] = None,
+    labels: _common.LabelsFile = None,
     legend: Annotated[
         Path | None,
         typer.Option("--legend", help="Sites of a HAPT or HAP file; default NAME.legend[.gz] beside it."),

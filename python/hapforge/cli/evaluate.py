@@ -71,7 +71,8 @@ def command(
         typer.Option("--legend", metavar="FILE", help="Sites of the HAPT files that have no legend beside them."),
     ] = None,
     labels: Annotated[
-        Path | None, typer.Option("--labels", metavar="FILE", help="Labels of the real set: TSV, ids first.")
+        Path | None,
+        typer.Option("--labels", metavar="FILE", help="Labels of the real set: TSV, ids first, .fam, .psam, .pheno."),
     ] = None,
     metrics: Annotated[
         str | None,

@@ -9,6 +9,7 @@ import typer
 
 from hapforge.cli._common import (
     Force,
+    LabelsFile,
     PolicyTexts,
     Quiet,
     Seed,
@@ -37,9 +38,7 @@ def command(
         Path,
         typer.Option("-o", "--output", metavar="PREFIX", help=f"Writes PREFIX.{', PREFIX.'.join(_ENDINGS)}."),
     ],
-    labels: Annotated[
-        Path | None, typer.Option("--labels", metavar="TSV", help="Labels by haplotype or sample id.")
-    ] = None,
+    labels: LabelsFile = None,
     control: Annotated[
         Path | None, typer.Option("--control", metavar="FILE", help="Other real haplotypes, scored as a perfect set.")
     ] = None,

@@ -10,6 +10,7 @@ import typer
 
 from hapforge.cli._common import (
     Force,
+    LabelsFile,
     PolicyTexts,
     Quiet,
     Threads,
@@ -31,9 +32,7 @@ def command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a trained rbm.")],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Haplotypes at the model's sites.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="PREFIX", help="Writes PREFIX.tsv, PREFIX.png.")],
-    labels: Annotated[
-        Path | None, typer.Option("--labels", metavar="TSV", help="Labels by haplotype or sample id.")
-    ] = None,
+    labels: LabelsFile = None,
     colour: Annotated[
         str | None,
         typer.Option("--colour", metavar="NAME", help="Label that colours go by; default the first of 2 to 30 values."),

@@ -291,8 +291,8 @@ def read(
     region : "chr" or "chr:first-last", 1-based, both included: records with their position in it, as they are spelled
         in the file; which formats then read less is said in `hapforge.io`
     samples : sample ids, or a file with one a line; their haplotypes are taken in the order of the file `path`
-    labels : dict name -> values, or a TSV whose first column is a haplotype or sample id (see
-        `HaplotypeMatrix.with_labels`)
+    labels : dict name -> values, a TSV whose first column is a haplotype or sample id, or PLINK's .fam, .psam or .pheno
+        (see `HaplotypeMatrix.with_labels`)
     maf : drop sites whose minor allele frequency among the haplotypes taken is below; 0 to 0.5
     legend : of a HAPT or HAP file, where it is not beside under the same name
     policy : what is done with input that is odd but not damaged, as ``{"multiallelic": "split", "missing": "skip"}``;

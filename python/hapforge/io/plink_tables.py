@@ -35,21 +35,14 @@ from hapforge.errors import FormatError
 from hapforge.haplotypes import UNKNOWN_ALLELE, Samples, Sites
 from hapforge.io import diploid, text
 from hapforge.io.records import ABSENT, UNKNOWN, Block, Policy
+from hapforge.label_files import FAM, NO_VALUE
 
 COUNTED = "##hapforge_positions=unknown"
 """Header line of a .pvar whose positions are only a count."""
 
 _BIM = {6: ["CHROM", "ID", "CM", "POS", "ALT", "REF"], 5: ["CHROM", "ID", "POS", "ALT", "REF"]}
-_FAM = {6: ["FID", "IID", "PAT", "MAT", "SEX", "PHENO1"], 5: ["FID", "IID", "PAT", "MAT", "SEX"]}
 _PVAR = {"CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "CM"}
-_NO_VALUE = {
-    "FID": {"0"},
-    "SID": {"0", "NA"},
-    "PAT": {"0"},
-    "MAT": {"0"},
-    "SEX": {"0", "NA", "-9"},
-    "PHENO1": {"0", "-9", "NA"},
-}
+_NO_VALUE = {**NO_VALUE, "PHENO1": {"0", "-9", "NA"}}
 _OF_ALL = {"y", "24", "mt", "m", "26"}  # contigs, without chr, of which all persons have one
 X = {"x", "chrx", "23", "chr23"}
 """Names of the contig of which men have one, but for upper and lower case."""
@@ -105,7 +98,7 @@ def read_persons(path: str | os.PathLike[str], policy: Policy) -> tuple[list[str
     columns: list[str] = []
     seen: dict[str, int] = {}
     table: list[list[str]] = []
-    for number, fields, header in _table(path, policy, _FAM, "#FID", "#IID"):
+    for number, fields, header in _table(path, policy, FAM, "#FID", "#IID"):
         if header is not None:
             columns = header
             if "IID" not in columns[:2]:
