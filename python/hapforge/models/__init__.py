@@ -32,6 +32,7 @@ __all__ = [
     "Markov",
     "Model",
     "by_name",
+    "embedding",
     "load",
     "names",
 ]
@@ -98,6 +99,8 @@ def load(folder: str | os.PathLike[str]) -> Model:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "embedding":
+        return importlib.import_module("hapforge.models.embedding")
     if name in _NEED_TORCH:
         return by_name(name)
     raise AttributeError(f"module 'hapforge.models' has no attribute {name!r}")

@@ -56,7 +56,7 @@ class PCA:
         """Other rows of the same sites on these components, (x - mean) . components, float64 (num_haplotypes, k)."""
         if matrix.num_sites != len(self.mean):
             raise ValueError(f"matrix: expected {len(self.mean)} sites, found {matrix.num_sites}")
-        return _Packed(matrix, self.mean, terms=2).scores(self.components.T)
+        return CentredProducts(matrix, self.mean, terms=2).scores(self.components.T)
 
 
 @_backend.one_blas_thread()
@@ -83,7 +83,7 @@ def pca(matrix: HaplotypeMatrix, num_components: int = 2) -> PCA:
     mean, highest_rank = _checked(matrix, num_components)
     if highest_rank <= _DENSE:
         return _dense(matrix, mean, num_components)
-    data = _Packed(matrix, mean, terms=2)
+    data = CentredProducts(matrix, mean, terms=2)
     found = _krylov(data.operator, data.size, num_components, seed=0, max_steps=_MAX_STEPS, tolerance=_TOLERANCE)
     if found.residual > _TOLERANCE:
         raise ValueError(
@@ -120,7 +120,7 @@ def randomized_pca(matrix: HaplotypeMatrix, num_components: int = 2, *, passes: 
         raise ValueError(f"passes: expected at least 1, found {passes}")
     if highest_rank <= _DENSE:
         return _dense(matrix, mean, num_components)
-    data = _Packed(matrix, mean, terms=1)
+    data = CentredProducts(matrix, mean, terms=1)
     return data.result(_krylov(data.operator, data.size, num_components, seed=seed, max_steps=passes, tolerance=0.0))
 
 
@@ -149,7 +149,7 @@ class _Leading:
 
 def _dense(matrix: HaplotypeMatrix, mean: NDArray[np.float64], k: int) -> PCA:
     """From the covariance matrix of the sites or the Gram matrix of the haplotypes, whichever is smaller."""
-    data = _Packed(matrix, mean, terms=2)
+    data = CentredProducts(matrix, mean, terms=2)
     n = matrix.num_haplotypes
     if data.of_sites:
         square = kernels.joint_counts(matrix) / n - np.outer(mean, mean)
@@ -164,10 +164,14 @@ def _dense(matrix: HaplotypeMatrix, mean: NDArray[np.float64], k: int) -> PCA:
     return data.result(_Leading(values, vectors, float(residual)))
 
 
-class _Packed:
+class CentredProducts:
     """Products with the centred matrix X - 1 p^T of packed rows.
 
-    `terms`: numbers are rounded to one integer of up to 26 bits, or to two that stand for 40 bits or more.
+    Parameters
+    ----------
+    matrix : HaplotypeMatrix
+    mean : float64 (num_sites,), p: ALT frequencies
+    terms : numbers are rounded to one integer of up to 26 bits, or to two that stand for 40 bits or more
     """
 
     def __init__(self, matrix: HaplotypeMatrix, mean: NDArray[np.float64], *, terms: int) -> None:

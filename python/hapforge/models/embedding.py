@@ -1,0 +1,430 @@
+"""Embeddings of genotypes: where a diffusion model works, and the way back to alleles.
+
+`GenewisePCA` is that of Kenneweg et al., Generating synthetic genotypes using diffusion models (section 3.2, after Luo
+et al. 2023): principal components of the sites of each gene, up to eight of them, padded to eight. What is ours is the
+way back. `CohortPCA` are principal components of all sites at once, behind the same protocol.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hapforge import _backend, kernels
+from hapforge._streams import Stream
+from hapforge.errors import FormatError
+from hapforge.haplotypes import HaplotypeMatrix, Sites, philox
+from hapforge.models import _genes, _store
+from hapforge.models._embedding import (
+    CHANNELS,
+    TILE,
+    Floats,
+    Index,
+    PCAEmbedding,
+    ReconstructionErrors,
+    Unit,
+    calibrated_thresholds,
+    dense_sites,
+    in_threads,
+    packed_sites,
+    planes_of,
+    positive_signs,
+    tiled,
+    untiled,
+)
+from hapforge.stats.allele_frequency import allele_frequencies
+from hapforge.stats.pca import CentredProducts
+
+__all__ = ["CohortPCA", "Embedding", "GenewisePCA", "ReconstructionErrors", "load", "restore"]
+
+WINDOWS = (64, 32, 16, 8)  # sites; the widest that is good enough is taken
+GOOD_ENOUGH = 0.005  # wrong alleles over all alleles
+_TRIED_SITES = 1 << 16  # of a long cohort so many sites, in runs, are enough to choose a window
+_BLOCK_SITES = 2048
+_COUNTED_SITES = 512  # joint counts of all pairs of so many sites at once, of which those of genes are taken
+_LEAST = 1e-9  # of the variance of a gene, or of all sites: less is rounding
+_DENSE, _PASSES, _MORE_COLUMNS = 2048, 6, 32  # of CohortPCA
+
+
+@runtime_checkable
+class Embedding(Protocol):
+    """What `Diffusion` asks of an embedding; `GenewisePCA` and `CohortPCA` say more."""
+
+    unit: Unit
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    @property
+    def mask(self) -> NDArray[np.bool_]: ...
+    @property
+    def settings(self) -> dict[str, Any]: ...
+    def fit(self, H: HaplotypeMatrix) -> Self: ...
+    def encode(self, H: HaplotypeMatrix) -> Floats: ...
+    def values(self, E: NDArray[np.floating[Any]]) -> Floats: ...
+    def decode(self, E: NDArray[np.floating[Any]]) -> HaplotypeMatrix: ...
+    def tensors(self) -> _store.Tensors: ...
+    def save(self, folder: str | os.PathLike[str]) -> None: ...
+
+
+class GenewisePCA(PCAEmbedding):
+    """Principal components of the sites of each gene, one to eight for each, standardised and padded to eight.
+
+    Sites are parted into windows of neighbours, which stand for genes.
+
+    Parameters
+    ----------
+    window : int, 1 to 100, sites of a window, none across contigs; None: the widest of 64, 32, 16 and 8 with which at
+        most 0.5 % of the training rows' alleles come back wrong (8 where none does)
+    explained : float in (0, 1], share of a gene's variance that its components explain together at least, unless eight
+        are not enough
+    unit : "haplotype", or "person": a row is a person's genotypes, whatever their phase
+    """
+
+    name: ClassVar[str] = "genewise_pca"
+
+    def __init__(self, *, window: int | None = None, explained: float = 0.99, unit: Unit = "haplotype") -> None:
+        super().__init__(unit)
+        if window is not None and not 1 <= window <= _genes.MOST_SITES:
+            raise ValueError(f"window: expected 1 to {_genes.MOST_SITES} sites, found {window}")
+        if not 0 < explained <= 1:
+            raise ValueError(f"explained: expected a share above 0, up to 1, found {explained}")
+        self.window, self.explained = window, explained
+        self.chosen_window: int | None = None
+        self._layout = _genes.Layout(np.empty(0, np.int64), np.zeros(1, np.int64))
+        self._components: Floats = np.empty((0, CHANNELS), np.float32)  # (num_sites, channels), sites in layout's order
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {
+            "embedding": self.name,
+            "window": self.window,
+            "explained": self.explained,
+            "unit": self.unit,
+            "chosen_window": self.chosen_window,
+        }
+
+    @property
+    def layout(self) -> _genes.Layout:
+        """Which sites each gene has. ValueError before `fit`."""
+        assert self.sites is not None
+        return self._layout
+
+    def fit(self, H: HaplotypeMatrix) -> Self:
+        """Learn components and thresholds from training rows; returns the embedding itself.
+
+        Covariances come from joint allele counts, which are exact; a few thousand sites are dense at a time.
+
+        Raises
+        ------
+        ValueError
+            Fewer than two rows, no sites, persons who are not rows 2i and 2i + 1.
+        """
+        planes = planes_of(H, self.unit)
+        if len(planes[0]) < 2 or not H.num_sites:
+            raise ValueError(f"H: expected two rows or more and a site, found {len(planes[0])} x {H.num_sites}")
+        self.chosen_window = self.window or self._good_enough(H)
+        self._fit(H.sites, planes, _genes.windows_of_sites(H.sites, self.chosen_window))
+        return self
+
+    def _good_enough(self, H: HaplotypeMatrix) -> int:
+        """The widest window that is good enough; the narrowest where none is."""
+        runs = np.arange(0, H.num_sites, WINDOWS[0])
+        kept = runs[:: max(1, -(-H.num_sites // _TRIED_SITES))]
+        index = (kept[:, None] + np.arange(WINDOWS[0])).ravel()
+        part = H if len(kept) == len(runs) else H.select_sites(index[index < H.num_sites])
+        for window in WINDOWS[:-1]:
+            tried = GenewisePCA(window=window, explained=self.explained, unit=self.unit).fit(part)
+            if tried.errors(part).overall <= GOOD_ENOUGH:
+                return window
+        return WINDOWS[-1]
+
+    def _fit(self, sites: Sites, planes: list[NDArray[np.uint64]], layout: _genes.Layout) -> None:
+        num_sites, ploidy = len(sites), self._ploidy
+        self._sites, self._layout = sites, layout
+        self._mean = np.empty(num_sites, np.float32)
+        self._variance = np.zeros((layout.num_genes, CHANNELS), np.float32)
+        self._components = np.zeros((num_sites, CHANNELS), np.float32)
+        self._thresholds = np.empty((ploidy, num_sites), np.float32)
+
+        def learn(block: tuple[int, int]) -> None:
+            self._learn_components(planes, block)
+            index = self._block_sites(block)
+            truth = dense_sites(planes, index)
+            E = self._block_scores(block, truth)
+            values = untiled(self._values_of_tiles(block, E), len(truth))
+            self._thresholds[:, index] = calibrated_thresholds(values, truth, ploidy)
+
+        in_threads(learn, self._blocks())
+
+    def _learn_components(self, planes: list[NDArray[np.uint64]], block: tuple[int, int]) -> None:
+        """Means, components and their variances of the genes first ... last - 1."""
+        n, start = len(planes[0]), self._layout.start
+        for first, last in self._layout.blocks(_COUNTED_SITES, *block):
+            index = self._layout.order[start[first] : start[last]]
+            size = len(index)
+            packed = [packed_sites(plane, index) for plane in planes]
+            both = packed[0] if len(packed) == 1 else _backend.concat_sites(packed, [size] * len(packed), 1)
+            counts = kernels.joint_counts((both, size * len(packed)), threads=1)
+            products = counts.reshape(len(packed), size, len(packed), size).sum((0, 2))  # sums of x_i x_j over rows
+            carried = sum(_backend.allele_counts(words, size, 1) for words in packed)
+            mean = np.asarray(carried) / n
+            self._mean[index] = mean
+            for gene in range(first, last):
+                own = slice(start[gene] - start[first], start[gene + 1] - start[first])
+                covariance = products[own, own] / n - np.outer(mean[own], mean[own])
+                values, vectors = np.linalg.eigh(covariance)
+                values, vectors = values[::-1][:CHANNELS], vectors[:, ::-1][:, :CHANNELS]
+                total = float(np.trace(covariance))
+                k = min(
+                    int(np.searchsorted(np.cumsum(values), self.explained * total * (1 - _LEAST))) + 1,
+                    int((values > _LEAST * total).sum()),
+                )
+                self._variance[gene, :k] = values[:k]
+                self._components[start[gene] : start[gene + 1], :k] = positive_signs(vectors[:, :k])
+
+    def _encode(self, planes: list[NDArray[np.uint64]]) -> Floats:
+        n = len(planes[0])
+        found = np.empty((n, *self.shape), np.float32)
+
+        def encode(block: tuple[int, int]) -> None:
+            truth = dense_sites(planes, self._block_sites(block))
+            found[:, block[0] : block[1]] = untiled(self._block_scores(block, truth), n)
+
+        in_threads(encode, self._blocks())
+        return found
+
+    def _blocks(self) -> list[Any]:
+        return self._layout.blocks(_BLOCK_SITES)
+
+    def _block_sites(self, block: tuple[int, int]) -> Index:
+        first, last = block
+        return self._layout.order[self._layout.start[first] : self._layout.start[last]]
+
+    def _block_scores(self, block: tuple[int, int], truth: NDArray[np.uint8]) -> Floats:
+        """float32 (tiles, TILE, genes, channels) from the values of rows at the sites of a block."""
+        first, last = block
+        start = self._layout.start
+        centred = tiled(truth)
+        centred -= self._mean[self._block_sites(block)]
+        found = np.empty((*centred.shape[:2], last - first, CHANNELS), np.float32)
+        deviation = np.sqrt(self._variance[first:last])
+        scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+        for gene in range(first, last):
+            own = slice(start[gene] - start[first], start[gene + 1] - start[first])
+            weights = self._components[start[gene] : start[gene + 1]] * scale[gene - first]
+            np.matmul(centred[:, :, own], weights, out=found[:, :, gene - first])
+        return found
+
+    def _block_values(self, block: tuple[int, int], E: Floats) -> Floats:
+        return untiled(self._values_of_tiles(block, tiled(E[:, block[0] : block[1]])), len(E))
+
+    def _values_of_tiles(self, block: tuple[int, int], E: Floats) -> Floats:
+        first, last = block
+        start = self._layout.start
+        mean = self._mean[self._block_sites(block)]
+        found = np.empty((*E.shape[:2], len(mean)), np.float32)
+        deviation = np.sqrt(self._variance[first:last])
+        for gene in range(first, last):
+            own = slice(start[gene] - start[first], start[gene + 1] - start[first])
+            k = int((deviation[gene - first] > 0).sum())
+            weights = (self._components[start[gene] : start[gene + 1], :k] * deviation[gene - first, :k]).T
+            np.matmul(E[:, :, gene - first, :k], weights, out=found[:, :, own])
+        found += mean
+        return found
+
+    def _per_gene(self, per_site: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        start = self._layout.start
+        return np.add.reduceat(per_site[self._layout.order], start[:-1]) / np.diff(start)
+
+    def tensors(self) -> _store.Tensors:
+        layout = self._layout
+        return {**super().tensors(), "components": self._components, "order": layout.order, "start": layout.start}
+
+    @classmethod
+    def from_parts(cls, settings: dict[str, Any], tensors: _store.Tensors, sites: Sites) -> Self:
+        own = cls(**{name: settings[name] for name in ("window", "explained", "unit")})
+        chosen = settings["chosen_window"]
+        own.chosen_window = None if chosen is None else int(chosen)
+        own._restore(tensors, sites)
+        own._layout = _genes.Layout(tensors["order"], tensors["start"])
+        own._layout.check(len(sites))
+        if own._layout.num_genes != own.shape[0]:
+            raise ValueError(f"start: expected {own.shape[0]} genes, found {own._layout.num_genes}")
+        _store.check_tensors(tensors, {"components": ((len(sites), CHANNELS), np.float32)})
+        own._components = tensors["components"]
+        return own
+
+
+class CohortPCA(PCAEmbedding):
+    """Principal components of all sites of a cohort at once, standardised, eight to a position.
+
+    The line of Szatkownik et al., Latent generative modeling of long genetic sequences with GANs (2024). Positions are
+    components in falling order of variance, not places of the genome.
+
+    Parameters
+    ----------
+    components : int >= 1, components at most; there are no more than sites, nor than training rows less one
+    unit : "haplotype", or "person": a row is a person's genotypes, whatever their phase
+    """
+
+    name: ClassVar[str] = "cohort_pca"
+
+    def __init__(self, *, components: int = 512, unit: Unit = "haplotype") -> None:
+        super().__init__(unit)
+        if components < 1:
+            raise ValueError(f"components: expected 1 or more, found {components}")
+        self.components = components
+        self._vectors: Floats = np.empty((0, 0), np.float32)  # (components, num_sites), orthonormal rows
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"embedding": self.name, "components": self.components, "unit": self.unit}
+
+    @_backend.one_blas_thread()
+    def fit(self, H: HaplotypeMatrix) -> Self:
+        """Learn components and thresholds from training rows; returns the embedding itself.
+
+        Where rows or sites are at most 2,048 the components are those of the covariance or the Gram matrix. Beyond,
+        they come from six passes of subspace iteration with 32 more columns than components (Halko et al. 2011,
+        algorithm 4.4): the last ones are then not quite those of largest variance.
+
+        Raises
+        ------
+        ValueError
+            Fewer than two rows, no sites, rows that are all alike, persons who are not rows 2i and 2i + 1.
+        """
+        planes = planes_of(H, self.unit)
+        n = len(planes[0])
+        if n < 2 or not H.num_sites:
+            raise ValueError(f"H: expected two rows or more and a site, found {n} x {H.num_sites}")
+        frequency = allele_frequencies(H)
+        if not ((frequency > 0) & (frequency < 1)).any():
+            raise ValueError(f"H: expected rows that differ, found {n} alike")
+        vectors, scores = self._leading(H, frequency)
+        variance = np.square(scores).mean(0)
+        kept = variance > _LEAST * variance.sum()
+        self._sites, self._mean = H.sites, (self._ploidy * frequency).astype(np.float32)
+        self._vectors = np.ascontiguousarray(vectors[:, kept].T, np.float32)
+        padded = np.zeros(-(-int(kept.sum()) // CHANNELS) * CHANNELS, np.float32)
+        padded[: kept.sum()] = variance[kept]
+        self._variance = padded.reshape(-1, CHANNELS)
+        self._thresholds = np.empty((self._ploidy, H.num_sites), np.float32)
+        E = self._encode(planes)
+
+        def calibrate(block: tuple[int, int]) -> None:
+            truth = dense_sites(planes, self._block_sites(block))
+            values = self._block_values(block, E)
+            self._thresholds[:, slice(*block)] = calibrated_thresholds(values, truth, self._ploidy)
+
+        in_threads(calibrate, self._blocks())
+        return self
+
+    def _leading(
+        self, H: HaplotypeMatrix, frequency: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """float64 (num_sites, k) orthonormal components, and (n, k) centred scores."""
+        data, ploidy = CentredProducts(H, frequency, terms=2), self._ploidy
+        n = data.n // ploidy
+
+        def scores(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+            return data.scores(columns).reshape(n, ploidy, -1).sum(1)
+
+        def loadings(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+            return data.loadings(np.repeat(rows, ploidy, axis=0))
+
+        of_sites = H.num_sites <= n
+        size, k = min(H.num_sites, n), min(self.components, H.num_sites, n - 1)
+        there, back = (scores, loadings) if of_sites else (loadings, scores)
+        if size <= _DENSE:
+            square = back(there(np.eye(size)))
+            vectors = np.linalg.eigh((square + square.T) / 2)[1][:, ::-1][:, :k]
+        else:
+            rng = np.random.Generator(philox(0, Stream.PCA_START))
+            vectors = rng.standard_normal((size, min(k + _MORE_COLUMNS, size)))
+            for _ in range(_PASSES):
+                vectors = np.linalg.qr(back(there(vectors)))[0]
+            square = vectors.T @ back(there(vectors))
+            vectors = vectors @ np.linalg.eigh((square + square.T) / 2)[1][:, ::-1][:, :k]
+        if not of_sites:
+            vectors = np.linalg.qr(loadings(vectors))[0]
+        vectors = positive_signs(vectors)
+        return vectors, scores(vectors)
+
+    def _encode(self, planes: list[NDArray[np.uint64]]) -> Floats:
+        k, n = len(self._vectors), len(planes[0])
+        found = np.zeros((n, self._variance.size), np.float32)
+        scale = (1 / np.sqrt(self._variance.ravel()[:k]))[:, None]
+
+        def encode(first: int) -> None:
+            rows = slice(first, first + TILE)
+            total = np.zeros((1, TILE, k), np.float32)
+            for block in self._blocks():
+                truth = tiled(dense_sites([plane[rows] for plane in planes], self._block_sites(block)))
+                total += (truth - self._mean[slice(*block)]) @ (self._vectors[:, slice(*block)] * scale).T
+            found[rows, :k] = untiled(total, min(TILE, n - first))
+
+        in_threads(encode, list(range(0, n, TILE)))
+        return found.reshape(n, *self._variance.shape)
+
+    def _blocks(self) -> list[Any]:
+        num_sites = len(self._mean)
+        return [(a, min(a + _BLOCK_SITES, num_sites)) for a in range(0, num_sites, _BLOCK_SITES)]
+
+    def _block_sites(self, block: tuple[int, int]) -> Index:
+        return np.arange(*block)
+
+    def _block_values(self, block: tuple[int, int], E: Floats) -> Floats:
+        k = len(self._vectors)
+        scores = tiled(E.reshape(len(E), -1)[:, :k] * np.sqrt(self._variance.ravel()[:k]))
+        return untiled(scores @ self._vectors[:, slice(*block)] + self._mean[slice(*block)], len(E))
+
+    def tensors(self) -> _store.Tensors:
+        return {**super().tensors(), "vectors": self._vectors}
+
+    @classmethod
+    def from_parts(cls, settings: dict[str, Any], tensors: _store.Tensors, sites: Sites) -> Self:
+        own = cls(**{name: settings[name] for name in ("components", "unit")})
+        own._restore(tensors, sites)
+        _store.check_tensors(tensors, {"vectors": ((int(own.mask.sum()), len(sites)), np.float32)})
+        own._vectors = tensors["vectors"]
+        return own
+
+
+_CLASSES: dict[str, type[PCAEmbedding]] = {kind.name: kind for kind in (GenewisePCA, CohortPCA)}
+
+
+def restore(settings: dict[str, Any], tensors: _store.Tensors, sites: Sites) -> PCAEmbedding:
+    """The embedding whose `settings` and `tensors` (others beside them are left alone) these are.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        They are not those of an embedding of these sites.
+    """
+    kind = settings["embedding"]
+    if kind not in _CLASSES:
+        raise ValueError(f"embedding: expected one of {', '.join(_CLASSES)}, found {kind!r}")
+    return _CLASSES[kind].from_parts(settings, tensors, sites)
+
+
+def load(folder: str | os.PathLike[str]) -> PCAEmbedding:
+    """An embedding from the folder that its `save` wrote; checksums are verified, nothing is executed.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such folder.
+    FormatError, ChecksumError
+        No embedding in it, or a damaged one.
+    """
+    path = Path(folder)
+    description, tensors = _store.read_model(path)
+    try:
+        return restore(description["settings"], tensors, _store.sites_from_tensors(tensors))
+    except (KeyError, TypeError, ValueError) as error:
+        found = f"{type(error).__name__}: {error}"
+        raise FormatError(path / _store.DESCRIPTION, "the parts of an embedding", found) from None

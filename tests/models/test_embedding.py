@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import hapforge as hf
+from hapforge import _backend
+from hapforge.errors import ChecksumError, FormatError
+from hapforge.models import embedding
+from hapforge.models._embedding import calibrated_thresholds
+
+KINDS = {
+    "genes": lambda unit: hf.models.embedding.GenewisePCA(window=24, explained=0.9, unit=unit),
+    "cohort": lambda unit: hf.models.embedding.CohortPCA(components=37, unit=unit),
+}
+
+
+@pytest.fixture(params=["haplotype", "person"])
+def unit(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture(params=sorted(KINDS))
+def fitted(request: pytest.FixtureRequest, unit: Any, cohort: hf.HaplotypeMatrix) -> Any:
+    return KINDS[request.param](unit).fit(cohort)
+
+
+@pytest.fixture(scope="module")
+def cohort() -> hf.HaplotypeMatrix:
+    """400 rows, 200 persons, x 120 sites of the embedded cohort."""
+    whole = hf.datasets.load("ooa")
+    rows = (np.arange(0, 5008, 24)[:200, None] + np.arange(2)).ravel()
+    return whole.select_haplotypes(rows).select_sites(np.arange(0, 600, 5))
+
+
+def rows_of(H: hf.HaplotypeMatrix, unit: str) -> np.ndarray:
+    """float64 (n, num_sites): what the rows of an embedding stand for."""
+    dense = H.to_dense().astype(float)
+    return dense if unit == "haplotype" else dense.reshape(-1, 2, H.num_sites).sum(1)
+
+
+def test_coordinates_are_standardised(fitted: Any, cohort: hf.HaplotypeMatrix) -> None:
+    E = fitted.encode(cohort)
+    assert isinstance(fitted, embedding.Embedding)
+    assert E.dtype == np.float32
+    assert E.shape == (400 if fitted.unit == "haplotype" else 200, *fitted.shape)
+    assert fitted.mask.shape == fitted.shape
+    assert not E[:, ~fitted.mask].any()
+    # float32 sums of up to 120 products over standard deviations down to a tenth
+    np.testing.assert_allclose(E.mean(0, dtype=float), 0, atol=1e-5)
+    np.testing.assert_allclose(E.var(0, dtype=float)[fitted.mask], 1, atol=1e-4)
+
+
+@pytest.mark.parametrize("explained", [0.8, 0.99, 1.0])
+def test_genes_against_numpy(unit: Any, explained: float, cohort: hf.HaplotypeMatrix) -> None:
+    fitted = hf.models.embedding.GenewisePCA(window=25, unit=unit, explained=explained).fit(cohort)
+    X, E = rows_of(cohort, unit), fitted.encode(cohort)
+    assert fitted.shape == (5, 8)
+    for gene in range(5):
+        centred = X[:, 25 * gene : 25 * gene + 25] - X[:, 25 * gene : 25 * gene + 25].mean(0)
+        scores, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+        share = np.cumsum(sizes**2) / (sizes**2).sum()
+        k = min(8, int((share < explained - 1e-9).sum()) + 1, int((sizes > 1e-6).sum()))
+        np.testing.assert_array_equal(fitted.mask[gene], np.arange(8) < k)
+        expected = scores[:, :k] * np.sqrt(len(X))
+        signs = np.sign((E[:, gene, :k] * expected).sum(0))
+        np.testing.assert_allclose(E[:, gene, :k], expected * signs, atol=2e-4)
+
+
+def test_all_components_give_everything_back(unit: Any, cohort: hf.HaplotypeMatrix) -> None:
+    for fitted in (
+        hf.models.embedding.GenewisePCA(window=8, explained=1, unit=unit).fit(cohort),
+        hf.models.embedding.CohortPCA(components=120, unit=unit).fit(cohort),
+    ):
+        E = fitted.encode(cohort)
+        np.testing.assert_allclose(fitted.values(E), rows_of(cohort, unit), atol=1e-4)
+        found = fitted.decode(E)
+        assert found.sites == cohort.sites
+        np.testing.assert_array_equal(rows_of(found, unit), rows_of(cohort, unit))
+        assert fitted.errors(cohort).overall == 0
+        if unit == "person":
+            assert not found.samples.phased.any()
+            assert (found.to_dense()[0::2] <= found.to_dense()[1::2]).all()
+        else:
+            assert found.samples.phased.all()
+
+
+def test_values_come_from_the_components(fitted: Any, cohort: hf.HaplotypeMatrix) -> None:
+    """values(encode(X)) is the projection of X: nothing of what is left correlates with a coordinate."""
+    X, E = rows_of(cohort, fitted.unit), fitted.encode(cohort)
+    left = X - fitted.values(E)
+    np.testing.assert_allclose(left.mean(0), 0, atol=1e-5)
+    assert 0.001 < np.square(left).mean() < 0.05
+    if isinstance(fitted, hf.models.embedding.CohortPCA):
+        products = E.reshape(len(E), -1).T.astype(float) @ left / len(E)
+        np.testing.assert_allclose(products, 0, atol=1e-4)
+
+
+def test_padding_is_not_looked_at(fitted: Any, cohort: hf.HaplotypeMatrix) -> None:
+    E = fitted.encode(cohort)[:5]
+    noisy = E.copy()
+    noisy[:, ~fitted.mask] = np.nan
+    assert (~fitted.mask).any()
+    np.testing.assert_array_equal(fitted.values(E), fitted.values(noisy))
+    np.testing.assert_array_equal(fitted.decode(E).words, fitted.decode(noisy).words)
+
+
+def test_a_row_does_not_depend_on_those_beside_it(fitted: Any, cohort: hf.HaplotypeMatrix) -> None:
+    E = fitted.encode(cohort)
+    for first, last in ((0, 1), (3, 40), (100, 200)):
+        copies = 400 // len(E)
+        part = cohort.select_haplotypes(np.arange(copies * first, copies * last))
+        np.testing.assert_array_equal(fitted.encode(part), E[first:last])
+        np.testing.assert_array_equal(fitted.values(E[first:last]), fitted.values(E)[first:last])
+        np.testing.assert_array_equal(
+            fitted.decode(E[first:last]).words, fitted.decode(E).words[copies * first : copies * last]
+        )
+
+
+def test_threads_do_not_matter(unit: Any, cohort: hf.HaplotypeMatrix) -> None:
+    for kind in KINDS.values():
+        found = []
+        for threads in (1, 3):
+            _backend.set_threads(threads)
+            try:
+                fitted = kind(unit).fit(cohort)
+                found.append({**fitted.tensors(), "E": fitted.encode(cohort)})
+            finally:
+                _backend.set_threads(None)
+        for name, array in found[0].items():
+            np.testing.assert_array_equal(array, found[1][name])
+
+
+def test_frequencies_hold(fitted: Any, cohort: hf.HaplotypeMatrix) -> None:
+    found, truth = (rows_of(H, fitted.unit) for H in (fitted.decode(fitted.encode(cohort)), cohort))
+    for level in (0, 1) if fitted.unit == "person" else (0,):
+        off = np.abs((found > level).mean(0) - (truth > level).mean(0))
+        assert off.max() < 0.03
+        assert off.mean() < 0.003
+
+
+def test_errors_against_decode(fitted: Any, cohort: hf.HaplotypeMatrix) -> None:
+    X = rows_of(cohort, fitted.unit)
+    wrong = np.abs(rows_of(fitted.decode(fitted.encode(cohort)), fitted.unit) - X)
+    errors = fitted.errors(cohort)
+    alleles = 400 * 120
+    assert errors.overall == wrong.sum() / alleles > 0
+    np.testing.assert_allclose(errors.per_site, wrong.sum(0) / 400)
+    carriers = X.sum(0)
+    assert errors.of_minor == pytest.approx(wrong.sum() / np.minimum(carriers, 400 - carriers).sum())
+    if isinstance(fitted, hf.models.embedding.GenewisePCA):
+        np.testing.assert_allclose(errors.per_gene, wrong.sum(0).reshape(5, 24).mean(1) / 400)
+    else:
+        assert errors.per_gene is None
+
+
+def test_thresholds_by_hand() -> None:
+    values = np.array([[0.1, 0.5, 0, 7], [0.2, 0.5, 0, 7], [0.7, 0.5, 1, 7], [0.9, 0.8, 1, 7]], np.float32)
+    truth = np.array([[0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 1, 0], [1, 1, 1, 0]], np.uint8)
+    found = calibrated_thresholds(values, truth, 1)[0]
+    # one of four; two of four, of which three are alike: one; four of four; none
+    np.testing.assert_allclose(found, [0.8, 0.65, -np.inf, np.inf])
+    genotypes = np.array([[0], [1], [1], [2]], np.uint8)
+    np.testing.assert_allclose(calibrated_thresholds(values[:, :1], genotypes, 2), [[0.15], [0.8]], atol=1e-6)
+
+
+def test_the_widest_window_that_is_good_enough() -> None:
+    """Copies of few haplotypes: their 64 sites have few components; independent sites have as many as there are."""
+    rng = np.random.default_rng(3)
+    linked = rng.integers(0, 2, (5, 160))[rng.integers(0, 5, 200)]
+    free = rng.integers(0, 2, (200, 160))
+    assert hf.models.embedding.GenewisePCA().fit(hf.HaplotypeMatrix.from_dense(linked)).chosen_window == 64
+    fitted = hf.models.embedding.GenewisePCA().fit(hf.HaplotypeMatrix.from_dense(free))
+    assert (fitted.chosen_window, fitted.shape) == (8, (20, 8))
+
+
+def test_windows_end_with_contigs() -> None:
+    X = np.random.default_rng(0).integers(0, 2, (50, 30))
+    H = hf.HaplotypeMatrix.from_dense(X, positions=np.arange(1, 31), contig=["1"] * 13 + ["2"] * 17)
+    fitted = hf.models.embedding.GenewisePCA(window=8).fit(H)
+    np.testing.assert_array_equal(fitted.layout.start, [0, 8, 13, 21, 29, 30])
+
+
+def test_sites_that_do_not_vary() -> None:
+    X = np.zeros((20, 16), np.uint8)
+    X[:, 3], X[:, 9] = 1, np.arange(20) % 2
+    H = hf.HaplotypeMatrix.from_dense(X)
+    fitted = hf.models.embedding.GenewisePCA(window=8).fit(H)
+    np.testing.assert_array_equal(fitted.mask.sum(1), [0, 1])
+    noise = np.random.default_rng(0).normal(size=(30, 2, 8)).astype(np.float32)
+    drawn = fitted.decode(noise).to_dense()
+    assert drawn[:, 3].all()
+    assert 0 < drawn[:, 9].sum() < 30
+    assert not np.delete(drawn, [3, 9], axis=1).any()
+
+
+def test_a_loaded_embedding_is_the_same(fitted: Any, cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "e")
+    loaded = embedding.load(tmp_path / "e")
+    assert type(loaded) is type(fitted)
+    assert loaded.settings == fitted.settings
+    assert loaded.sites == cohort.sites
+    E = fitted.encode(cohort)
+    np.testing.assert_array_equal(loaded.encode(cohort), E)
+    np.testing.assert_array_equal(loaded.decode(E).words, fitted.decode(E).words)
+    again = embedding.restore(fitted.settings, fitted.tensors(), fitted.sites)
+    np.testing.assert_array_equal(again.values(E), fitted.values(E))
+    fitted.save(tmp_path / "e")  # in place
+    weights = tmp_path / "e" / "weights.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ChecksumError):
+        embedding.load(tmp_path / "e")
+
+
+def test_parts_of_others_are_refused(fitted: Any, cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
+    settings, tensors, sites = fitted.settings, fitted.tensors(), fitted.sites
+    for name in tensors:
+        with pytest.raises((KeyError, ValueError), match=name):
+            embedding.restore(settings, {key: tensors[key] for key in tensors if key != name}, sites)
+        with pytest.raises(ValueError, match="expected"):
+            embedding.restore(settings, tensors | {name: tensors[name][..., :-1]}, sites)
+    with pytest.raises(ValueError, match="expected one of genewise_pca, cohort_pca, found 'other'"):
+        embedding.restore(settings | {"embedding": "other"}, tensors, sites)
+    hf.models.Bernoulli().fit(cohort).save(tmp_path / "m")
+    with pytest.raises(FormatError, match="the parts of an embedding"):
+        embedding.load(tmp_path / "m")
+
+
+def test_bad_input(fitted: Any, cohort: hf.HaplotypeMatrix) -> None:
+    with pytest.raises(ValueError, match="expected the 120 sites that the embedding was fitted to, found 119 others"):
+        fitted.encode(cohort.select_sites(np.arange(119)))
+    with pytest.raises(ValueError, match=r"E: expected shape \(n, 5, 8\), found \(2, 4, 8\)"):
+        fitted.decode(np.zeros((2, 4, 8), np.float32))
+    with pytest.raises(TypeError, match="E: expected float32, found int64"):
+        fitted.decode(np.zeros((2, 5, 8), np.int64))
+    new = type(fitted)(unit=fitted.unit)
+    for use in (lambda: new.encode(cohort), lambda: new.shape, lambda: new.mask, new.tensors):
+        with pytest.raises(ValueError, match="call fit first"):
+            use()
+    with pytest.raises(ValueError, match="expected two rows or more"):
+        new.fit(cohort.select_haplotypes([0, 1]) if fitted.unit == "person" else cohort.select_haplotypes([0]))
+    if fitted.unit == "person":
+        with pytest.raises(ValueError, match="expected two haplotypes of every person"):
+            new.fit(cohort.select_haplotypes(np.arange(399)))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: hf.models.embedding.GenewisePCA(unit="genome"),
+            "unit: expected 'haplotype' or 'person', found 'genome'",
+        ),
+        (lambda: hf.models.embedding.GenewisePCA(window=101), "window: expected 1 to 100 sites, found 101"),
+        (lambda: hf.models.embedding.GenewisePCA(explained=0), "explained: expected a share above 0, up to 1, found 0"),
+        (lambda: hf.models.embedding.CohortPCA(components=0), "components: expected 1 or more, found 0"),
+    ],
+)
+def test_bad_settings(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
