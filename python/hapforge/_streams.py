@@ -53,3 +53,6 @@ class Stream(IntEnum):
     PAIRWISE_HALVES = 49 << 20
     PCA_START = 50 << 20
     SEAM_TRIPLETS = 51 << 20
+    LIABILITY_GENES = 52 << 20  # which genes are causal, then which of their sites
+    LIABILITY_EFFECTS = 53 << 20
+    LIABILITY_ENVIRONMENT = 54 << 20

@@ -25,6 +25,7 @@ from hapforge.cli import (
     info,
     labels,
     latent,
+    phenotype,
     simulate,
     train,
     tune,
@@ -39,7 +40,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _module in (demo, convert, info, simulate, train, tune, generate, impute, latent, labels, evaluate, half_data):
+for _module in (
+    demo,
+    convert,
+    info,
+    simulate,
+    phenotype,
+    train,
+    tune,
+    generate,
+    impute,
+    latent,
+    labels,
+    evaluate,
+    half_data,
+):
     app.command(_module.__name__.rsplit(".", 1)[-1].replace("_", "-"))(_module.command)
 
 

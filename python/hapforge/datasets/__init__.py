@@ -1,4 +1,4 @@
-"""Cohorts that come with the package."""
+"""Cohorts that come with the package, and simulated cases and controls among the persons of any."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from importlib.resources import files
 
 import numpy as np
 
+from hapforge.datasets.liability import CaseControl, case_control
 from hapforge.datasets.ooa import EMBEDDED, cohort_samples, simulate
 from hapforge.errors import ChecksumError
 from hapforge.haplotypes import HaplotypeMatrix, Sites, words_per_row
 
-__all__ = ["load", "simulate"]
+__all__ = ["CaseControl", "case_control", "load", "simulate"]
 
 _OOA_SHA256 = "f7c174f3fc180417470a0c133bd02387b621bb43f6d2e733fe6302c98ec11f16"
 
