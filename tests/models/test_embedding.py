@@ -158,13 +158,14 @@ def test_errors_against_decode(fitted: Any, cohort: hf.HaplotypeMatrix) -> None:
 
 
 def test_thresholds_by_hand() -> None:
-    values = np.array([[0.1, 0.5, 0, 7], [0.2, 0.5, 0, 7], [0.7, 0.5, 1, 7], [0.9, 0.8, 1, 7]], np.float32)
-    truth = np.array([[0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 1, 0], [1, 1, 1, 0]], np.uint8)
-    found = calibrated_thresholds(values, truth, 1)[0]
+    values = np.array([[0.7, 0.1, 0.9, 0.2], [0.5, 0.8, 0.5, 0.5], [0, 0, 1, 1], [7, 7, 7, 7]], np.float32)
     # one of four; two of four, of which three are alike: one; four of four; none
-    np.testing.assert_allclose(found, [0.8, 0.65, -np.inf, np.inf])
-    genotypes = np.array([[0], [1], [1], [2]], np.uint8)
-    np.testing.assert_allclose(calibrated_thresholds(values[:, :1], genotypes, 2), [[0.15], [0.8]], atol=1e-6)
+    found = calibrated_thresholds(values.copy(), np.array([[1, 2, 4, 0]]))
+    np.testing.assert_allclose(found, [[0.8, 0.65, -np.inf, np.inf]])
+    # of two pairs one value is wanted: none or two are as near
+    np.testing.assert_allclose(calibrated_thresholds(values[2:3].copy(), np.array([[1]])), [[np.inf]])
+    # genotypes: three of four are 1 or more, one is 2
+    np.testing.assert_allclose(calibrated_thresholds(values[:1].copy(), np.array([[3], [1]])), [[0.15], [0.8]])
 
 
 def test_the_widest_window_that_is_good_enough() -> None:
@@ -182,6 +183,89 @@ def test_windows_end_with_contigs() -> None:
     H = hf.HaplotypeMatrix.from_dense(X, positions=np.arange(1, 31), contig=["1"] * 13 + ["2"] * 17)
     fitted = hf.models.embedding.GenewisePCA(window=8).fit(H)
     np.testing.assert_array_equal(fitted.layout.start, [0, 8, 13, 21, 29, 30])
+    assert fitted.layout.name.tolist() == ["1:1-8", "1:9-13", "2:14-21", "2:22-29", "2:30-30"]
+
+
+def test_windows_of_distance() -> None:
+    X = np.random.default_rng(0).integers(0, 2, (50, 230))
+    contig = ["1"] * 10 + ["2"] * 220
+    cm = np.concatenate([[0.5, 0.6, 1.4, 1.5, 1.6, 2.6, 2.7, 9, 9, 9], np.linspace(3, 3.9, 220)])
+    H = hf.HaplotypeMatrix.from_dense(X, positions=np.arange(1, 231), contig=contig)
+    with pytest.raises(
+        ValueError, match="expected genetic positions for windows in centimorgans, found none at site 0"
+    ):
+        hf.models.embedding.GenewisePCA(window_cm=1).fit(H)
+    H = hf.HaplotypeMatrix(H.words, H.sites.with_genetic_positions(cm), H.samples)
+    fitted = hf.models.embedding.GenewisePCA(window_cm=1).fit(H)
+    np.testing.assert_array_equal(fitted.layout.start, [0, 3, 5, 7, 10, 84, 157, 230])  # at most 100 sites
+    assert fitted.settings["window_cm"] == 1
+    assert fitted.chosen_window is None
+
+
+def nearest_gene(genes: list[tuple[str, int, int]], contig: str, position: int, most: int) -> int:
+    """The gene of a site: distance, and of those that hold it the one that starts last, the shortest."""
+    near = []
+    for k, (name, start, end) in enumerate(genes):
+        distance = max(start - position, position - end, 0)
+        if name == contig and distance <= most:
+            near.append((distance, start > position, -start if distance == 0 else 0, end if distance == 0 else 0, k))
+    return min(near)[-1] if near else -1
+
+
+def test_nearest_genes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    path = tmp_path / "genes.bed"
+    for trial in range(20):
+        # ends and starts differ, so that only one gene is nearest from each side
+        places = rng.choice(np.arange(10, 900), (12, 2), replace=False)
+        genes = [(f"{1 + k % 2}", int(min(p)), int(max(p)) if k % 3 else int(min(p)) + 5) for k, p in enumerate(places)]
+        path.write_text("".join(f"chr{c}\t{start - 1}\t{end}\tG{k}\n" for k, (c, start, end) in enumerate(genes)))
+        position = np.sort(rng.choice(np.arange(1, 1000), 150, replace=False))
+        contig = ["1"] * 150 + ["2"] * 150 + ["3"] * 10
+        positions = np.concatenate([position, position, position[:10]])
+        H = hf.HaplotypeMatrix.from_dense(rng.integers(0, 2, (20, 310)), positions=positions, contig=contig)
+        most = [0, 20, 100][trial % 3]
+        fitted = hf.models.embedding.GenewisePCA(path, max_distance_bp=most, window=7).fit(H)
+        layout = fitted.layout
+        layout.check(310)
+        first = layout.order[layout.start[:-1]]
+        assert (np.diff(first) > 0).all()
+        found = np.full(310, -1)
+        for gene, name in enumerate(layout.name.tolist()):
+            index = layout.order[layout.start[gene] : layout.start[gene + 1]]
+            assert (np.diff(index) > 0).all()
+            if name.startswith("G"):
+                found[index] = int(name[1:].partition("/")[0])
+            else:
+                assert len(index) <= 7
+                assert (np.diff(index) == 1).all()
+                assert len({contig[j] for j in index}) == 1
+                assert name == f"{contig[index[0]]}:{positions[index[0]]}-{positions[index[-1]]}"
+        expected = [nearest_gene(genes, c, int(p), most) for c, p in zip(contig, positions, strict=True)]
+        np.testing.assert_array_equal(found, expected)
+    assert fitted.settings["genes"] == str(path)
+    np.testing.assert_array_equal(
+        hf.models.embedding.restore(fitted.settings, fitted.tensors(), fitted.sites).layout.name, layout.name
+    )
+
+
+def test_genes_that_do_not_fit(tmp_path: Path, cohort: hf.HaplotypeMatrix) -> None:
+    path = tmp_path / "genes.bed"
+    path.write_text("17\t5000\t6000\tA\n")
+    with pytest.raises(ValueError, match=r"genes.bed: expected genes within 10000 bp of the sites, .*, found none"):
+        hf.models.embedding.GenewisePCA(path).fit(cohort)
+    with pytest.raises(ValueError, match="expected known positions for genes, found a count"):
+        hf.models.embedding.GenewisePCA(path).fit(hf.HaplotypeMatrix.from_dense(cohort.to_dense()))
+
+
+def test_genes_of_more_than_100_sites(tmp_path: Path, cohort: hf.HaplotypeMatrix) -> None:
+    path = tmp_path / "genes.bed"
+    name = cohort.sites.contig[0]
+    path.write_text(f"{name}\t0\t{cohort.sites.position[-1]}\tA\n")
+    fitted = hf.models.embedding.GenewisePCA(path).fit(cohort)
+    np.testing.assert_array_equal(fitted.layout.start, [0, 60, 120])
+    assert fitted.layout.name.tolist() == ["A/1", "A/2"]
+    assert fitted.chosen_window is None
 
 
 def test_sites_that_do_not_vary() -> None:
@@ -257,6 +341,9 @@ def test_bad_input(fitted: Any, cohort: hf.HaplotypeMatrix) -> None:
             "unit: expected 'haplotype' or 'person', found 'genome'",
         ),
         (lambda: hf.models.embedding.GenewisePCA(window=101), "window: expected 1 to 100 sites, found 101"),
+        (lambda: hf.models.embedding.GenewisePCA(window_cm=0), "window_cm: expected centimorgans above 0, found 0"),
+        (lambda: hf.models.embedding.GenewisePCA(window=8, window_cm=1), "expected one of them, found both, 8 and 1"),
+        (lambda: hf.models.embedding.GenewisePCA(max_distance_bp=-1), "max_distance_bp: expected 0 or more, found -1"),
         (lambda: hf.models.embedding.GenewisePCA(explained=0), "explained: expected a share above 0, up to 1, found 0"),
         (lambda: hf.models.embedding.CohortPCA(components=0), "components: expected 1 or more, found 0"),
     ],

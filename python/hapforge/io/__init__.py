@@ -52,6 +52,7 @@ from hapforge.errors import FormatError
 from hapforge.haplotype_blocks import HaplotypeBlocks
 from hapforge.haplotypes import HaplotypeMatrix, Sites, words_per_row
 from hapforge.io import atomic
+from hapforge.io.genes import Genes, read_genes
 from hapforge.io.genetic_map import GeneticMap, read_genetic_map
 from hapforge.io.records import Policy
 from hapforge.io.selection import Region, apply, check_maf, wanted_ids
@@ -60,6 +61,7 @@ __all__ = [
     "ENDINGS",
     "FORMATS",
     "Format",
+    "Genes",
     "GeneticMap",
     "Policy",
     "check_form",
@@ -69,6 +71,7 @@ __all__ = [
     "format_of_name",
     "has_genetic_positions",
     "read",
+    "read_genes",
     "read_genetic_map",
     "size_of",
     "write",

@@ -156,9 +156,11 @@ class PCAEmbedding(ABC):
         """
         E = self._checked(E)
         found = np.empty((len(E), len(self.sites)), np.float32)
-        with _backend.one_blas_thread():
-            for block in self._blocks():
-                found[:, self._block_sites(block)] = self._block_values(block, E)
+
+        def fill(block: Any) -> None:
+            found[:, self._block_sites(block)] = self._block_values(block, E)
+
+        in_threads(fill, self._blocks())
         return found
 
     def decode(self, E: NDArray[np.floating[Any]]) -> HaplotypeMatrix:
@@ -176,17 +178,19 @@ class PCAEmbedding(ABC):
         E = self._checked(E)
         ploidy, num_sites = self._ploidy, len(self.sites)
         words = np.empty((ploidy * len(E), words_per_row(num_sites)), np.uint64)
-        alleles = np.empty((ploidy * min(TILE, len(E)), num_sites), np.uint8)
-        with _backend.one_blas_thread():
-            for first in range(0, len(E), TILE):
-                rows = E[first : first + TILE]
-                for block in self._blocks():
-                    index = self._block_sites(block)
-                    values = self._block_values(block, rows)
-                    for copy in range(ploidy):  # the first one is ALT where both are
-                        above = values > self._thresholds[ploidy - 1 - copy, index]
-                        alleles[copy : ploidy * len(rows) : ploidy, index] = above
-                words[ploidy * first : ploidy * (first + len(rows))] = _backend.pack(alleles[: ploidy * len(rows)])
+        for first in range(0, len(E), TILE):
+            rows = E[first : first + TILE]
+            alleles = np.empty((len(rows), ploidy, num_sites), np.uint8)
+
+            def fill(block: Any, rows: Floats = rows, alleles: NDArray[np.uint8] = alleles) -> None:
+                index = self._block_sites(block)
+                values = self._block_values(block, rows)
+                for copy in range(ploidy):  # of genotypes the second allele is ALT where any is
+                    alleles[:, copy, index] = values > self._thresholds[ploidy - 1 - copy, index]
+
+            in_threads(fill, self._blocks())
+            packed = _backend.pack(alleles.reshape(-1, num_sites))
+            words[ploidy * first : ploidy * first + len(packed)] = packed
         n = len(words)
         samples = Samples(n, phased=np.zeros(len(E), bool)) if ploidy == 2 else Samples(n)
         return HaplotypeMatrix(words, self.sites, samples)
@@ -204,20 +208,8 @@ class PCAEmbedding(ABC):
         planes = self._planes(H)
         if not len(planes[0]):
             raise ValueError("H: expected at least one row, found none")
-        wrong, carriers = np.zeros(len(self.sites), np.int64), np.zeros(len(self.sites), np.int64)
-        n = len(planes[0])
-        for first in range(0, n, TILE):
-            last = min(first + TILE, n)
-            E = self._encode([plane[first:last] for plane in planes])
-            with _backend.one_blas_thread():
-                for block in self._blocks():
-                    index = self._block_sites(block)
-                    truth = dense_sites([plane[first:last] for plane in planes], index)
-                    values = self._block_values(block, E)
-                    found = (values[None] > self._thresholds[:, None, index]).sum(0, dtype=np.uint8)
-                    wrong[index] += np.abs(found.astype(np.int8) - truth.astype(np.int8)).sum(0, dtype=np.int64)
-                    carriers[index] += truth.sum(0, dtype=np.int64)
-        alleles = self._ploidy * n
+        wrong, carriers = self._wrong(planes)
+        alleles = self._ploidy * len(planes[0])
         minor = np.minimum(carriers, alleles - carriers).sum()
         return ReconstructionErrors(
             float(wrong.sum() / (alleles * len(wrong))),
@@ -225,6 +217,23 @@ class PCAEmbedding(ABC):
             wrong / alleles,
             self._per_gene(wrong / alleles),
         )
+
+    def _wrong(self, planes: list[NDArray[np.uint64]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """By site: alleles that come back wrong, and ALT alleles there are, int64 (num_sites,)."""
+        wrong, carriers = np.zeros(len(self.sites), np.int64), np.zeros(len(self.sites), np.int64)
+        for first in range(0, len(planes[0]), TILE):
+            part = [plane[first : first + TILE] for plane in planes]
+            E = self._encode(part)
+
+            def count(block: Any, part: list[NDArray[np.uint64]] = part, E: Floats = E) -> None:
+                index = self._block_sites(block)
+                truth, values = dense_sites(part, index).astype(np.int8), self._block_values(block, E)
+                found = (values[None] > self._thresholds[:, None, index]).sum(0, dtype=np.int8)
+                wrong[index] += np.abs(found - truth).sum(0, dtype=np.int64)
+                carriers[index] += truth.sum(0, dtype=np.int64)
+
+            in_threads(count, self._blocks())
+        return wrong, carriers
 
     def _per_gene(self, per_site: NDArray[np.float64]) -> NDArray[np.float64] | None:
         return None
@@ -334,35 +343,40 @@ def untiled(tiles: Floats, n: int) -> Floats:
     return tiles.reshape(-1, *tiles.shape[2:])[:n]
 
 
-def calibrated_thresholds(values: Floats, truth: NDArray[np.uint8], ploidy: int) -> Floats:
-    """Thresholds of sites above which there are as many values as there are alleles, or genotypes, in truth.
+def level_counts(planes: list[NDArray[np.uint64]], index: Index) -> NDArray[np.int64]:
+    """int64 (ploidy, len(index)): rows with a value of 1 or more at a site, and, for genotypes, of 2."""
+    packed = [packed_sites(plane, index) for plane in planes]
+    if len(packed) == 2:
+        packed = [packed[0] | packed[1], packed[0] & packed[1]]
+    return np.stack([_backend.allele_counts(words, len(index), 1) for words in packed])
+
+
+def calibrated_thresholds(values: Floats, counts: NDArray[np.int64]) -> Floats:
+    """Thresholds of sites above which there are as many values as there are alleles, or genotypes.
 
     Parameters
     ----------
-    values : float32 (n, sites), reconstructions
-    truth : uint8 (n, sites), 0 to `ploidy`
-    ploidy : int
+    values : float32 (sites, n), reconstructions; they are sorted in place
+    counts : int64 (levels, sites), how many values belong above each level
 
     Returns
     -------
-    float32 (ploidy, sites): row k is where k + 1 begins, half-way between the values on both sides; -inf and inf where
-    all values or none are above. Values nearer than 1e-5 stay on one side.
+    float32 (levels, sites), half-way between the values on both sides; -inf and inf where all values or none are
+    above. Values nearer than 1e-5 stay on one side: that where the number is nearer to the count, below if both are.
     """
-    n, num_sites = values.shape
-    ordered = np.sort(np.ascontiguousarray(values.T), axis=1)
+    num_sites, n = values.shape
+    values.sort(axis=1)
     columns = np.arange(num_sites)
-    found = np.empty((ploidy, num_sites), np.float32)
-    for level in range(ploidy):
-        cut = n - (truth > level).sum(0)  # values below the threshold
+    found = np.empty(counts.shape, np.float32)
+    for level, cut in enumerate(n - counts):  # values below the threshold
         inside = np.flatnonzero((cut > 0) & (cut < n))
-        tied = inside[ordered[inside, cut[inside]] - ordered[inside, cut[inside] - 1] <= _SAME]
+        tied = inside[values[inside, cut[inside]] - values[inside, cut[inside] - 1] <= _SAME]
         if len(tied):
-            value = ordered[tied, cut[tied]][:, None]
-            fewest = (ordered[tied] < value - _SAME).sum(1)
-            most = (ordered[tied] <= value + _SAME).sum(1)
+            near, value = values[tied], values[tied, cut[tied]][:, None]
+            fewest, most = (near < value - _SAME).sum(1), (near <= value + _SAME).sum(1)
             cut[tied] = np.where(cut[tied] - fewest < most - cut[tied], fewest, most)
-        below = np.where(cut > 0, ordered[columns, np.maximum(cut - 1, 0)], -np.inf)
-        above = np.where(cut < n, ordered[columns, np.minimum(cut, n - 1)], np.inf)
+        below = np.where(cut > 0, values[columns, np.maximum(cut - 1, 0)], -np.inf)
+        above = np.where(cut < n, values[columns, np.minimum(cut, n - 1)], np.inf)
         with np.errstate(invalid="ignore"):
             found[level] = np.where(cut == 0, -np.inf, np.where(cut == n, np.inf, below + (above - below) / 2))
     return found

@@ -280,10 +280,7 @@ def sites_to_tensors(sites: Sites) -> Tensors:
         "sites.position_known": np.array([sites.position_known], np.uint8),
     }
     for name in _STRING_FIELDS:
-        values = getattr(sites, name).tolist()
-        encoded = [value.encode() for value in (values[:1] if len(set(values)) == 1 else values)]
-        tensors[f"sites.{name}"] = np.frombuffer(b"".join(encoded), np.uint8)
-        tensors[f"sites.{name}.length"] = np.array([len(value) for value in encoded], np.int32)
+        tensors |= strings_to_tensors(f"sites.{name}", getattr(sites, name).tolist())
     return tensors
 
 
@@ -292,11 +289,27 @@ def sites_from_tensors(tensors: Tensors) -> Sites:
     position = tensors["sites.position"]
     columns: dict[str, Any] = {}
     for name in _STRING_FIELDS:
-        content = tensors[f"sites.{name}"].tobytes()
-        ends = np.cumsum(tensors[f"sites.{name}.length"]).tolist()
-        values = [content[a:b].decode() for a, b in zip([0, *ends[:-1]], ends, strict=True)]
-        columns[name] = values * len(position) if len(values) == 1 else values
+        columns[name] = strings_from_tensors(f"sites.{name}", tensors, len(position))
     return Sites(position, **columns, position_known=bool(tensors["sites.position_known"][0]))
+
+
+def strings_to_tensors(name: str, values: list[str]) -> Tensors:
+    """Text as UTF-8 bytes with the length of every string, one where all are alike."""
+    encoded = [value.encode() for value in (values[:1] if len(set(values)) == 1 else values)]
+    return {
+        name: np.frombuffer(b"".join(encoded), np.uint8),
+        f"{name}.length": np.array([len(value) for value in encoded], np.int32),
+    }
+
+
+def strings_from_tensors(name: str, tensors: Tensors, count: int) -> list[str]:
+    """The inverse of `strings_to_tensors` for `count` strings."""
+    content = tensors[name].tobytes()
+    ends = np.cumsum(tensors[f"{name}.length"]).tolist()
+    if len(ends) not in (1, count) or ends[-1] != len(content):
+        raise ValueError(f"{name}: expected {count} strings or one, of {len(content)} bytes, found others")
+    values = [content[a:b].decode() for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+    return values * count if len(values) == 1 else values
 
 
 def _safetensors() -> Any:

@@ -7,7 +7,9 @@ way back. `CohortPCA` are principal components of all sites at once, behind the 
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
@@ -18,6 +20,7 @@ from hapforge import _backend, kernels
 from hapforge._streams import Stream
 from hapforge.errors import FormatError
 from hapforge.haplotypes import HaplotypeMatrix, Sites, philox
+from hapforge.io import read_genes
 from hapforge.models import _genes, _store
 from hapforge.models._embedding import (
     CHANNELS,
@@ -30,6 +33,7 @@ from hapforge.models._embedding import (
     calibrated_thresholds,
     dense_sites,
     in_threads,
+    level_counts,
     packed_sites,
     planes_of,
     positive_signs,
@@ -43,9 +47,10 @@ __all__ = ["CohortPCA", "Embedding", "GenewisePCA", "ReconstructionErrors", "loa
 
 WINDOWS = (64, 32, 16, 8)  # sites; the widest that is good enough is taken
 GOOD_ENOUGH = 0.005  # wrong alleles over all alleles
-_TRIED_SITES = 1 << 16  # of a long cohort so many sites, in runs, are enough to choose a window
-_BLOCK_SITES = 2048
+_TRIED_SITES = 1 << 16  # of a long cohort so many sites, in windows of 64, are enough to choose by
+_BLOCK_SITES = 1024  # whose rows are dense at a time
 _COUNTED_SITES = 512  # joint counts of all pairs of so many sites at once, of which those of genes are taken
+_SETTINGS = ("genes", "max_distance_bp", "window", "window_cm", "explained", "unit")  # of GenewisePCA
 _LEAST = 1e-9  # of the variance of a gene, or of all sites: less is rounding
 _DENSE, _PASSES, _MORE_COLUMNS = 2048, 6, 32  # of CohortPCA
 
@@ -73,12 +78,17 @@ class Embedding(Protocol):
 class GenewisePCA(PCAEmbedding):
     """Principal components of the sites of each gene, one to eight for each, standardised and padded to eight.
 
-    Sites are parted into windows of neighbours, which stand for genes.
+    Sites near a gene are that gene's. What is left, and all sites where no genes are given, is parted into windows of
+    neighbours, which stand for genes; none goes across a gene or contigs. A gene or window of more than 100 sites is
+    parted. The genes of a position and their names are in `layout`.
 
     Parameters
     ----------
-    window : int, 1 to 100, sites of a window, none across contigs; None: the widest of 64, 32, 16 and 8 with which at
-        most 0.5 % of the training rows' alleles come back wrong (8 where none does)
+    genes : path of a GFF3, GTF or BED file (`hapforge.io.read_genes`), or None
+    max_distance_bp : int, a site goes to the nearest gene that is not further away than that
+    window : int, 1 to 100, sites of a window; None: the widest of 64, 32, 16 and 8 with which at most 0.5 % of the
+        training rows' alleles there come back wrong (8 where none does), in `chosen_window`
+    window_cm : float, centimorgans of a window, by `Sites.genetic_position_cm`, instead of `window`
     explained : float in (0, 1], share of a gene's variance that its components explain together at least, unless eight
         are not enough
     unit : "haplotype", or "person": a row is a person's genotypes, whatever their phase
@@ -86,59 +96,87 @@ class GenewisePCA(PCAEmbedding):
 
     name: ClassVar[str] = "genewise_pca"
 
-    def __init__(self, *, window: int | None = None, explained: float = 0.99, unit: Unit = "haplotype") -> None:
+    def __init__(
+        self,
+        genes: str | os.PathLike[str] | None = None,
+        *,
+        max_distance_bp: int = 10_000,
+        window: int | None = None,
+        window_cm: float | None = None,
+        explained: float = 0.99,
+        unit: Unit = "haplotype",
+    ) -> None:
         super().__init__(unit)
+        if max_distance_bp < 0:
+            raise ValueError(f"max_distance_bp: expected 0 or more, found {max_distance_bp}")
         if window is not None and not 1 <= window <= _genes.MOST_SITES:
             raise ValueError(f"window: expected 1 to {_genes.MOST_SITES} sites, found {window}")
+        if window_cm is not None and not 0 < window_cm < math.inf:
+            raise ValueError(f"window_cm: expected centimorgans above 0, found {window_cm}")
+        if window is not None and window_cm is not None:
+            raise ValueError(f"window, window_cm: expected one of them, found both, {window} and {window_cm}")
         if not 0 < explained <= 1:
             raise ValueError(f"explained: expected a share above 0, up to 1, found {explained}")
-        self.window, self.explained = window, explained
-        self.chosen_window: int | None = None
-        self._layout = _genes.Layout(np.empty(0, np.int64), np.zeros(1, np.int64))
+        self.genes = None if genes is None else os.fspath(genes)
+        self.max_distance_bp, self.window, self.window_cm = max_distance_bp, window, window_cm
+        self.explained = explained
+        self.chosen_window = window
+        self._layout = _genes.Layout(np.empty(0, np.int64), np.zeros(1, np.int64), np.empty(0))
         self._components: Floats = np.empty((0, CHANNELS), np.float32)  # (num_sites, channels), sites in layout's order
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {
-            "embedding": self.name,
-            "window": self.window,
-            "explained": self.explained,
-            "unit": self.unit,
-            "chosen_window": self.chosen_window,
-        }
+        chosen = {"embedding": self.name, "chosen_window": self.chosen_window}
+        return {**chosen, **{name: getattr(self, name) for name in _SETTINGS}}
 
     @property
     def layout(self) -> _genes.Layout:
-        """Which sites each gene has. ValueError before `fit`."""
+        """Which sites each gene has, and its name. ValueError before `fit`."""
         assert self.sites is not None
         return self._layout
 
     def fit(self, H: HaplotypeMatrix) -> Self:
         """Learn components and thresholds from training rows; returns the embedding itself.
 
-        Covariances come from joint allele counts, which are exact; a few thousand sites are dense at a time.
+        Covariances come from joint allele counts, which are exact; of a thousand sites all rows are dense at a time,
+        in each thread.
 
         Raises
         ------
+        FormatError
+            Of the file of genes.
         ValueError
-            Fewer than two rows, no sites, persons who are not rows 2i and 2i + 1.
+            Fewer than two rows, no sites, persons who are not rows 2i and 2i + 1, no gene near any site, positions
+            (or genetic positions) that are not known where they are needed.
         """
-        planes = planes_of(H, self.unit)
-        if len(planes[0]) < 2 or not H.num_sites:
-            raise ValueError(f"H: expected two rows or more and a site, found {len(planes[0])} x {H.num_sites}")
-        self.chosen_window = self.window or self._good_enough(H)
-        self._fit(H.sites, planes, _genes.windows_of_sites(H.sites, self.chosen_window))
+        planes, sites = planes_of(H, self.unit), H.sites
+        if len(planes[0]) < 2 or not len(sites):
+            raise ValueError(f"H: expected two rows or more and a site, found {len(planes[0])} x {len(sites)}")
+        pieces: list[_genes.Piece] = []
+        taken = np.zeros(len(sites), bool)
+        if self.genes is not None:
+            genes = read_genes(self.genes)
+            gene = _genes.genes_of_sites(sites, genes, self.max_distance_bp)
+            pieces.extend(_genes.gene_pieces(genes, gene))
+            taken = gene >= 0
+        runs = _genes.runs_of(sites, taken)
+        if self.window_cm is not None:
+            pieces.extend(_genes.windows_of_distance(sites, runs, self.window_cm))
+        elif len(runs):
+            self.chosen_window = self.window or self._good_enough(sites, planes, runs)
+            pieces.extend(_genes.windows_of_sites(runs, self.chosen_window))
+        self._fit(sites, planes, _genes.layout_of(sites, pieces))
         return self
 
-    def _good_enough(self, H: HaplotypeMatrix) -> int:
+    def _good_enough(self, sites: Sites, planes: list[NDArray[np.uint64]], runs: Index) -> int:
         """The widest window that is good enough; the narrowest where none is."""
-        runs = np.arange(0, H.num_sites, WINDOWS[0])
-        kept = runs[:: max(1, -(-H.num_sites // _TRIED_SITES))]
-        index = (kept[:, None] + np.arange(WINDOWS[0])).ravel()
-        part = H if len(kept) == len(runs) else H.select_sites(index[index < H.num_sites])
+        widest = [index for index, _ in _genes.windows_of_sites(runs, WINDOWS[0])]
+        tried = np.array([(index[0], index[-1] + 1) for index in widest[:: -(-len(sites) // _TRIED_SITES)]])
+        alleles = self._ploidy * len(planes[0]) * int(np.diff(tried).sum())
         for window in WINDOWS[:-1]:
-            tried = GenewisePCA(window=window, explained=self.explained, unit=self.unit).fit(part)
-            if tried.errors(part).overall <= GOOD_ENOUGH:
+            one = GenewisePCA(explained=self.explained, unit=self.unit)
+            one._fit(sites, planes, _genes.layout_of(sites, _genes.windows_of_sites(tried, window)))
+            if one._wrong(planes)[0].sum() <= GOOD_ENOUGH * alleles:
                 return window
         return WINDOWS[-1]
 
@@ -147,16 +185,19 @@ class GenewisePCA(PCAEmbedding):
         self._sites, self._layout = sites, layout
         self._mean = np.empty(num_sites, np.float32)
         self._variance = np.zeros((layout.num_genes, CHANNELS), np.float32)
-        self._components = np.zeros((num_sites, CHANNELS), np.float32)
+        self._components = np.zeros((len(layout.order), CHANNELS), np.float32)
         self._thresholds = np.empty((ploidy, num_sites), np.float32)
 
         def learn(block: tuple[int, int]) -> None:
             self._learn_components(planes, block)
             index = self._block_sites(block)
-            truth = dense_sites(planes, index)
-            E = self._block_scores(block, truth)
-            values = untiled(self._values_of_tiles(block, E), len(truth))
-            self._thresholds[:, index] = calibrated_thresholds(values, truth, ploidy)
+            E = untiled(self._block_scores(block, dense_sites(planes, index)), len(planes[0]))
+            values = np.empty((len(index), len(E)), np.float32)
+            for gene, own in self._genes_of(block):
+                weights = self._loadings(gene).T
+                np.matmul(weights, E[:, gene - block[0], : weights.shape[1]].T, out=values[own])
+            values += self._mean[index][:, None]
+            self._thresholds[:, index] = calibrated_thresholds(values, level_counts(planes, index))
 
         in_threads(learn, self._blocks())
 
@@ -204,37 +245,40 @@ class GenewisePCA(PCAEmbedding):
         first, last = block
         return self._layout.order[self._layout.start[first] : self._layout.start[last]]
 
+    def _genes_of(self, block: tuple[int, int]) -> Iterator[tuple[int, slice]]:
+        """Genes of a block, and where their sites are among the block's."""
+        start = self._layout.start
+        for gene in range(*block):
+            yield gene, slice(start[gene] - start[block[0]], start[gene + 1] - start[block[0]])
+
+    def _loadings(self, gene: int) -> Floats:
+        """float32 (components, sites): what a unit of each coordinate adds to the values of a gene's sites."""
+        start, variance = self._layout.start, self._variance[gene]
+        k = int(np.count_nonzero(variance))
+        return (self._components[start[gene] : start[gene + 1], :k] * np.sqrt(variance[:k])).T
+
     def _block_scores(self, block: tuple[int, int], truth: NDArray[np.uint8]) -> Floats:
         """float32 (tiles, TILE, genes, channels) from the values of rows at the sites of a block."""
-        first, last = block
-        start = self._layout.start
         centred = tiled(truth)
         centred -= self._mean[self._block_sites(block)]
-        found = np.empty((*centred.shape[:2], last - first, CHANNELS), np.float32)
-        deviation = np.sqrt(self._variance[first:last])
-        scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0)
-        for gene in range(first, last):
-            own = slice(start[gene] - start[first], start[gene + 1] - start[first])
-            weights = self._components[start[gene] : start[gene + 1]] * scale[gene - first]
-            np.matmul(centred[:, :, own], weights, out=found[:, :, gene - first])
+        found = np.empty((*centred.shape[:2], block[1] - block[0], CHANNELS), np.float32)
+        variance = self._variance[slice(*block)]
+        scale = np.divide(1, np.sqrt(variance), out=np.zeros_like(variance), where=variance > 0)
+        start = self._layout.start
+        for gene, own in self._genes_of(block):
+            weights = self._components[start[gene] : start[gene + 1]] * scale[gene - block[0]]
+            np.matmul(centred[:, :, own], weights, out=found[:, :, gene - block[0]])
         return found
 
     def _block_values(self, block: tuple[int, int], E: Floats) -> Floats:
-        return untiled(self._values_of_tiles(block, tiled(E[:, block[0] : block[1]])), len(E))
-
-    def _values_of_tiles(self, block: tuple[int, int], E: Floats) -> Floats:
-        first, last = block
-        start = self._layout.start
+        n, E = len(E), tiled(E[:, slice(*block)])
         mean = self._mean[self._block_sites(block)]
         found = np.empty((*E.shape[:2], len(mean)), np.float32)
-        deviation = np.sqrt(self._variance[first:last])
-        for gene in range(first, last):
-            own = slice(start[gene] - start[first], start[gene + 1] - start[first])
-            k = int((deviation[gene - first] > 0).sum())
-            weights = (self._components[start[gene] : start[gene + 1], :k] * deviation[gene - first, :k]).T
-            np.matmul(E[:, :, gene - first, :k], weights, out=found[:, :, own])
+        for gene, own in self._genes_of(block):
+            weights = self._loadings(gene)
+            np.matmul(E[:, :, gene - block[0], : len(weights)], weights, out=found[:, :, own])
         found += mean
-        return found
+        return untiled(found, n)
 
     def _per_gene(self, per_site: NDArray[np.float64]) -> NDArray[np.float64] | None:
         start = self._layout.start
@@ -242,20 +286,23 @@ class GenewisePCA(PCAEmbedding):
 
     def tensors(self) -> _store.Tensors:
         layout = self._layout
-        return {**super().tensors(), "components": self._components, "order": layout.order, "start": layout.start}
+        names = _store.strings_to_tensors("name", layout.name.tolist())
+        own: _store.Tensors = {"components": self._components, "order": layout.order, "start": layout.start}
+        return {**super().tensors(), **own, **names}
 
     @classmethod
     def from_parts(cls, settings: dict[str, Any], tensors: _store.Tensors, sites: Sites) -> Self:
-        own = cls(**{name: settings[name] for name in ("window", "explained", "unit")})
+        own = cls(**{name: settings[name] for name in _SETTINGS})
         chosen = settings["chosen_window"]
         own.chosen_window = None if chosen is None else int(chosen)
         own._restore(tensors, sites)
-        own._layout = _genes.Layout(tensors["order"], tensors["start"])
-        own._layout.check(len(sites))
-        if own._layout.num_genes != own.shape[0]:
-            raise ValueError(f"start: expected {own.shape[0]} genes, found {own._layout.num_genes}")
+        names = _store.strings_from_tensors("name", tensors, own.shape[0])
+        layout = _genes.Layout(tensors["order"], tensors["start"], np.array(names, np.dtypes.StringDType()))
+        layout.check(len(sites))
+        if layout.num_genes != own.shape[0]:
+            raise ValueError(f"start: expected {own.shape[0]} genes, found {layout.num_genes}")
         _store.check_tensors(tensors, {"components": ((len(sites), CHANNELS), np.float32)})
-        own._components = tensors["components"]
+        own._layout, own._components = layout, tensors["components"]
         return own
 
 
@@ -315,10 +362,14 @@ class CohortPCA(PCAEmbedding):
         self._thresholds = np.empty((self._ploidy, H.num_sites), np.float32)
         E = self._encode(planes)
 
+        reduced = self._scaled(E).T
+
         def calibrate(block: tuple[int, int]) -> None:
-            truth = dense_sites(planes, self._block_sites(block))
-            values = self._block_values(block, E)
-            self._thresholds[:, slice(*block)] = calibrated_thresholds(values, truth, self._ploidy)
+            values = self._vectors[:, slice(*block)].T @ reduced
+            values += self._mean[slice(*block), None]
+            self._thresholds[:, slice(*block)] = calibrated_thresholds(
+                values, level_counts(planes, self._block_sites(block))
+            )
 
         in_threads(calibrate, self._blocks())
         return self
@@ -378,9 +429,13 @@ class CohortPCA(PCAEmbedding):
         return np.arange(*block)
 
     def _block_values(self, block: tuple[int, int], E: Floats) -> Floats:
+        values = self._scaled(tiled(E)) @ self._vectors[:, slice(*block)]
+        return untiled(values + self._mean[slice(*block)], len(E))
+
+    def _scaled(self, E: Floats) -> Floats:
+        """Scores (..., components) of coordinates (..., positions, channels)."""
         k = len(self._vectors)
-        scores = tiled(E.reshape(len(E), -1)[:, :k] * np.sqrt(self._variance.ravel()[:k]))
-        return untiled(scores @ self._vectors[:, slice(*block)] + self._mean[slice(*block)], len(E))
+        return E.reshape(*E.shape[:-2], -1)[..., :k] * np.sqrt(self._variance.ravel()[:k])
 
     def tensors(self) -> _store.Tensors:
         return {**super().tensors(), "vectors": self._vectors}
