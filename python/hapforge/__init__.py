@@ -15,7 +15,7 @@ from hapforge.intersection import intersect
 from hapforge.io import read, write
 
 if TYPE_CHECKING:
-    from hapforge import datasets, evaluation, interop, metrics, models, report, stats
+    from hapforge import datasets, downstream, evaluation, interop, metrics, models, report, stats
     from hapforge.evaluation import evaluate
 
 __version__ = _version("hapforge")
@@ -28,6 +28,7 @@ __all__ = [
     "Sites",
     "concat",
     "datasets",
+    "downstream",
     "evaluate",
     "evaluation",
     "get_cmake_dir",
@@ -44,7 +45,7 @@ __all__ = [
     "write",
 ]
 
-_ON_DEMAND = ("datasets", "evaluation", "interop", "metrics", "models", "report", "stats")
+_ON_DEMAND = ("datasets", "downstream", "evaluation", "interop", "metrics", "models", "report", "stats")
 
 
 def __getattr__(name: str) -> Any:

@@ -29,6 +29,7 @@ from hapforge.cli import (
     simulate,
     train,
     tune,
+    utility,
 )
 from hapforge.errors import HapforgeError
 
@@ -53,6 +54,7 @@ for _module in (
     latent,
     labels,
     evaluate,
+    utility,
     half_data,
 ):
     app.command(_module.__name__.rsplit(".", 1)[-1].replace("_", "-"))(_module.command)

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -201,9 +202,11 @@ def _with_sites(cohort: HaplotypeMatrix, legend: Path, path: Path) -> HaplotypeM
     return HaplotypeMatrix(cohort.words, sites, cohort.samples)
 
 
-def set_names(paths: list[Path]) -> list[str]:
-    """Names of the sets from their files: the name up to its first ending, numbered where one is taken."""
-    taken = {"real", "real half", "holdout", "Bernoulli", "Markov"}
+def set_names(
+    paths: list[Path], others: Iterable[str] = ("real", "real half", "holdout", "Bernoulli", "Markov")
+) -> list[str]:
+    """Names of the sets from their files: the name up to its first ending, numbered where one is taken, by `others`."""
+    taken = set(others)
     names = []
     for path in paths:
         stem = printable(path.name)
