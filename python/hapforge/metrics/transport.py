@@ -17,6 +17,7 @@ NUM_PARTS = 5
 _TOLERANCE = 1e-9
 _MAX_STEPS = 200
 _MAX_CG = 300
+_MAX_DIRECT = 128
 
 Points = NDArray[np.float64]
 
@@ -126,9 +127,10 @@ def entropic_plan_cost(
     P_ij = exp((f_i + g_j - C_ij) / reg), f so that the rows have their mass (computed in the log domain), g by Newton's
     method on the semi-dual, a concave function of g (Cuturi and Peyré 2018, section 3): its gradient is what the
     columns miss, its curvature diag(P^T 1) - n P^T P over reg. Directions come from conjugate gradients in float32,
-    steps are shortened as the logarithmic change of the kernel requires (Sun and Tran-Dinh 2019, section 4). About
-    ten steps from the potentials of the exact plan, where Sinkhorn's iteration takes thousands once mass must move
-    between clusters that are far apart: stopped at 1000 steps it can stand below the exact cost.
+    of up to 128 columns from the curvature's eigenvectors, since few points may lie too far apart for float32; steps
+    are shortened as the logarithmic change of the kernel requires (Sun and Tran-Dinh 2019, section 4). About ten steps
+    from the potentials of the exact plan, where Sinkhorn's iteration takes thousands once mass must move between
+    clusters that are far apart: stopped at 1000 steps it can stand below the exact cost.
 
     Parameters
     ----------
@@ -151,7 +153,10 @@ def entropic_plan_cost(
         error = float(np.linalg.norm(missed)) / n
         if error <= _TOLERANCE:
             break
-        direction = _newton_direction(_sparse(plan), columns, missed, error * math.sqrt(m))
+        if m <= _MAX_DIRECT:
+            direction = _direct_direction(plan, columns, missed)
+        else:
+            direction = _newton_direction(_sparse(plan), columns, missed, error * math.sqrt(m))
         reach = float(direction.max() - direction.min())
         g += regularisation * direction * (1.0 if reach < 0.7 else 1.3 * math.log1p(reach) / reach)
     return float(np.vdot(plan, cost)) / n, error
@@ -166,6 +171,18 @@ def _sparse(plan: NDArray[np.float64]) -> Any:
     where = np.flatnonzero(kept)
     values = plan.ravel()[where].astype(np.float32)
     return csr_array((values, (where % plan.shape[1]).astype(np.int32), rows.astype(np.int32)), shape=plan.shape)
+
+
+def _direct_direction(
+    plan: NDArray[np.float64], columns: NDArray[np.float64], missed: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The shortest solution of what `_newton_direction` approximates; along what is flat but for rounding, nothing."""
+    scale = 1 / np.sqrt(np.maximum(columns, 1e-300))
+    curvature = (np.diag(columns) - plan.T @ plan) * np.outer(scale, scale)
+    values, vectors = np.linalg.eigh(curvature)
+    kept = values > 1e-13 * values[-1]
+    along = vectors[:, kept]
+    return np.asarray(scale * (along @ (along.T @ (missed * scale) / values[kept])))
 
 
 def _newton_direction(
