@@ -20,6 +20,25 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+_DOT = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
+    "0000000c49444154789c63f8ffff3f0005fe02fe0def46b80000000049454e44ae426082"
+)
+"""A white picture of one pixel."""
+
+
+@pytest.fixture
+def real_pictures() -> None:
+    """For tests of commands and evaluations that draw the static pictures of their pages (see `_no_pictures`)."""
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One pixel for each static picture, which take most of the time of a small page; tests/report draws them."""
+    if request.path.parent.name in ("cli", "evaluation") and "real_pictures" not in request.fixturenames:
+        monkeypatch.setattr("hapforge.report.html.draw", lambda _figure: _DOT)
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20260101)

@@ -27,7 +27,11 @@ def small_demo(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_everything_is_written(
-    small_demo: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    small_demo: None,
+    real_pictures: None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out = tmp_path / "demo"
     demo.command(out, seed=3)
