@@ -120,7 +120,11 @@ def test_persons_are_held_out_by_default(
         ("rbm", ["validation=1"], "validation: expected a share"),
         ("rbm", ["validation=nan"], "validation: expected a share"),
         ("rbm", ["checkpoint_every=0"], "checkpoint_every: expected 1 or more"),
-        ("pca", [], "model: expected one of bernoulli, markov, rbm, crbm, labelled_rbm, gan, wgan, vae, found 'pca'"),
+        (
+            "pca",
+            [],
+            "model: expected one of bernoulli, markov, rbm, crbm, labelled_rbm, gan, wgan, vae, diffusion, found 'pca'",
+        ),
     ],
 )
 def test_bad_settings(data: Path, tmp_path: Path, model: str, settings: list[str], message: str) -> None:

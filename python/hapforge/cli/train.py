@@ -52,7 +52,10 @@ _HELD_OUT, _FEWEST_PERSONS = 0.1, 500
 
 def command(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="bernoulli, markov, rbm, crbm, labelled_rbm, gan, wgan or vae.")
+        str,
+        typer.Argument(
+            metavar="MODEL", help="bernoulli, markov, rbm, crbm, labelled_rbm, gan, wgan, vae or diffusion."
+        ),
     ],
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="Training haplotypes or aligned sequences, in any format.")

@@ -15,6 +15,7 @@ from hapforge.models.markov import Markov
 
 if TYPE_CHECKING:
     from hapforge.models.crbm import CRBM
+    from hapforge.models.diffusion import Diffusion
     from hapforge.models.gan import GAN
     from hapforge.models.labelled_rbm import LabelledRBM
     from hapforge.models.rbm import RBM
@@ -28,6 +29,7 @@ __all__ = [
     "VAE",
     "WGAN",
     "Bernoulli",
+    "Diffusion",
     "LabelledRBM",
     "Markov",
     "Model",
@@ -46,8 +48,9 @@ _CLASSES = {
     "gan": "GAN",
     "wgan": "WGAN",
     "vae": "VAE",
+    "diffusion": "Diffusion",
 }
-_NEED_TORCH = ("CRBM", "GAN", "LabelledRBM", "RBM", "VAE", "WGAN")
+_NEED_TORCH = ("CRBM", "Diffusion", "GAN", "LabelledRBM", "RBM", "VAE", "WGAN")
 _MODULES = {found.lower(): module for module, found in _CLASSES.items()}
 
 

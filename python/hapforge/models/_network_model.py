@@ -228,9 +228,7 @@ class NetworkModel(TrainedModel):
 
         What a row's logits are does not depend on which rows are asked for: a block is always computed whole.
         """
-        network, num_columns = self._network, self._num_columns
-        shapes: list[tuple[int, int]] = network.noise_shapes
-        sizes = [channels * length for channels, length in shapes]
+        num_columns = self._num_columns
         rows = max(16, min(256, (1 << 18) // num_columns))
         key = stream_seed(seed, "noise")
         blocks = range(first // rows, -(-last // rows))
@@ -239,18 +237,25 @@ class NetworkModel(TrainedModel):
         def work(begin: int, end: int) -> None:
             for block in blocks[begin:end]:
                 stream = np.random.Generator(np.random.Philox(key=np.array([key, block], np.uint64)))
-                values = torch.from_numpy(stream.standard_normal((rows, sum(sizes)), np.float32)).to(self._device)
-                noise = [part.reshape(rows, *shape) for part, shape in zip(values.split(sizes, 1), shapes, strict=True)]
                 labels = torch.zeros(rows, dtype=torch.int64)
                 if codes is not None:
                     part = torch.from_numpy(codes[block * rows : (block + 1) * rows])
                     labels[: len(part)] = part
                 labels = labels.to(self._device)
-                take(block * rows, network(noise, labels)[:, :num_columns], stream, labels)
+                take(block * rows, self._logits(labels, stream)[:, :num_columns], stream, labels)
 
         if blocks:
             with Workers(self._device) as workers:
                 workers.share(len(blocks), work)
+
+    def _logits(self, labels: Tensor, stream: np.random.Generator) -> Tensor:
+        """Logits of a block of draws with these labels, (len(labels), num_columns or more), by noise of the stream."""
+        rows, shapes = len(labels), self._network.noise_shapes
+        sizes = [channels * length for channels, length in shapes]
+        values = torch.from_numpy(stream.standard_normal((rows, sum(sizes)), np.float32)).to(self._device)
+        noise = [part.reshape(rows, *shape) for part, shape in zip(values.split(sizes, 1), shapes, strict=True)]
+        logits: Tensor = self._network(noise, labels)
+        return logits
 
     def _calibrated(self) -> NDArray[np.float32]:
         """Quantiles of logits of draws, at the training rows' frequencies."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,13 @@ from hapforge import _backend
 from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites, words_per_row
 
 _ROWS = 256
+
+
+def unphased(H: HaplotypeMatrix) -> HaplotypeMatrix:
+    """The same genotypes, in which no person is said to be phased."""
+    samples = copy.copy(H.samples)
+    samples.phased = np.zeros(samples.num_persons, bool)
+    return HaplotypeMatrix(H.words, H.sites, samples)
 
 
 def side_by_side(H: HaplotypeMatrix, label: str) -> HaplotypeMatrix:
