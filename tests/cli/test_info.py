@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import hapforge as hf
+from commands import forked
 from hapforge.models import _store
 
 
 def info(path: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from hapforge.cli import main; main()", "info", str(path), *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return forked("info", path, *options)
 
 
 def table(text: str) -> dict[str, str]:
