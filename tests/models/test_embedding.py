@@ -9,7 +9,7 @@ import pytest
 import hapforge as hf
 from hapforge import _backend
 from hapforge.errors import ChecksumError, FormatError
-from hapforge.models import embedding
+from hapforge.models import _embedding, embedding
 from hapforge.models._embedding import calibrated_thresholds
 
 KINDS = {
@@ -99,6 +99,23 @@ def test_values_come_from_the_components(fitted: Any, cohort: hf.HaplotypeMatrix
         np.testing.assert_allclose(products, 0, atol=1e-4)
 
 
+@pytest.mark.parametrize("shape", [(400, 120), (100, 300)])
+def test_subspace_iteration(unit: Any, shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It finds nearly all of the variance that the leading components have, of sites or of rows."""
+    whole = hf.datasets.load("ooa")
+    H = whole.select_haplotypes(np.arange(shape[0]) + 2000).select_sites(np.arange(shape[1]) * 3)
+    exact = hf.models.embedding.CohortPCA(components=20, unit=unit).fit(H)
+    monkeypatch.setattr(embedding, "_DENSE", 0)
+    found = hf.models.embedding.CohortPCA(components=20, unit=unit).fit(H)
+    X = rows_of(H, unit)
+    expected = np.linalg.svd(X - X.mean(0), compute_uv=False)[:20] ** 2 / len(X)
+    np.testing.assert_allclose(exact.tensors()["variance"].ravel()[:20], expected, rtol=1e-4)
+    before, after = (np.sort(fitted.tensors()["variance"].ravel())[::-1] for fitted in (exact, found))
+    np.testing.assert_allclose(after[:15], before[:15], rtol=1e-3)
+    assert 0.999 * before.sum() < after.sum() < before.sum() * (1 + 1e-5)
+    np.testing.assert_allclose(found.encode(H).var(0, dtype=float)[found.mask], 1, atol=1e-4)
+
+
 def test_padding_is_not_looked_at(fitted: Any, cohort: hf.HaplotypeMatrix) -> None:
     E = fitted.encode(cohort)[:5]
     noisy = E.copy()
@@ -120,16 +137,19 @@ def test_a_row_does_not_depend_on_those_beside_it(fitted: Any, cohort: hf.Haplot
         )
 
 
-def test_threads_do_not_matter(unit: Any, cohort: hf.HaplotypeMatrix) -> None:
+def test_threads_do_not_matter(unit: Any, cohort: hf.HaplotypeMatrix, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_embedding, "_BLOCK_VALUES", 30 * 400)  # several blocks of sites
     for kind in KINDS.values():
         found = []
         for threads in (1, 3):
             _backend.set_threads(threads)
             try:
                 fitted = kind(unit).fit(cohort)
-                found.append({**fitted.tensors(), "E": fitted.encode(cohort)})
+                E = fitted.encode(cohort)
+                found.append({**fitted.tensors(), "E": E, "words": fitted.decode(E).words})
             finally:
                 _backend.set_threads(None)
+        assert len(fitted._blocks(400)) > 3
         for name, array in found[0].items():
             np.testing.assert_array_equal(array, found[1][name])
 

@@ -24,11 +24,15 @@ TILE = 256
 A sum of products of floats may come out otherwise for another number of rows. So a row's result does not depend on
 the rows beside it.
 """
+_MOST_THREADS = 16  # each has some ten megabytes
+_BLOCK_VALUES, _MOST_BLOCK_SITES = 5 << 20, 8192
 _SAME = 1e-5  # of values: nearer ones may be those of rows that are alike, but for rounding
 
 Floats = NDArray[np.float32]
 Index = NDArray[np.int64]
 Unit = Literal["haplotype", "person"]
+Block = tuple[int, int]
+"""First and one past the last gene, or site."""
 
 
 @dataclass(frozen=True)
@@ -132,15 +136,18 @@ class PCAEmbedding(ABC):
         return self._encode(self._planes(H))
 
     @abstractmethod
-    def _blocks(self) -> list[Any]:
-        """What `_block_sites` and `_block_values` take, for some thousand sites each, every site in one of them."""
+    def _blocks(self, rows: int = TILE) -> list[Block]:
+        """What `_block_sites` and `_block_values` take, every site in one; of sites that so many rows can be dense at.
+
+        Where a value depends on its block, by rounding, that is always one for `TILE` rows.
+        """
 
     @abstractmethod
-    def _block_sites(self, block: Any) -> Index:
+    def _block_sites(self, block: Block) -> Index:
         """Indices of the sites of a block."""
 
     @abstractmethod
-    def _block_values(self, block: Any, E: Floats) -> Floats:
+    def _block_values(self, block: Block, E: Floats) -> Floats:
         """Values of the sites of a block, float32 (n, sites of the block), from E (n, positions, channels)."""
 
     def values(self, E: NDArray[np.floating[Any]]) -> Floats:
@@ -157,10 +164,13 @@ class PCAEmbedding(ABC):
         E = self._checked(E)
         found = np.empty((len(E), len(self.sites)), np.float32)
 
-        def fill(block: Any) -> None:
-            found[:, self._block_sites(block)] = self._block_values(block, E)
+        for first in range(0, len(E), TILE):
+            rows = E[first : first + TILE]
 
-        in_threads(fill, self._blocks())
+            def fill(block: Block, rows: Floats = rows, found: Floats = found[first : first + TILE]) -> None:
+                found[:, slice_of(self._block_sites(block))] = self._block_values(block, rows)
+
+            in_threads(fill, self._blocks())
         return found
 
     def decode(self, E: NDArray[np.floating[Any]]) -> HaplotypeMatrix:
@@ -182,8 +192,8 @@ class PCAEmbedding(ABC):
             rows = E[first : first + TILE]
             alleles = np.empty((len(rows), ploidy, num_sites), np.uint8)
 
-            def fill(block: Any, rows: Floats = rows, alleles: NDArray[np.uint8] = alleles) -> None:
-                index = self._block_sites(block)
+            def fill(block: Block, rows: Floats = rows, alleles: NDArray[np.uint8] = alleles) -> None:
+                index = slice_of(self._block_sites(block))
                 values = self._block_values(block, rows)
                 for copy in range(ploidy):  # of genotypes the second allele is ALT where any is
                     alleles[:, copy, index] = values > self._thresholds[ploidy - 1 - copy, index]
@@ -225,7 +235,7 @@ class PCAEmbedding(ABC):
             part = [plane[first : first + TILE] for plane in planes]
             E = self._encode(part)
 
-            def count(block: Any, part: list[NDArray[np.uint64]] = part, E: Floats = E) -> None:
+            def count(block: Block, part: list[NDArray[np.uint64]] = part, E: Floats = E) -> None:
                 index = self._block_sites(block)
                 truth, values = dense_sites(part, index).astype(np.int8), self._block_values(block, E)
                 found = (values[None] > self._thresholds[:, None, index]).sum(0, dtype=np.int8)
@@ -389,7 +399,19 @@ def positive_signs(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return vectors * np.where(vectors[top, np.arange(vectors.shape[1])] < 0, -1.0, 1.0)
 
 
-def in_threads(work: Callable[[Any], Any], blocks: list[Any]) -> list[Any]:
+def sites_at_once(rows: int) -> int:
+    """Sites of a block whose values are dense for so many rows."""
+    return min(max(_BLOCK_VALUES // max(rows, 1), 1), _MOST_BLOCK_SITES)
+
+
+def slice_of(index: Index) -> slice | Index:
+    """A slice where ascending indices follow each other, which is faster; else the indices."""
+    if index[-1] - index[0] + 1 == len(index) and (np.diff(index) == 1).all():
+        return slice(int(index[0]), int(index[-1]) + 1)
+    return index
+
+
+def in_threads(work: Callable[[Any], None], blocks: list[Any]) -> None:
     """work(block) of all blocks on the thread budget, linear algebra on one thread each."""
     with _backend.one_blas_thread():
-        return _backend.map_threads(work, blocks)
+        _backend.map_threads(work, blocks, _MOST_THREADS)

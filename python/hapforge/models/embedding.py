@@ -7,6 +7,7 @@ way back. `CohortPCA` are principal components of all sites at once, behind the 
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from hapforge.models import _genes, _store
 from hapforge.models._embedding import (
     CHANNELS,
     TILE,
+    Block,
     Floats,
     Index,
     PCAEmbedding,
@@ -37,6 +39,7 @@ from hapforge.models._embedding import (
     packed_sites,
     planes_of,
     positive_signs,
+    sites_at_once,
     tiled,
     untiled,
 )
@@ -48,7 +51,6 @@ __all__ = ["CohortPCA", "Embedding", "GenewisePCA", "ReconstructionErrors", "loa
 WINDOWS = (64, 32, 16, 8)  # sites; the widest that is good enough is taken
 GOOD_ENOUGH = 0.005  # wrong alleles over all alleles
 _TRIED_SITES = 1 << 16  # of a long cohort so many sites, in windows of 64, are enough to choose by
-_BLOCK_SITES = 1024  # whose rows are dense at a time
 _COUNTED_SITES = 512  # joint counts of all pairs of so many sites at once, of which those of genes are taken
 _SETTINGS = ("genes", "max_distance_bp", "window", "window_cm", "explained", "unit")  # of GenewisePCA
 _LEAST = 1e-9  # of the variance of a gene, or of all sites: less is rounding
@@ -138,8 +140,8 @@ class GenewisePCA(PCAEmbedding):
     def fit(self, H: HaplotypeMatrix) -> Self:
         """Learn components and thresholds from training rows; returns the embedding itself.
 
-        Covariances come from joint allele counts, which are exact; of a thousand sites all rows are dense at a time,
-        in each thread.
+        Covariances come from joint allele counts, which are exact; of a thousand sites (where rows are 5,000) all
+        rows are dense at a time, in each thread.
 
         Raises
         ------
@@ -188,20 +190,20 @@ class GenewisePCA(PCAEmbedding):
         self._components = np.zeros((len(layout.order), CHANNELS), np.float32)
         self._thresholds = np.empty((ploidy, num_sites), np.float32)
 
-        def learn(block: tuple[int, int]) -> None:
+        def learn(block: Block) -> None:
             self._learn_components(planes, block)
             index = self._block_sites(block)
             E = untiled(self._block_scores(block, dense_sites(planes, index)), len(planes[0]))
             values = np.empty((len(index), len(E)), np.float32)
-            for gene, own in self._genes_of(block):
-                weights = self._loadings(gene).T
-                np.matmul(weights, E[:, gene - block[0], : weights.shape[1]].T, out=values[own])
+            weights = self._weights(block, np.sqrt(self._variance[slice(*block)]))
+            for gene, own, k in self._genes_of(block):
+                np.matmul(weights[own, :k], E[:, gene, :k].T, out=values[own])
             values += self._mean[index][:, None]
             self._thresholds[:, index] = calibrated_thresholds(values, level_counts(planes, index))
 
-        in_threads(learn, self._blocks())
+        in_threads(learn, self._blocks(len(planes[0])))
 
-    def _learn_components(self, planes: list[NDArray[np.uint64]], block: tuple[int, int]) -> None:
+    def _learn_components(self, planes: list[NDArray[np.uint64]], block: Block) -> None:
         """Means, components and their variances of the genes first ... last - 1."""
         n, start = len(planes[0]), self._layout.start
         for first, last in self._layout.blocks(_COUNTED_SITES, *block):
@@ -231,52 +233,50 @@ class GenewisePCA(PCAEmbedding):
         n = len(planes[0])
         found = np.empty((n, *self.shape), np.float32)
 
-        def encode(block: tuple[int, int]) -> None:
+        def encode(block: Block) -> None:
             truth = dense_sites(planes, self._block_sites(block))
             found[:, block[0] : block[1]] = untiled(self._block_scores(block, truth), n)
 
-        in_threads(encode, self._blocks())
+        in_threads(encode, self._blocks(n))
         return found
 
-    def _blocks(self) -> list[Any]:
-        return self._layout.blocks(_BLOCK_SITES)
+    def _blocks(self, rows: int = TILE) -> list[Block]:
+        return self._layout.blocks(sites_at_once(rows))
 
-    def _block_sites(self, block: tuple[int, int]) -> Index:
+    def _block_sites(self, block: Block) -> Index:
         first, last = block
         return self._layout.order[self._layout.start[first] : self._layout.start[last]]
 
-    def _genes_of(self, block: tuple[int, int]) -> Iterator[tuple[int, slice]]:
-        """Genes of a block, and where their sites are among the block's."""
-        start = self._layout.start
-        for gene in range(*block):
-            yield gene, slice(start[gene] - start[block[0]], start[gene + 1] - start[block[0]])
+    def _genes_of(self, block: Block) -> Iterator[tuple[int, slice, int]]:
+        """Number of a gene in its block, where its sites are among the block's, and number of its components."""
+        start = (self._layout.start[block[0] : block[1] + 1] - self._layout.start[block[0]]).tolist()
+        components = np.count_nonzero(self._variance[slice(*block)], axis=1).tolist()
+        for gene, (first, last) in enumerate(itertools.pairwise(start)):
+            yield gene, slice(first, last), components[gene]
 
-    def _loadings(self, gene: int) -> Floats:
-        """float32 (components, sites): what a unit of each coordinate adds to the values of a gene's sites."""
-        start, variance = self._layout.start, self._variance[gene]
-        k = int(np.count_nonzero(variance))
-        return (self._components[start[gene] : start[gene + 1], :k] * np.sqrt(variance[:k])).T
+    def _weights(self, block: Block, factor: Floats) -> Floats:
+        """float32 (sites of the block, channels): components times a factor of each, (genes, channels)."""
+        start = self._layout.start[block[0] : block[1] + 1]
+        return self._components[start[0] : start[-1]] * np.repeat(factor, np.diff(start), axis=0)
 
-    def _block_scores(self, block: tuple[int, int], truth: NDArray[np.uint8]) -> Floats:
+    def _block_scores(self, block: Block, truth: NDArray[np.uint8]) -> Floats:
         """float32 (tiles, TILE, genes, channels) from the values of rows at the sites of a block."""
         centred = tiled(truth)
         centred -= self._mean[self._block_sites(block)]
         found = np.empty((*centred.shape[:2], block[1] - block[0], CHANNELS), np.float32)
         variance = self._variance[slice(*block)]
-        scale = np.divide(1, np.sqrt(variance), out=np.zeros_like(variance), where=variance > 0)
-        start = self._layout.start
-        for gene, own in self._genes_of(block):
-            weights = self._components[start[gene] : start[gene + 1]] * scale[gene - block[0]]
-            np.matmul(centred[:, :, own], weights, out=found[:, :, gene - block[0]])
+        weights = self._weights(block, np.divide(1, np.sqrt(variance), out=np.zeros_like(variance), where=variance > 0))
+        for gene, own, _ in self._genes_of(block):
+            np.matmul(centred[:, :, own], weights[own], out=found[:, :, gene])
         return found
 
-    def _block_values(self, block: tuple[int, int], E: Floats) -> Floats:
+    def _block_values(self, block: Block, E: Floats) -> Floats:
         n, E = len(E), tiled(E[:, slice(*block)])
         mean = self._mean[self._block_sites(block)]
         found = np.empty((*E.shape[:2], len(mean)), np.float32)
-        for gene, own in self._genes_of(block):
-            weights = self._loadings(gene)
-            np.matmul(E[:, :, gene - block[0], : len(weights)], weights, out=found[:, :, own])
+        weights = self._weights(block, np.sqrt(self._variance[slice(*block)]))
+        for gene, own, k in self._genes_of(block):
+            np.matmul(E[:, :, gene, :k], weights[own, :k].T, out=found[:, :, own])
         found += mean
         return untiled(found, n)
 
@@ -364,46 +364,48 @@ class CohortPCA(PCAEmbedding):
 
         reduced = self._scaled(E).T
 
-        def calibrate(block: tuple[int, int]) -> None:
+        def calibrate(block: Block) -> None:
             values = self._vectors[:, slice(*block)].T @ reduced
             values += self._mean[slice(*block), None]
             self._thresholds[:, slice(*block)] = calibrated_thresholds(
                 values, level_counts(planes, self._block_sites(block))
             )
 
-        in_threads(calibrate, self._blocks())
+        in_threads(calibrate, self._blocks(n))
         return self
 
     def _leading(
         self, H: HaplotypeMatrix, frequency: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """float64 (num_sites, k) orthonormal components, and (n, k) centred scores."""
-        data, ploidy = CentredProducts(H, frequency, terms=2), self._ploidy
-        n = data.n // ploidy
+        ploidy = self._ploidy
+        n = H.num_haplotypes // ploidy
+        size, k = min(H.num_sites, n), min(self.components, H.num_sites, n - 1)
+        of_sites, dense = H.num_sites <= n, size <= _DENSE
+        final = CentredProducts(H, frequency, terms=2)
+        data = final if dense else CentredProducts(H, frequency, terms=1)
 
-        def scores(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+        def scores(columns: NDArray[np.float64], data: CentredProducts = data) -> NDArray[np.float64]:
             return data.scores(columns).reshape(n, ploidy, -1).sum(1)
 
-        def loadings(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        def loadings(rows: NDArray[np.float64], data: CentredProducts = data) -> NDArray[np.float64]:
             return data.loadings(np.repeat(rows, ploidy, axis=0))
 
-        of_sites = H.num_sites <= n
-        size, k = min(H.num_sites, n), min(self.components, H.num_sites, n - 1)
-        there, back = (scores, loadings) if of_sites else (loadings, scores)
-        if size <= _DENSE:
-            square = back(there(np.eye(size)))
-            vectors = np.linalg.eigh((square + square.T) / 2)[1][:, ::-1][:, :k]
+        def square_times(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+            return loadings(scores(columns)) if of_sites else scores(loadings(columns))
+
+        if dense:
+            vectors = _leading_vectors(square_times(np.eye(size)), k)
         else:
             rng = np.random.Generator(philox(0, Stream.PCA_START))
-            vectors = rng.standard_normal((size, min(k + _MORE_COLUMNS, size)))
+            basis = rng.standard_normal((size, min(k + _MORE_COLUMNS, size)))
             for _ in range(_PASSES):
-                vectors = np.linalg.qr(back(there(vectors)))[0]
-            square = vectors.T @ back(there(vectors))
-            vectors = vectors @ np.linalg.eigh((square + square.T) / 2)[1][:, ::-1][:, :k]
+                basis = np.linalg.qr(square_times(basis))[0]
+            vectors = basis @ _leading_vectors(basis.T @ square_times(basis), k)
         if not of_sites:
-            vectors = np.linalg.qr(loadings(vectors))[0]
+            vectors = np.linalg.qr(loadings(vectors, final))[0]
         vectors = positive_signs(vectors)
-        return vectors, scores(vectors)
+        return vectors, scores(vectors, final)
 
     def _encode(self, planes: list[NDArray[np.uint64]]) -> Floats:
         k, n = len(self._vectors), len(planes[0])
@@ -421,14 +423,14 @@ class CohortPCA(PCAEmbedding):
         in_threads(encode, list(range(0, n, TILE)))
         return found.reshape(n, *self._variance.shape)
 
-    def _blocks(self) -> list[Any]:
-        num_sites = len(self._mean)
-        return [(a, min(a + _BLOCK_SITES, num_sites)) for a in range(0, num_sites, _BLOCK_SITES)]
+    def _blocks(self, rows: int = TILE) -> list[Block]:
+        num_sites, step = len(self._mean), sites_at_once(rows)
+        return [(first, min(first + step, num_sites)) for first in range(0, num_sites, step)]
 
-    def _block_sites(self, block: tuple[int, int]) -> Index:
+    def _block_sites(self, block: Block) -> Index:
         return np.arange(*block)
 
-    def _block_values(self, block: tuple[int, int], E: Floats) -> Floats:
+    def _block_values(self, block: Block, E: Floats) -> Floats:
         values = self._scaled(tiled(E)) @ self._vectors[:, slice(*block)]
         return untiled(values + self._mean[slice(*block)], len(E))
 
@@ -447,6 +449,11 @@ class CohortPCA(PCAEmbedding):
         _store.check_tensors(tensors, {"vectors": ((int(own.mask.sum()), len(sites)), np.float32)})
         own._vectors = tensors["vectors"]
         return own
+
+
+def _leading_vectors(square: NDArray[np.float64], k: int) -> NDArray[np.float64]:
+    """The k eigenvectors (columns) of greatest eigenvalue of a matrix that is symmetric but for rounding."""
+    return np.linalg.eigh((square + square.T) / 2)[1][:, ::-1][:, :k]
 
 
 _CLASSES: dict[str, type[PCAEmbedding]] = {kind.name: kind for kind in (GenewisePCA, CohortPCA)}
