@@ -162,9 +162,16 @@ def test_what_is_no_log_is_refused(tmp_path: Path) -> None:
     log.unlink()
     with pytest.raises(FormatError, match=r"train\.jsonl: expected the log of a training, found none"):
         read_training(run)
+
+
+def test_an_interrupted_training_has_a_page(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
     (run / _store.DESCRIPTION).unlink()
-    with pytest.raises(FormatError, match=r"run: expected a training that has ended, found no model\.json"):
-        read_training(run)
+    data = read_training(run)
+    assert data.epochs_done == 4
+    assert data.training == {}
+    assert "This training was interrupted" in data.notes[0]
+    assert "This training was interrupted" in data.to_html()
 
 
 def test_names_are_shown_and_never_run(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import shlex
 import signal
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,7 +31,7 @@ from hapforge.cli._common import (
     stderr,
 )
 from hapforge.cli._settings import pairs, typed
-from hapforge.errors import MissingDependencyError
+from hapforge.errors import FormatError, MissingDependencyError
 from hapforge.io.atomic import atomic_file
 
 _SEAM_DRAWS = 2000
@@ -155,6 +156,7 @@ def _train(
     from hapforge.evaluation.monitor import BEST, Monitor
     from hapforge.evaluation.snapshots import Snapshots
     from hapforge.models import _ranks
+    from hapforge.models._training import Diverged
 
     monitor, snapshots, ranks = None, None, _ranks.meet()
     if text := run_settings.get("snapshots"):
@@ -212,8 +214,11 @@ def _train(
                 notes=notes,
                 **{key: run_settings[key] for key in made.FITTING},
             )
-        except KeyboardInterrupt:
-            if (output / "run.json").is_file():
+        except (KeyboardInterrupt, Diverged) as error:
+            if ranks.is_first:
+                with suppress(FormatError):  # no epoch is done
+                    _write_page(output, quiet)
+            if isinstance(error, KeyboardInterrupt) and (output / "run.json").is_file():
                 stderr.print(f"{output}: to go on: {shlex.join(again)}", markup=False)
             raise
         finally:
@@ -255,7 +260,7 @@ def _report_seams(made: Any, real: Any, output: Path, seed: int, quiet: bool) ->
 
 
 def _write_page(output: Path, quiet: bool) -> None:
-    """Write the curves of a training that has ended; without plotly and matplotlib there are none."""
+    """Write the curves of a training; without plotly and matplotlib there are none."""
     from hapforge.models import _store
     from hapforge.report.training import read_training
 

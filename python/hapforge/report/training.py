@@ -29,6 +29,16 @@ _ROWS = {"train": _TRAIN, "validation": _VALIDATION}
 
 # Of what models log, without _train and _validation or a number behind it: heading, and how to read it.
 METRICS = {
+    "loss": (
+        "Loss",
+        "Of a diffusion the mean squared error of what its network predicts; of training and validation rows, by the "
+        "running mean of the weights, of the noise: 1 is no better than nothing.",
+    ),
+    "one_shot_error": (
+        "One-shot error",
+        "Root mean squared error of rows that are denoised in one step, over all levels of noise; 1 is no better than "
+        "the mean of all.",
+    ),
     "critic_loss": (
         "Critic loss",
         "Without the penalty. Of a WGAN minus the distance that the critic sees between draws and training rows, which "
@@ -82,7 +92,7 @@ SCORES = {
 
 @dataclass(frozen=True)
 class TrainingData:
-    """A training that has ended.
+    """A training that has ended, or was interrupted.
 
     Attributes
     ----------
@@ -93,7 +103,7 @@ class TrainingData:
     published : {setting: value} of the preset that was used; empty without
     num_epochs : int, planned
     seconds : float, of training, without evaluations
-    training : {name: value}, what the model tells of it: haplotypes, sites, seed, checksum of the data ...
+    training : {name: value}, what the model tells of it: haplotypes, sites, date ...; empty where it was interrupted
     notes : remarks a reader must see
     provenance : where it comes from
     """
@@ -145,7 +155,7 @@ class TrainingData:
 
 
 def read_training(run: Path) -> TrainingData:
-    """What the run folder of a training that has ended says of it.
+    """What the run folder of a training says of it.
 
     Parameters
     ----------
@@ -154,15 +164,17 @@ def read_training(run: Path) -> TrainingData:
     Raises
     ------
     FormatError, ChecksumError
-        No run that has ended, or a log that is not there, empty or damaged.
+        No run, or a log that is not there, empty or damaged.
     """
     record = read_run(run)
     described = run / _store.DESCRIPTION
-    if not described.is_file():
-        raise FormatError(run, "a training that has ended", f"no {_store.DESCRIPTION}")
-    description = _store.read_json(described)
-    _store.check_seal(described, description)
     notes, logs = [], []
+    if described.is_file():
+        description = _store.read_json(described)
+        _store.check_seal(described, description)
+    else:
+        description = {"config": record["config"], "training": {}}
+        notes.append("This training was interrupted: there is no model yet, and --resume goes on from the checkpoint.")
     folders = sorted(path.parent for path in run.glob(f"{_store.WINDOWS}/*/{_store.LOG}")) or [run]
     for folder in folders:
         log = folder / _store.LOG
@@ -192,8 +204,7 @@ def read_training(run: Path) -> TrainingData:
         training=training,
         notes=notes,
         provenance={
-            "hapforge": description["hapforge"],
-            "date": training["date"],
+            **({"hapforge": description["hapforge"], "date": training["date"]} if training else {}),
             "seed": record["seed"],
             "data_sha256": record["data_sha256"],
             **said,
