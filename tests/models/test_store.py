@@ -130,16 +130,6 @@ def test_a_model_is_replaced_by_another(small_cohort: hf.HaplotypeMatrix, tmp_pa
 def test_names() -> None:
     expected = ["bernoulli", "markov", "rbm", "crbm", "labelled_rbm", "gan", "wgan", "vae", "diffusion"]
     assert hf.models.names() == expected
-        "bernoulli",
-        "markov",
-        "rbm",
-        "crbm",
-        "labelled_rbm",
-        "gan",
-        "wgan",
-        "vae",
-        "diffusion",
-    ]
     assert hf.models.by_name("Markov") is hf.models.Markov
     assert hf.models.by_name("LabelledRBM") is hf.models.by_name("labelled_rbm") is hf.models.LabelledRBM
     with pytest.raises(
