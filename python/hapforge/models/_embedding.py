@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hapforge import _backend
+from hapforge import _backend, kernels
 from hapforge.haplotypes import HaplotypeMatrix, Samples, Sites, same_records, words_per_row
 from hapforge.models import _store
 
@@ -338,6 +338,15 @@ def dense_sites(planes: list[NDArray[np.uint64]], index: Index) -> NDArray[np.ui
     for other in more:
         first += other
     return first
+
+
+def products_of_sites(packed: list[NDArray[np.uint64]], num_sites: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Sums over rows of x_i x_j, int64 (num_sites, num_sites), and of x_i, of values that the packed rows add up to."""
+    parts = len(packed)
+    side_by_side = packed[0] if parts == 1 else _backend.concat_sites(packed, [num_sites] * parts, 1)
+    counts = kernels.joint_counts((side_by_side, num_sites * parts), threads=1)
+    sums = counts.diagonal().reshape(parts, num_sites).sum(0)
+    return counts.reshape(parts, num_sites, parts, num_sites).sum((0, 2)), sums
 
 
 def tiled(rows: NDArray[Any]) -> Floats:

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from hapforge import _backend, kernels
+from hapforge import _backend
 from hapforge._streams import Stream
 from hapforge.errors import FormatError
 from hapforge.haplotypes import HaplotypeMatrix, Sites, philox
@@ -39,12 +39,13 @@ from hapforge.models._embedding import (
     packed_sites,
     planes_of,
     positive_signs,
+    products_of_sites,
     sites_at_once,
     tiled,
     untiled,
 )
 from hapforge.stats.allele_frequency import allele_frequencies
-from hapforge.stats.pca import CentredProducts
+from hapforge.stats.pca import CentredProducts, gram_matrix
 
 __all__ = ["CohortPCA", "Embedding", "GenewisePCA", "ReconstructionErrors", "load", "restore"]
 
@@ -208,13 +209,8 @@ class GenewisePCA(PCAEmbedding):
         n, start = len(planes[0]), self._layout.start
         for first, last in self._layout.blocks(_COUNTED_SITES, *block):
             index = self._layout.order[start[first] : start[last]]
-            size = len(index)
-            packed = [packed_sites(plane, index) for plane in planes]
-            both = packed[0] if len(packed) == 1 else _backend.concat_sites(packed, [size] * len(packed), 1)
-            counts = kernels.joint_counts((both, size * len(packed)), threads=1)
-            products = counts.reshape(len(packed), size, len(packed), size).sum((0, 2))  # sums of x_i x_j over rows
-            carried = sum(_backend.allele_counts(words, size, 1) for words in packed)
-            mean = np.asarray(carried) / n
+            products, sums = products_of_sites([packed_sites(plane, index) for plane in planes], len(index))
+            mean = sums / n
             self._mean[index] = mean
             for gene in range(first, last):
                 own = slice(start[gene] - start[first], start[gene + 1] - start[first])
@@ -337,7 +333,8 @@ class CohortPCA(PCAEmbedding):
 
         Where rows or sites are at most 2,048 the components are those of the covariance or the Gram matrix. Beyond,
         they come from six passes of subspace iteration with 32 more columns than components (Halko et al. 2011,
-        algorithm 4.4): the last ones are then not quite those of largest variance.
+        algorithm 4.4): the last ones are then not quite those of largest variance. Memory beside the packed input: some
+        30 bytes for each component and each site or row.
 
         Raises
         ------
@@ -381,21 +378,26 @@ class CohortPCA(PCAEmbedding):
         ploidy = self._ploidy
         n = H.num_haplotypes // ploidy
         size, k = min(H.num_sites, n), min(self.components, H.num_sites, n - 1)
-        of_sites, dense = H.num_sites <= n, size <= _DENSE
-        final = CentredProducts(H, frequency, terms=2)
-        data = final if dense else CentredProducts(H, frequency, terms=1)
+        of_sites = H.num_sites <= n
+        rough, fine = (CentredProducts(H, frequency, terms=terms) for terms in (1, 2))
 
-        def scores(columns: NDArray[np.float64], data: CentredProducts = data) -> NDArray[np.float64]:
+        def scores(columns: NDArray[np.float64], data: CentredProducts) -> NDArray[np.float64]:
             return data.scores(columns).reshape(n, ploidy, -1).sum(1)
 
-        def loadings(rows: NDArray[np.float64], data: CentredProducts = data) -> NDArray[np.float64]:
+        def loadings(rows: NDArray[np.float64], data: CentredProducts) -> NDArray[np.float64]:
             return data.loadings(np.repeat(rows, ploidy, axis=0))
 
         def square_times(columns: NDArray[np.float64]) -> NDArray[np.float64]:
-            return loadings(scores(columns)) if of_sites else scores(loadings(columns))
+            if of_sites:
+                return loadings(scores(columns, rough), rough)
+            return scores(loadings(columns, rough), rough)
 
-        if dense:
-            vectors = _leading_vectors(square_times(np.eye(size)), k)
+        if size <= _DENSE and of_sites:
+            planes = [np.ascontiguousarray(plane) for plane in planes_of(H, self.unit)]
+            products, sums = products_of_sites(planes, size)
+            vectors = _leading_vectors(products - np.outer(sums, sums) / n, k)
+        elif size <= _DENSE:
+            vectors = _leading_vectors(gram_matrix(H).reshape(n, ploidy, n, ploidy).sum((1, 3)), k)
         else:
             rng = np.random.Generator(philox(0, Stream.PCA_START))
             basis = rng.standard_normal((size, min(k + _MORE_COLUMNS, size)))
@@ -403,9 +405,9 @@ class CohortPCA(PCAEmbedding):
                 basis = np.linalg.qr(square_times(basis))[0]
             vectors = basis @ _leading_vectors(basis.T @ square_times(basis), k)
         if not of_sites:
-            vectors = np.linalg.qr(loadings(vectors, final))[0]
+            vectors = np.linalg.qr(loadings(vectors, fine))[0]
         vectors = positive_signs(vectors)
-        return vectors, scores(vectors, final)
+        return vectors, scores(vectors, fine)
 
     def _encode(self, planes: list[NDArray[np.uint64]]) -> Floats:
         k, n = len(self._vectors), len(planes[0])

@@ -154,14 +154,19 @@ def _dense(matrix: HaplotypeMatrix, mean: NDArray[np.float64], k: int) -> PCA:
     if data.of_sites:
         square = kernels.joint_counts(matrix) / n - np.outer(mean, mean)
     else:
-        carried = np.bitwise_count(matrix.words).sum(axis=1, dtype=np.int64)
-        shared = (np.add.outer(carried, carried) - kernels.pairwise_hamming(matrix).astype(np.int64)) / 2
-        along = shared.mean(axis=0)
-        square = (shared - along - along[:, None] + along.mean()) / n
+        square = gram_matrix(matrix) / n
     values, vectors = np.linalg.eigh(square)
     values, vectors = values[::-1][:k], vectors[:, ::-1][:, :k]
     residual = np.linalg.norm(square @ vectors - vectors * values, axis=0).max() / values[0]
     return data.result(_Leading(values, vectors, float(residual)))
+
+
+def gram_matrix(matrix: HaplotypeMatrix) -> NDArray[np.float64]:
+    """float64 (n, n): products of centred haplotypes, from the exact Hamming distances between them."""
+    carried = np.bitwise_count(matrix.words).sum(axis=1, dtype=np.int64)
+    shared = (np.add.outer(carried, carried) - kernels.pairwise_hamming(matrix).astype(np.int64)) / 2
+    along = shared.mean(axis=0)
+    return shared - along - along[:, None] + along.mean()
 
 
 class CentredProducts:
