@@ -98,7 +98,7 @@ def check(cohort: hf.HaplotypeMatrix, folder: Path, kills: dict[str, int], model
 
 
 def test_killed_before_any_change_of_a_file(cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
-    kills = kill(cohort, tmp_path, [f"call={n}" for n in range(1, 75, 9)])
+    kills = kill(cohort, tmp_path, [f"call={n}" for n in range(1, 75, 14)])
     assert sum(count >= 2 for count in kills.values()) > len(kills) / 2
     check(cohort, tmp_path, kills)
 
@@ -126,7 +126,7 @@ class Interrupt(Exception):
 
 
 def test_any_flipped_bit_of_a_checkpoint_is_refused(cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
-    """200 copies of an interrupted run, each with one bit of a file flipped; the whole one is resumed at the end."""
+    """90 copies of an interrupted run, each with one bit of a file flipped; the whole one is resumed at the end."""
 
     def stop(state: object) -> None:
         if state.epoch == 3:
@@ -141,7 +141,7 @@ def test_any_flipped_bit_of_a_checkpoint_is_refused(cohort: hf.HaplotypeMatrix, 
     files = [run / "run.json", run / "checkpoint" / "state.json", run / "checkpoint" / "state-2.safetensors"]
     assert set((run / "checkpoint").iterdir()) == set(files[1:])
     rng = np.random.default_rng(12)
-    for i in range(200):
+    for i in range(90):
         path = files[i % 3]
         content = path.read_bytes()
         bit = int(rng.integers(8 * len(content)))
