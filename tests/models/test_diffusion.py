@@ -153,7 +153,9 @@ def test_train_generate_and_info(small: Any, tmp_path: Path, capsys: Any) -> Non
     model = hf.models.load(run)
     assert (int(shown["network.positions"]), int(shown["network.channels"])) == model.embedding.shape
     assert int(shown["network.parameters"]) == sum(value.numel() for value in model._network.parameters())
-    assert (tmp_path / "run" / "report.html").is_file()
+    told = model.training["denoising"]["training"]
+    assert told["loss"] == pytest.approx(model.denoising(hf.read(data)).loss, rel=1e-4)
+    assert "One-shot error" in (tmp_path / "run" / "report.html").read_text()
 
 
 @pytest.mark.slow

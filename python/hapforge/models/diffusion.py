@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from hapforge.haplotypes import HaplotypeMatrix
+from hapforge.io.atomic import sha256_file
 from hapforge.models import _store
 from hapforge.models._denoisers import (
     BACKBONES,
@@ -69,7 +72,9 @@ class DiffusionConfig(NetworkConfig):
     ----------
     embedding : "genes": `GenewisePCA`; "cohort": `CohortPCA`
     genes : str, path of a GFF3, GTF or BED file with genes; "": windows of sites
+    max_distance_bp : int, a site goes to the nearest gene that is not further away than that
     window : int, sites of a window, 1 to 100; 0: as many as the embedding chooses
+    window_cm : float, centimorgans of a window, instead; 0: by sites
     components : int, of the whole cohort, with embedding=cohort
     backbone : "dense", "mlp", "cnn", "mlp+cnn" or "transformer"
     mlp_width : int, of the widest layer (mlp, mlp+cnn, dense)
@@ -99,7 +104,9 @@ class DiffusionConfig(NetworkConfig):
     ema: float = 0.999
     embedding: str = "genes"
     genes: str = ""
+    max_distance_bp: int = 10_000
     window: int = 0
+    window_cm: float = 0.0
     components: int = 512
     backbone: str = "mlp+cnn"
     mlp_width: int = 512
@@ -126,7 +133,9 @@ class DiffusionConfig(NetworkConfig):
         ):
             check_choice(name, getattr(self, name), choices)
         for name, least in (
+            ("max_distance_bp", 0),
             ("window", 0),
+            ("window_cm", 0.0),
             ("components", 1),
             ("mlp_width", 1),
             ("cnn_width", 1),
@@ -187,6 +196,11 @@ class Denoising:
     loss: NDArray[np.float64]
     error: NDArray[np.float64]
     share_of_cnn: NDArray[np.float64]
+
+    def rounded(self) -> dict[str, list[float]]:
+        """The arrays as lists, without those that are NaN."""
+        arrays = {name: value for name, value in vars(self).items() if not np.isnan(value).any()}
+        return {name: [float(f"{number:.5g}") for number in value.tolist()] for name, value in arrays.items()}
 
 
 class Diffusion(NetworkModel):
@@ -260,6 +274,10 @@ class Diffusion(NetworkModel):
     def _as_units(self, H: HaplotypeMatrix) -> HaplotypeMatrix:
         return super()._as_units(unphased(H) if self.config.unit == "person" else H)
 
+    def _identity(self, H: HaplotypeMatrix) -> dict[str, Any]:
+        genes = self.config.genes
+        return {**super()._identity(H), **({"genes_sha256": sha256_file(Path(genes))} if genes else {})}
+
     def _describe_training(self, data: HaplotypeMatrix, seed: int, **more: Any) -> None:
         if self.config.unit == "person":
             more["unphased"] = True
@@ -284,13 +302,23 @@ class Diffusion(NetworkModel):
         return NoisePredictor(denoiser, self.embedding.mask, self._schedule, config.predicts)
 
     def _blocks(self, num_columns: int, num_labels: int) -> dict[str, Any]:
-        positions, channels = self.embedding.shape
+        config, (positions, channels) = self.config, self.embedding.shape
         return {
             "positions": positions,
             "channels": channels,
             "values": int(self.embedding.mask.sum()),
             "parameters": parameters_of(lambda: self._network_of(num_columns, num_labels)),
+            "gflop_a_genome": round(min(config.sampling_steps or config.steps, config.steps) * self._flop / 1e9, 3),
         }
+
+    @property
+    def _flop(self) -> int:
+        """Floating point operations of one step of one row."""
+        with torch.device("meta"):
+            backbone = self._network_of(0, max(1, len(self.labels))).backbone
+            with FlopCounterMode(display=False) as counter:
+                backbone(torch.zeros(1, *self.embedding.shape), torch.ones(1), torch.zeros(1, dtype=torch.int64))
+        return int(counter.get_total_flops())
 
     @contextmanager
     def _learner(
@@ -307,6 +335,11 @@ class Diffusion(NetworkModel):
             network = initialised(lambda: self._network_of(0, max(1, len(names))), seed, "denoiser")
             counts = counts_of(self._as_units(H), rows.codes, max(1, len(names)))
             yield DiffusionLearner(config, seed, workers, network, rows, held, counts, self._schedule, self._device)
+
+    def _conclude(self, H: HaplotypeMatrix, validation: HaplotypeMatrix | None, seed: int) -> None:
+        super()._conclude(H, validation, seed)
+        of = {"training": H} if validation is None else {"training": H, "validation": validation}
+        self.training["denoising"] = {name: self.denoising(rows, seed=seed).rounded() for name, rows in of.items()}
 
     def _logits(self, labels: Tensor, stream: np.random.Generator) -> Tensor:
         """What the embedding makes of denoised noise: a value for every site."""
@@ -357,7 +390,13 @@ def _embedding_of(config: DiffusionConfig) -> Embedding:
     unit: Unit = "person" if config.unit == "person" else "haplotype"
     if config.embedding == "cohort":
         return CohortPCA(components=config.components, unit=unit)
-    return GenewisePCA(window=config.window or None, unit=unit)
+    return GenewisePCA(
+        config.genes or None,
+        max_distance_bp=config.max_distance_bp,
+        window=config.window or None,
+        window_cm=config.window_cm or None,
+        unit=unit,
+    )
 
 
 def _named(embedding: Embedding) -> _store.Tensors:

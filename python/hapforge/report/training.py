@@ -141,6 +141,8 @@ class TrainingData:
             Where plotly or matplotlib is not installed.
         """
         groups = {"Losses": [_losses(self)]}
+        if "denoising" in self.training:
+            groups["Denoising"] = [_denoising(self)]
         if self.evaluations:
             groups["Evaluations"] = [_aggregate(self), _scores(self)]
         return page(
@@ -283,6 +285,34 @@ def _losses(data: TrainingData) -> Figure:
         f"What the log of the run has: means over an epoch, or values after it.{windows}{means}",
         f"{', '.join(_heading(base) for base in curves)} over {data.epochs_done} epochs.",
         [_loss_panel(base, parts) for base, parts in curves.items()],
+    )
+
+
+def _denoising(data: TrainingData) -> Figure:
+    found = data.training["denoising"]
+    styles = {"training": _TRAIN, "validation": _VALIDATION}
+    panels = []
+    for name, heading, x, x_label in (
+        ("loss", "Error of the noise", "noise", "share of noise"),
+        ("error", "One-shot error", "noise", "share of noise"),
+        ("share_of_cnn", "Share of the CNN", "step", "step"),
+    ):
+        series = [
+            Series("line", styles[rows].label, styles[rows], np.array(values[x]), np.array(values[name]))
+            for rows, values in found.items()
+            if name in values and (name != "share_of_cnn" or rows == "training")
+        ]
+        if series:
+            panels.append(Panel(heading, x_label, "", series, log_y=name == "error", legend=name != "share_of_cnn"))
+    return Figure(
+        "denoising",
+        "Denoising",
+        "How much of a row comes back from how much noise, in one step. Validation rows that come back worse are a "
+        "sign of overfitting.",
+        "Mean squared error of the predicted noise, and root mean squared error of the row that it implies, over what "
+        "is no padding; share of noise is its part of the standard deviation. The share of the CNN is lambda(t).",
+        "Errors of denoised rows by share of noise.",
+        panels,
     )
 
 
