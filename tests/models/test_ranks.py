@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import hapforge as hf
+from commands import forked
 from hapforge.models import _ranks
 
 pytest.importorskip("torch")
@@ -224,10 +225,11 @@ def test_variables_of_another_launcher(monkeypatch: pytest.MonkeyPatch, count: s
 
 
 @pytest.mark.parametrize("command", ["demo", "half-data"])
-def test_only_training_is_for_several_processes(command: str, tmp_path: Path) -> None:
-    several = {**os.environ, "RANK": "0", "WORLD_SIZE": "2"}
-    called = [sys.executable, "-m", "hapforge", command, *(["rbm", "x.hapz"] if command == "half-data" else [])]
-    done = subprocess.run([*called, "-o", "out"], env=several, cwd=tmp_path, capture_output=True, text=True)
+def test_only_training_is_for_several_processes(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.chdir(tmp_path)
+    done = forked(command, *(["rbm", "x.hapz"] if command == "half-data" else []), "-o", "out")
     assert done.returncode == 2
     assert done.stderr == f"hapforge: {command}: expected one process, found several of torchrun\n"
     assert not list(tmp_path.iterdir())

@@ -52,7 +52,8 @@ def made(num_labels: int, num_ages: int, *, control: bool = True) -> LabelStudy:
 
 
 @pytest.mark.parametrize(
-    ("num_labels", "num_ages", "control"), [(2, 1, False), (5, 3, True), (14, 12, True), (40, 2, True)]
+    ("num_labels", "num_ages", "control"),
+    [(2, 1, False), (5, 3, True), pytest.param(14, 12, True, marks=pytest.mark.slow), (40, 2, True)],
 )
 def test_any_number_of_labels_and_ages(num_labels: int, num_ages: int, control: bool) -> None:
     study = made(num_labels, num_ages, control=control)
