@@ -15,6 +15,9 @@ from hapforge.cli import main
 pytest.importorskip("torch")
 pytest.importorskip("plotly")
 pytest.importorskip("matplotlib")
+
+from hapforge.downstream import classifiers as networks
+
 QUICK = ["--repeats", "1", "--classifiers", "mlp", "--fractions", "0.2"]
 
 
@@ -34,6 +37,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         hf.write(matrix, tmp_path / f"{name}.npz")
     lines = [f"bare{i}\t{'ab'[i % 2]}\n" for i in range(40)]
     (tmp_path / "labels.tsv").write_text("sample\tgroup\n" + "".join(lines))
+    build, settings = networks.KINDS["mlp"]
+    quick = networks.Settings(**{**vars(settings), "width": 8, "epochs": 8, "batch_size": 16, "learning_rate": 0.01})
+    monkeypatch.setitem(networks.KINDS, "mlp", (build, quick))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # main() sets its own
     return tmp_path

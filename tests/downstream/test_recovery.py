@@ -37,6 +37,10 @@ TEST = cohort({"a": 20, "b": 20, "c": 20}, 2, name="t")
 LIKE_REAL = cohort({"a": 60, "b": 60, "c": 40}, 3, name="s")
 
 
+def haplotypes(matrix: hf.HaplotypeMatrix) -> networks.Alleles:
+    return networks.Alleles(matrix, np.arange(matrix.num_haplotypes)[:, None])
+
+
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small networks that are trained for few epochs."""
@@ -80,8 +84,8 @@ def test_same_result_on_any_number_of_threads() -> None:
 
 
 def test_rows_are_equal_in_number_by_label() -> None:
-    real = _Table(TRAIN, np.repeat([0, 1, 2], [40, 60, 20]), 3)
-    few = _Table(cohort({"a": 60, "b": 10, "c": 20}, 4), np.repeat([0, 1, 2], [60, 10, 20]), 3)
+    real = _Table(TRAIN, np.repeat([0, 1, 2], [40, 60, 20]), 3, "haplotype")
+    few = _Table(cohort({"a": 60, "b": 10, "c": 20}, 4), np.repeat([0, 1, 2], [60, 10, 20]), 3, "haplotype")
     plans = _plans(["mlp"], {"train": real, "few": few}, [0.1], 2, 0)
     counts = {(p.set, p.fraction, p.like, p.repeat): (numbers(real, p.real), numbers(few, p.synthetic)) for p in plans}
     assert counts["", 1.0, False, 0] == ([40, 60, 20], [0, 0, 0])
@@ -119,8 +123,8 @@ def test_balanced_accuracy_is_the_mean_over_labels() -> None:
     codes = np.repeat([0, 1, 2], [40, 60, 20])
     seed = networks.stream_seed(0, "classifier", "mlp", 0)
     again = networks.train(
-        "mlp", networks.Rows([(TRAIN, np.arange(120))]), codes, TRAIN.samples.person, 3, seed=seed
-    ).predict(test)
+        "mlp", networks.Rows([(haplotypes(TRAIN), np.arange(120))]), codes, TRAIN.samples.person, 3, seed=seed
+    ).predict(haplotypes(test))
     right = again == np.repeat([0, 1, 2], [30, 4, 2])
     assert run.accuracy == right.mean()
     assert run.balanced_accuracy == pytest.approx((right[:30].mean() + right[30:34].mean() + right[34:].mean()) / 3)
@@ -155,6 +159,37 @@ def test_embeddings_are_taken_for_alleles() -> None:
         hf.downstream.utility(TRAIN, TEST, LIKE_REAL, encode=lambda m: m.to_dense().astype(np.float32))
 
 
+def test_persons_are_told_by_their_genotypes() -> None:
+    """Of a label that is which two haplotypes a person has, haplotypes say nothing that persons do not."""
+    rng = np.random.default_rng(8)
+
+    def mixed(persons: int, name: str) -> hf.HaplotypeMatrix:
+        kind = np.tile([[0, 1], [0, 0], [1, 1]], (persons // 3, 1))  # one of each, or two alike
+        dense = (np.arange(SITES) % 2 == kind.reshape(-1, 1)) ^ (rng.random((2 * persons, SITES)) < 0.1)
+        values = ["both", "alike", "alike"] * (persons // 3)
+        ids = [f"{name}{i}" for i in range(persons)]
+        return hf.HaplotypeMatrix.from_dense(
+            dense, positions=np.arange(1, SITES + 1), sample_ids=ids, labels={"kind": values}
+        )
+
+    train, test, drawn = mixed(90, "p"), mixed(45, "t"), mixed(90, "s")
+    order = np.random.default_rng(9).permutation(180)
+    found = hf.downstream.utility(
+        train, test, drawn.select_haplotypes(order), classifiers="mlp", repeats=1, fractions=(0.1,), unit="person"
+    )
+    assert found.train_rows == {"alike": 60, "both": 30}
+    assert [(run.set, run.real_rows, run.synthetic_rows) for run in found.runs] == [
+        ("", 90, 0),
+        ("synthetic", 0, 90),
+        ("", 9, 0),
+        ("synthetic", 9, 81),
+    ]
+    genotypes = networks.Alleles(train, np.arange(180).reshape(-1, 2))
+    np.testing.assert_array_equal(
+        genotypes[np.array([4, 0])][:, :, 0], train.to_dense().reshape(90, 2, SITES).sum(1)[[4, 0]]
+    )
+
+
 def test_rows_without_a_value_are_left_out() -> None:
     values = TEST.samples.labels["group"].tolist()
     found = hf.downstream.utility(
@@ -174,6 +209,15 @@ def test_rows_without_a_value_are_left_out() -> None:
     [
         ({"label": "sex"}, "train: expected the label 'sex', found group"),
         ({"classifiers": ["svm"]}, r"classifiers: expected some of mlp, transformer, cnn, found \['svm'\]"),
+        ({"unit": "family"}, "unit: expected 'haplotype' or 'person', found 'family'"),
+        (
+            {"unit": "person", "test": TEST.select_haplotypes(np.arange(2, 45))},
+            "test: expected two haplotypes .* of t22",
+        ),
+        (
+            {"unit": "person", "test": TEST.with_labels({"group": ["a", "b"] * 30})},
+            "test: expected one group for both haplotypes of a person, found two of t0",
+        ),
         ({"repeats": 0}, "repeats: expected 1 or more, found 0"),
         ({"fractions": (0.1, 1)}, r"fractions: expected shares between 0 and 1, found \[0.1, 1.0\]"),
         ({"train": TRAIN.with_labels({"other": TRAIN.samples.labels["group"]})}, "label: expected one .* group, other"),
@@ -206,7 +250,7 @@ def test_held_out_persons_are_whole_and_spread_over_labels() -> None:
 
 
 def test_inputs_are_standardised_by_the_training_rows_alone() -> None:
-    rows = networks.Rows([(TRAIN, np.arange(0, 100)), (LIKE_REAL, np.arange(0, 60))])
+    rows = networks.Rows([(haplotypes(TRAIN), np.arange(0, 100)), (haplotypes(LIKE_REAL), np.arange(0, 60))])
     dense = np.concatenate([TRAIN.to_dense()[:100], LIKE_REAL.to_dense()[:60]]).astype(float)
     index = np.arange(10, 150)
     mean, scale = networks._standard(rows, index)

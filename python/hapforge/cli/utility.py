@@ -6,7 +6,7 @@ import importlib.util
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.markup import escape
@@ -30,6 +30,7 @@ from hapforge.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from hapforge.downstream import Estimate, Utility
+    from hapforge.downstream.recovery import Unit
 
 _ENDINGS = (".json", ".tsv", ".html")
 
@@ -51,6 +52,9 @@ def command(
         Path | None,
         typer.Option("--labels", metavar="TSV", help="Labels by haplotype or sample id, of files that have none."),
     ] = None,
+    unit: Annotated[
+        str, typer.Option("--unit", help="haplotype, or person: classifiers read genotypes, 0 to 2 at a site.")
+    ] = "haplotype",
     classifiers: Annotated[
         str, typer.Option("--classifiers", metavar="NAME,...", help="Of mlp, transformer, cnn.")
     ] = "mlp,transformer,cnn",
@@ -108,6 +112,7 @@ def command(
             repeats=repeats,
             seed=seed,
             fractions=shares,
+            unit=cast("Unit", unit),
             progress=start,
         )
     found.notes.extend(same_persons(cohorts["train"], cohorts["test"], "test"))
@@ -137,23 +142,21 @@ def _shares(text: str) -> list[float]:
 
 
 def _table(found: Utility) -> Table:
-    """Accuracies and recovery rates, in percent, with intervals over repeats."""
+    """Accuracies by the rows that were trained on and recovery rates, in percent, with intervals over repeats."""
     table = Table(
-        title=f"{found.label}: {len(found.labels)} values, {sum(found.test_rows.values())} test haplotypes of "
-        f"{found.test_persons} persons, {found.repeats} repeats; percent",
+        title=f"{found.label}: {len(found.labels)} values, {sum(found.test_rows.values())} test {found.unit}s"
+        f"{f' of {found.test_persons} persons' if found.unit == 'haplotype' else ''}, {found.repeats} repeats; percent",
         title_justify="left",
     )
-    table.add_column("trained on")
-    for kind in found.classifiers:
-        table.add_column(kind, justify="right")
-        table.add_column("recovery", justify="right")
-    cells: list[Any] = [part for kind in found.classifiers for part in (_percent(found.of(kind)), "")]
-    table.add_row("real", *cells)
+    for name in ("set", "classifier"):
+        table.add_column(name)
+    for name in ("real rows", "set's rows", "recovery"):
+        table.add_column(name, justify="right", no_wrap=True)
     for name in found.sets:
-        cells = []
         for kind in found.classifiers:
-            cells += [_percent(found.synthetic(kind, name)), _percent(found.recovery(kind, name))]
-        table.add_row(escape(name), *cells)
+            parts = (found.real(kind, name), found.synthetic(kind, name), found.recovery(kind, name))
+            table.add_row(escape(name), kind, *map(_percent, parts))
+        table.add_section()
     return table
 
 

@@ -1,4 +1,4 @@
-"""Small networks that tell the label of a haplotype, and one protocol by which they are trained.
+"""Small networks that tell the label of a haplotype or a person, and one protocol by which they are trained.
 
 The protocol is the same whatever the training rows are, real, synthetic or both:
 
@@ -40,8 +40,38 @@ from hapforge.models._network_training import generator_of, initialised
 from hapforge.models._training import stream_seed
 from hapforge.models._workers import Workers
 
-Source = HaplotypeMatrix | NDArray[np.float32]
-"""Haplotypes, whose alleles are inputs, or embeddings: float32 (n, positions, channels)."""
+
+@dataclass(frozen=True)
+class Alleles:
+    """Numbers of ALT alleles as inputs, one channel: of haplotypes 0 or 1, of persons 0 to 2.
+
+    Attributes
+    ----------
+    matrix : HaplotypeMatrix
+    members : int64 (n, k), the rows of the matrix whose alleles are added up
+    """
+
+    matrix: HaplotypeMatrix
+    members: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return len(self.members), self.matrix.num_sites, 1
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """uint8 (len(rows), num_sites, 1)."""
+        words, members = self.matrix.words, self.members[rows]
+        found = _backend.unpack(words[members[:, 0]], self.matrix.num_sites, threads=1)
+        for more in members.T[1:]:
+            found += _backend.unpack(words[more], self.matrix.num_sites, threads=1)
+        return found[:, :, None]
+
+
+Source = Alleles | NDArray[np.float32]
+"""Alleles, or embeddings: float32 (n, positions, channels)."""
 
 _SHOWN = 256  # rows at a time where nothing is learnt
 _MAX_TOKENS = 256
@@ -85,14 +115,14 @@ class Rows:
 
     Attributes
     ----------
-    shape : (positions, channels) of a row; alleles have one channel
+    shape : (positions, channels) of a row
     """
 
     def __init__(self, parts: Sequence[tuple[Source, NDArray[np.int64]]]) -> None:
         self._sources = [source for source, _ in parts]
         self._source = np.repeat(np.arange(len(parts)), [len(rows) for _, rows in parts])
         self._row = np.concatenate([rows for _, rows in parts])
-        self.shape = _shape_of(self._sources[0])
+        self.shape: tuple[int, int] = (self._sources[0].shape[1], self._sources[0].shape[2])
 
     def __len__(self) -> int:
         return len(self._row)
@@ -102,24 +132,13 @@ class Rows:
         found = np.empty((len(index), *self.shape), np.float32)
         for number, source in enumerate(self._sources):
             here = self._source[index] == number
-            rows = self._row[index[here]]
-            if isinstance(source, HaplotypeMatrix):
-                found[here] = _backend.unpack(source.words[rows], source.num_sites, threads=1)[:, :, None]
-            else:
-                found[here] = source[rows]
+            found[here] = source[self._row[index[here]]]
         return torch.from_numpy(found)
 
     def blocks(self, index: NDArray[np.int64]) -> Iterator[Tensor]:
         """The rows of `index`, some at a time."""
         for first in range(0, len(index), _SHOWN):
             yield self.batch(index[first : first + _SHOWN])
-
-
-def _shape_of(source: Source) -> tuple[int, int]:
-    if isinstance(source, HaplotypeMatrix):
-        return source.num_sites, 1
-    positions, channels = source.shape[1:]
-    return positions, channels
 
 
 class _Dropout(nn.Module):
@@ -249,7 +268,7 @@ class Classifier:
 
     def predict(self, source: Source) -> NDArray[np.int64]:
         """int64 (n,), the label of every row."""
-        rows = Rows([(source, np.arange(len(source.words if isinstance(source, HaplotypeMatrix) else source)))])
+        rows = Rows([(source, np.arange(len(source)))])
         with torch.inference_mode():
             found = [
                 self.network((x - self.mean) * self.scale).argmax(1).numpy() for x in rows.blocks(np.arange(len(rows)))

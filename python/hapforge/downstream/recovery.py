@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ CLASSIFIERS = ("mlp", "transformer", "cnn")
 FRACTIONS = (0.05, 0.1, 0.2, 0.5)
 _LEAST_PERSONS = 2  # of a label in a part of the real persons: one to learn from, and one that may be held out
 
+Unit = Literal["haplotype", "person"]
 Progress = Callable[[str, int | None], Callable[[int], None]]
 Encode = Callable[[HaplotypeMatrix], NDArray[np.float32]]
 
@@ -99,6 +100,7 @@ class Utility:
     ----------
     label : str, the label's name
     labels : list of str, its values
+    unit : "haplotype" or "person", what a row is
     classifiers, sets : names
     fractions : of the augmentation curve, rising
     repeats, seed : int
@@ -113,6 +115,7 @@ class Utility:
 
     label: str
     labels: list[str]
+    unit: Unit
     classifiers: list[str]
     sets: list[str]
     fractions: list[float]
@@ -133,9 +136,10 @@ class Utility:
     ) -> Estimate:
         """Accuracy, or `score` "balanced_accuracy", over repeats; `name`, `fraction` and `like` as in `Run`."""
         key = (classifier, name, fraction, like)
-        return Estimate.of(
-            [getattr(run, score) for run in self.runs if (run.classifier, run.set, run.fraction, run.like) == key]
-        )
+        found = [run for run in self.runs if (run.classifier, run.set, run.fraction, run.like) == key]
+        if not found:
+            raise ValueError(f"of: expected what was trained, found {classifier!r}, {name!r}, {fraction:g}")
+        return Estimate.of([getattr(run, score) for run in found])
 
     def real(self, classifier: str, name: str, *, score: str = "accuracy") -> Estimate:
         """a_r: trained on as many real rows of each label as of the set `name`."""
@@ -208,6 +212,7 @@ def utility(
     repeats: int = 3,
     seed: int = 0,
     fractions: Sequence[float] = FRACTIONS,
+    unit: Unit = "haplotype",
     encode: Encode | None = None,
     progress: Progress | None = None,
 ) -> Utility:
@@ -231,8 +236,10 @@ def utility(
     repeats : int >= 1
     seed : int in [0, 2**64)
     fractions : shares of the real training persons, above 0 and below 1; () for no augmentation curve
-    encode : what gives a cohort's inputs as float32 (num_haplotypes, positions, channels), such as the `encode` of an
-        embedding that was fitted to `train`; all of a cohort's are in memory. None: its alleles
+    unit : "haplotype", or "person": genotypes, sums of the alleles of a person's two haplotypes, are told, and a row is
+        a person in all that is said here
+    encode : what gives a cohort's inputs as float32 (rows, positions, channels), such as the `encode` of an embedding
+        that was fitted to `train`; all of a cohort's are in memory. None: its alleles
     progress : callable (description, total) -> advance(count)
 
     Returns
@@ -245,8 +252,8 @@ def utility(
         Something other than a HaplotypeMatrix, labels that are fractions.
     ValueError
         No common sites, a cohort without the label, fewer than two values of it, a value of the test rows or of a set
-        that `train` does not have, or one of `train` that a set lacks, persons of `test` that are in `train`, shares,
-        repeats or classifiers out of range.
+        that `train` does not have, or one of `train` that a set lacks, persons of `test` that are in `train`, persons
+        with other than two haplotypes of one label where they are told, shares, repeats or classifiers out of range.
     MissingDependencyError
         torch is not installed.
 
@@ -260,14 +267,19 @@ def utility(
     sets = {"synthetic": synthetic} if isinstance(synthetic, HaplotypeMatrix) else dict(synthetic)
     kinds = list(dict.fromkeys([classifiers] if isinstance(classifiers, str) else classifiers))
     seed, shares = check_seed(seed), sorted(set(map(float, fractions)))
-    _check(train, test, sets, kinds, shares, repeats)
+    _check(train, test, sets, kinds, shares, repeats, unit)
     label = _only_label(train) if label is None else label
     notes: list[str] = []
     matched = _matched({"train": train, "test": test, **sets}, notes)
     matched = {name: _labelled(name, matrix, label, notes) for name, matrix in matched.items()}
+    if unit == "person":
+        for name, matrix in matched.items():
+            _check_pairs(name, matrix, label)
     _check_persons(matched["train"], matched["test"])
     names = names_of(matched["train"], label)
-    tables = {name: _Table(matrix, _codes(name, matrix, label, names), len(names)) for name, matrix in matched.items()}
+    tables = {
+        name: _Table(matrix, _codes(name, matrix, label, names), len(names), unit) for name, matrix in matched.items()
+    }
     held, real = tables.pop("test"), tables["train"]
     for name in sets:
         notes.extend(_short(name, tables[name].counts, real.counts, label, names))
@@ -278,8 +290,8 @@ def utility(
             raise
         raise MissingDependencyError("torch", "train") from error
 
-    inputs: dict[str, Source] = {name: _inputs(name, table.matrix, encode) for name, table in tables.items()}
-    tested = _inputs("test", held.matrix, encode)
+    inputs: dict[str, Source] = {name: _inputs(name, table, encode) for name, table in tables.items()}
+    tested = _inputs("test", held, encode)
     plans = _plans(kinds, tables, shares, repeats, seed)
     advance = (progress or (lambda _description, _total: lambda _count: None))("classifiers", len(plans))
 
@@ -314,6 +326,7 @@ def utility(
     return Utility(
         label=label,
         labels=names,
+        unit=unit,
         classifiers=kinds,
         sets=list(sets),
         fractions=shares,
@@ -333,20 +346,27 @@ def utility(
 
 
 class _Table:
-    """A cohort with the number of every row's label.
+    """What is told of a cohort, haplotypes or persons, with numbers of their labels.
 
     Attributes
     ----------
-    codes, persons : int64 (num_haplotypes,)
-    counts : int64 (num_labels,), rows of every label
+    members : int64 (n, k), the haplotypes of each
+    codes, persons : int64 (n,)
+    counts : int64 (num_labels,), how many have each label
     """
 
-    def __init__(self, matrix: HaplotypeMatrix, codes: NDArray[np.int64], num_labels: int) -> None:
-        self.matrix, self.codes, self.persons = matrix, codes, matrix.samples.person
-        self.counts = np.bincount(codes, minlength=num_labels)
+    def __init__(self, matrix: HaplotypeMatrix, codes: NDArray[np.int64], num_labels: int, unit: Unit) -> None:
+        self.matrix, persons = matrix, matrix.samples.person
+        if unit == "person":
+            self.members = np.argsort(persons, kind="stable").reshape(matrix.samples.num_persons, -1)
+            self.persons = np.arange(len(self.members))
+        else:
+            self.members, self.persons = np.arange(len(persons))[:, None], persons
+        self.codes = codes[self.members[:, 0]]
+        self.counts = np.bincount(self.codes, minlength=num_labels)
 
     def rows(self, counts: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-        """Of every label so many rows, or all it has, person by person in a seeded order."""
+        """Of every label so many, or all it has, person by person in a seeded order."""
         place = np.argsort(seeded_order(self.matrix.samples.num_persons, seed))
         order = np.lexsort((place[self.persons], self.codes))
         first = np.cumsum(self.counts) - self.counts
@@ -354,7 +374,7 @@ class _Table:
         return np.sort(order[np.arange(len(order)) - first[codes] < counts[codes]])
 
     def part(self, share: float, seed: int) -> NDArray[np.int64]:
-        """The rows of a share of every label's persons, two of them at least; a person has the label of its first."""
+        """A share of every label's persons, two of them at least; a person has the label of its first haplotype."""
         label = self.codes[np.unique(self.persons, return_index=True)[1]]
         persons = np.bincount(label, minlength=len(self.counts))
         place = np.argsort(seeded_order(len(label), seed))
@@ -398,7 +418,9 @@ def _plans(kinds: list[str], tables: dict[str, _Table], shares: list[float], rep
     return found
 
 
-def _check(train: Any, test: Any, sets: Mapping[Any, Any], kinds: list[str], shares: list[float], repeats: int) -> None:
+def _check(
+    train: Any, test: Any, sets: Mapping[Any, Any], kinds: list[str], shares: list[float], repeats: int, unit: str
+) -> None:
     for name, matrix in {"train": train, "test": test, **sets}.items():
         if not isinstance(name, str):
             raise TypeError(f"synthetic: expected text as names, found {name!r}")
@@ -412,6 +434,8 @@ def _check(train: Any, test: Any, sets: Mapping[Any, Any], kinds: list[str], sha
         )
     if not all(0 < share < 1 for share in shares):
         raise ValueError(f"fractions: expected shares between 0 and 1, found {shares}")
+    if unit not in get_args(Unit):
+        raise ValueError(f"unit: expected 'haplotype' or 'person', found {unit!r}")
     if repeats < 1:
         raise ValueError(f"repeats: expected 1 or more, found {repeats}")
 
@@ -446,6 +470,19 @@ def _labelled(name: str, cohort: HaplotypeMatrix, label: str, notes: list[str]) 
         raise ValueError(f"{name}: expected haplotypes with a {label}, found none")
     notes.append(f"{name}: {int((~known_rows).sum())} haplotypes without a {label} left out.")
     return cohort.select_haplotypes(known_rows)
+
+
+def _check_pairs(name: str, cohort: HaplotypeMatrix, label: str) -> None:
+    """Every person has two haplotypes with one value."""
+    persons = cohort.samples.person
+    if (counts := np.bincount(persons)).min() != 2 or counts.max() != 2:
+        person = cohort.samples.sample_id[np.flatnonzero(counts[persons] != 2)[0]]
+        raise ValueError(f"{name}: expected two haplotypes of each person to tell persons, found others of {person}")
+    first, second = np.argsort(persons, kind="stable").reshape(-1, 2).T
+    values = values_of(cohort, label)
+    if len(two := np.flatnonzero(values[first] != values[second])):
+        person = cohort.samples.sample_id[first[two[0]]]
+        raise ValueError(f"{name}: expected one {label} for both haplotypes of a person, found two of {person}")
 
 
 def _codes(name: str, cohort: HaplotypeMatrix, label: str, names: list[str]) -> NDArray[np.int64]:
@@ -486,13 +523,15 @@ def _check_persons(train: HaplotypeMatrix, test: HaplotypeMatrix) -> None:
         )
 
 
-def _inputs(name: str, cohort: HaplotypeMatrix, encode: Encode | None) -> Source:
+def _inputs(name: str, table: _Table, encode: Encode | None) -> Source:
     if encode is None:
-        return cohort
-    found = np.asarray(encode(cohort))
-    if found.dtype != np.float32 or found.ndim != 3 or len(found) != cohort.num_haplotypes:
+        from hapforge.downstream.classifiers import Alleles
+
+        return Alleles(table.matrix, table.members)
+    found = np.asarray(encode(table.matrix))
+    if found.dtype != np.float32 or found.ndim != 3 or len(found) != len(table.codes):
         raise ValueError(
-            f"encode: expected float32 ({cohort.num_haplotypes}, positions, channels) of {name}, found {found.dtype} "
+            f"encode: expected float32 ({len(table.codes)}, positions, channels) of {name}, found {found.dtype} "
             f"{found.shape}"
         )
     return found
