@@ -373,6 +373,51 @@ def leakage() -> str:
     return "\n".join(lines)
 
 
+def embeddings() -> str:
+    """Alleles that do not come back from embeddings, and what a whole genome costs."""
+
+    def is_chosen(settings: dict[str, Any]) -> bool:
+        return settings["embedding"] == "genewise_pca" and settings["window"] is None
+
+    result = _load("embedding")
+    lines = [
+        "| cohort, rows | embedding | positions | coordinates | wrong, % | of held-out persons | of minor alleles | "
+        "frequency off by | fit, CPU s |",
+        "|---" * 9 + "|",
+    ]
+    for name, entries in result["errors"].items():
+        own = {e["settings"]["unit"]: e["settings"]["chosen_window"] for e in entries if is_chosen(e["settings"])}
+        for entry in entries:
+            settings = entry["settings"]
+            if settings.get("window") == own[settings["unit"]]:
+                continue  # it is there as chosen
+            if settings["embedding"] == "cohort_pca":
+                title = f"CohortPCA, {settings['components']}"
+            else:
+                chosen = ", chosen" if is_chosen(settings) else ""
+                title = f"GenewisePCA, windows of {settings['chosen_window']}{chosen}"
+            shares = (entry["train"]["overall"], entry["test"]["overall"], entry["train"]["of_minor"])
+            cells = " | ".join(f"{100 * share:.3f}" for share in shares)
+            lines.append(
+                f"| {name}, {settings['unit']}s | {title} | {entry['shape'][0]} | {entry['coordinates']} | {cells} | "
+                f"{entry['mean_frequency_difference']:.5f} | {entry['fit_cpu']:.1f} |"
+            )
+    whole, peer = result["genome"], result["peer"]
+    rows, sites = whole["shape"]
+    costs = ", ".join(f"{name} {whole[name]['cpu']:.0f}" for name in ("fit", "encode", "decode"))
+    lines.append(
+        f"\nA whole genome, {whole['genes']:,} genes and {sites:,} sites of {rows} haplotypes, CPU s of two threads: "
+        f"{costs};\nthe fit takes {whole['fit']['peak_memory_mb']} MiB at most, {whole['packed_mb']} of which are the "
+        f"packed haplotypes."
+    )
+    if "absent" not in peer:
+        lines.append(
+            f"scikit-learn's PCA of {peer['genes']} such genes, from dense floats and with no way back, takes "
+            f"{peer['scikit_learn_cpu']:.2f} CPU s, ours {peer['ours_cpu']:.2f}."
+        )
+    return "\n".join(lines)
+
+
 def lactase() -> str:
     """rs4988235 by continent in draws of a labelled RBM on the LCT region."""
     result = _load("labelled_lct")
@@ -520,6 +565,14 @@ draws rare alleles less well.
 `python benchmarks/bench_rbm_leakage.py --data FOLDER` says what the schemes are.
 
 {leakage()}
+
+## What embeddings give back
+
+`python benchmarks/bench_embedding.py --data FOLDER`: alleles that decode(encode(x)) gets wrong, fitted to nine in ten
+persons. Of minor alleles: in percent of these, where 100 is what the commonest allele of every site gets wrong.
+Frequency: the mean difference over sites between decoded and true training rows.
+
+{embeddings()}
 """
 
 

@@ -305,8 +305,8 @@ class GenewisePCA(PCAEmbedding):
 class CohortPCA(PCAEmbedding):
     """Principal components of all sites of a cohort at once, standardised, eight to a position.
 
-    The line of Szatkownik et al., Latent generative modeling of long genetic sequences with GANs (2024). Positions are
-    components in falling order of variance, not places of the genome.
+    The space of Szatkownik et al., Towards creating longer genetic sequences with GANs: generation in principal
+    component space (2024). Positions are components in falling order of variance, not places of the genome.
 
     Parameters
     ----------
