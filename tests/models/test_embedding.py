@@ -200,6 +200,18 @@ def test_the_widest_window_that_is_good_enough() -> None:
     assert (fitted.chosen_window, fitted.shape) == (8, (20, 8))
 
 
+def test_some_windows_of_a_long_cohort_choose(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every third window of 64 sites is tried; what lies between them does not count."""
+    rng = np.random.default_rng(3)
+    X = rng.integers(0, 2, (200, 640))
+    tried = (np.arange(640) // 64) % 3 == 0
+    X[:, tried] = rng.integers(0, 2, (5, 256))[rng.integers(0, 5, 200)]
+    H = hf.HaplotypeMatrix.from_dense(X)
+    assert hf.models.embedding.GenewisePCA().fit(H).chosen_window == 8
+    monkeypatch.setattr(embedding, "_TRIED_SITES", 256)
+    assert hf.models.embedding.GenewisePCA().fit(H).chosen_window == 64
+
+
 def test_windows_end_with_contigs() -> None:
     X = np.random.default_rng(0).integers(0, 2, (50, 30))
     H = hf.HaplotypeMatrix.from_dense(X, positions=np.arange(1, 31), contig=["1"] * 13 + ["2"] * 17)
@@ -330,6 +342,12 @@ def test_parts_of_others_are_refused(fitted: Any, cohort: hf.HaplotypeMatrix, tm
             embedding.restore(settings, {key: tensors[key] for key in tensors if key != name}, sites)
         with pytest.raises(ValueError, match="expected"):
             embedding.restore(settings, tensors | {name: tensors[name][..., :-1]}, sites)
+    if isinstance(fitted, hf.models.embedding.GenewisePCA):
+        for name, first in (("order", 1), ("start", 5)):
+            array = tensors[name].copy()
+            array[0] = first
+            with pytest.raises(ValueError, match=f"{name}: expected"):
+                embedding.restore(settings, tensors | {name: array}, sites)
     with pytest.raises(ValueError, match="expected one of genewise_pca, cohort_pca, found 'other'"):
         embedding.restore(settings | {"embedding": "other"}, tensors, sites)
     hf.models.Bernoulli().fit(cohort).save(tmp_path / "m")
