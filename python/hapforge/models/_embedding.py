@@ -340,6 +340,15 @@ def dense_sites(planes: list[NDArray[np.uint64]], index: Index) -> NDArray[np.ui
     return first
 
 
+def dense_by_site(planes: list[NDArray[np.uint64]], index: Index) -> Floats:
+    """float32 (len(index), n): values of rows at these sites, a row for each site."""
+    found = np.zeros((len(index), len(planes[0])), np.float32)
+    for plane in planes:
+        lanes = _backend.transpose(packed_sites(plane, index), len(index), threads=1)
+        found += _backend.unpack(lanes, found.shape[1], threads=1)
+    return found
+
+
 def products_of_sites(packed: list[NDArray[np.uint64]], num_sites: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Sums over rows of x_i x_j, int64 (num_sites, num_sites), and of x_i, of values that the packed rows add up to."""
     parts = len(packed)

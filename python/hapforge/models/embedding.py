@@ -33,6 +33,7 @@ from hapforge.models._embedding import (
     ReconstructionErrors,
     Unit,
     calibrated_thresholds,
+    dense_by_site,
     dense_sites,
     in_threads,
     level_counts,
@@ -194,11 +195,11 @@ class GenewisePCA(PCAEmbedding):
         def learn(block: Block) -> None:
             self._learn_components(planes, block)
             index = self._block_sites(block)
-            E = untiled(self._block_scores(block, dense_sites(planes, index)), len(planes[0]))
-            values = np.empty((len(index), len(E)), np.float32)
-            weights = self._weights(block, np.sqrt(self._variance[slice(*block)]))
-            for gene, own, k in self._genes_of(block):
-                np.matmul(weights[own, :k], E[:, gene, :k].T, out=values[own])
+            values = dense_by_site(planes, index)
+            values -= self._mean[index][:, None]
+            components = self._components[self._layout.start[block[0]] : self._layout.start[block[1]]]
+            for _, own, k in self._genes_of(block):  # what their scores make of them
+                values[own] = components[own, :k] @ (components[own, :k].T @ values[own])
             values += self._mean[index][:, None]
             self._thresholds[:, index] = calibrated_thresholds(values, level_counts(planes, index))
 
