@@ -158,6 +158,31 @@ def test_train_generate_and_info(small: Any, tmp_path: Path, capsys: Any) -> Non
     assert "One-shot error" in (tmp_path / "run" / "report.html").read_text()
 
 
+def test_genes_of_a_file(small: Any, tmp_path: Path) -> None:
+    """Sites of genes and the windows between; another file is another run."""
+    genes = tmp_path / "genes.bed"
+    genes.write_text("1\t9\t20\tA\n1\t30\t41\tB\n")
+    H = hf.HaplotypeMatrix.from_dense(small.to_dense(), np.arange(1, 61), contig="1")
+    settings = {**SMALL, "genes": str(genes), "max_distance_bp": 2}
+
+    def stop(state: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Diffusion(**settings).fit(H, run=tmp_path / "run", callback=stop)
+    model = Diffusion(**settings).fit(H, run=tmp_path / "run", resume=True)
+    assert {"A", "B"} <= set(model.embedding.layout.name.tolist())
+    assert np.array_equal(hf.models.load(tmp_path / "run").sample(9).words, model.sample(9).words)
+    with pytest.raises(KeyboardInterrupt):
+        Diffusion(**settings).fit(H, run=tmp_path / "run", callback=stop, overwrite=True)
+    genes.write_text("1\t9\t20\tA\n")
+    with pytest.raises(ValueError, match="expected to resume with the same genes_sha256"):
+        Diffusion(**settings).fit(H, run=tmp_path / "run", resume=True)
+    genes.unlink()
+    with pytest.raises(FileNotFoundError):
+        Diffusion(**settings).fit(H)
+
+
 @pytest.mark.slow
 def test_the_full_size_in_20_gb() -> None:
     """26,624 genes of 8 values, the widths of the paper: an update and a step of sampling."""

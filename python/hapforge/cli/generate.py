@@ -36,8 +36,8 @@ def command(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="How to draw; labelled_rbm: steps, temperature; rbm: start=random|chains, too; gan, wgan, vae: "
-            "alleles=calibrated|round|bernoulli.",
+            help="How to draw; labelled_rbm: steps, temperature; rbm: start=random|chains, too; gan, wgan, vae, "
+            "diffusion: alleles=calibrated|round|bernoulli.",
         ),
     ] = None,
     start: Annotated[

@@ -44,7 +44,7 @@ _JUDGED = {"patience": "monitor_patience", "every": "monitor_every", "leak": "mo
 
 
 def command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="rbm, labelled_rbm, gan, wgan or vae.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="rbm, labelled_rbm, gan, wgan, vae or diffusion.")],
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Haplotypes or aligned sequences, in any format.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="STUDY", help="Folder of the study.")],
     trials: Annotated[

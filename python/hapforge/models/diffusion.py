@@ -259,8 +259,11 @@ class Diffusion(NetworkModel):
         steps, found = schedule.some(min(levels, config.steps))[::-1], []
         with torch.inference_mode():
             for t in steps.tolist():
-                noise = torch.randn(x.shape, generator=generator_of(self._device, seed, "denoising", t)).to(x)
-                found.append(_errors(self._network, schedule, x, noise, torch.full((len(x),), t), labels))
+                stream = generator_of(self._device, seed, "denoising", t)
+                noise = torch.randn(x.shape, generator=stream, device=stream.device)
+                found.append(
+                    _errors(self._network, schedule, x, noise, torch.full((len(x),), t, device=x.device), labels)
+                )
             t = torch.from_numpy(steps / config.steps).float().to(self._device)
             mixed = self._network.backbone
             share = mixed.share_of_cnn(t).cpu().numpy() if isinstance(mixed, MixedDenoiser) else np.full(len(t), np.nan)

@@ -1,0 +1,155 @@
+"""Diffusion by backbone and embedding, minutes each on two cores: scores, one-shot errors, recovery rates.
+
+    python benchmarks/bench_diffusion.py --data FOLDER [--seconds 120] [--only SET/NAME,...]
+
+FOLDER holds the 805 sites and LCT (805_SNP_1000G_real.hapt.zip, 805_labels.tsv, lct_chr2_8076.npz). Sets are "805",
+"joined" (805 and LCT side by side, the same persons) and "ooa" (the embedded cohort). One in ten persons is held out as
+test rows; a model is trained by population on the others for so many seconds, and as many rows of every population are
+drawn. They are scored against test rows as `hapforge.evaluation.Monitor` does, beside training rows (the control) and
+Markov; of the 805 sites classifiers of continents and populations are trained on draws (`hapforge.downstream.utility`).
+Of the longer sets as many rows are drawn as there are test rows, in fewer steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import workloads
+
+import hapforge as hf
+from hapforge import _backend
+from hapforge.downstream import utility
+from hapforge.evaluation import Monitor
+from hapforge.models import Diffusion, Markov
+
+THREADS, SEED, REPEATS = 2, 1, 2
+BACKBONES: dict[str, dict[str, Any]] = {
+    "dense": {"backbone": "dense", "mlp_width": 1024},
+    "mlp": {"backbone": "mlp"},
+    "cnn": {"backbone": "cnn"},
+    "mlp+cnn": {"backbone": "mlp+cnn"},
+    "transformer": {"backbone": "transformer"},
+}
+LONG = {"cnn_width": 8, "sampling_steps": 10}
+VARIANTS: dict[str, dict[str, Any]] = {
+    **{f"805/{name}": settings for name, settings in BACKBONES.items()},
+    "805/mlp+cnn, noise predicted": {"backbone": "mlp+cnn", "predicts": "noise"},
+    "805/mlp, cohort PCA": {"backbone": "mlp", "embedding": "cohort", "components": 800},
+    **{f"joined/{name}": {**settings, **LONG} for name, settings in BACKBONES.items()},
+    **{f"ooa/{name}": {**settings, **LONG} for name, settings in BACKBONES.items()},
+}
+AUGMENTED = "805/mlp+cnn"  # the variant whose rows are added to few real ones, too
+
+
+def cohort(name: str, data: Path) -> hf.HaplotypeMatrix:
+    if name == "ooa":
+        return hf.datasets.load("ooa")
+    few = hf.read(data / "805_SNP_1000G_real.hapt.zip", labels=data / "805_labels.tsv")
+    if name == "805":
+        return few
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # ids are written in two ways; the order is the same
+        return hf.concat([few, hf.read(data / "lct_chr2_8076.npz")], axis="sites")
+
+
+def with_continents(drawn: hf.HaplotypeMatrix, real: hf.HaplotypeMatrix) -> hf.HaplotypeMatrix:
+    """Drawn rows of populations, and the continents that these are of."""
+    labels = real.samples.labels
+    of = dict(zip(labels["population"].tolist(), labels["superpopulation"].tolist(), strict=True))
+    continents = [of[name] for name in drawn.samples.labels["population"].tolist()]
+    return drawn.with_labels({"population": drawn.samples.labels["population"].tolist(), "superpopulation": continents})
+
+
+def plain(scores: dict[str, float]) -> dict[str, float | None]:
+    return {name: round(value, 4) if math.isfinite(value) else None for name, value in scores.items()}
+
+
+def recovered(
+    name: str, train: hf.HaplotypeMatrix, test: hf.HaplotypeMatrix, drawn: hf.HaplotypeMatrix
+) -> dict[str, Any]:
+    """Accuracies and recovery rates by label and classifier, means and intervals over repeats."""
+    found: dict[str, Any] = {}
+    for label in ("superpopulation", "population"):
+        fractions = (0.05, 0.1, 0.2, 0.5) if name == AUGMENTED else ()
+        result = utility(train, test, {name: drawn}, label=label, repeats=REPEATS, seed=SEED, fractions=fractions)
+        found[label] = {
+            kind: {
+                "real": round(result.real(kind, name).mean, 4),
+                "synthetic": round(result.synthetic(kind, name).mean, 4),
+                "recovery": [round(x, 4) for x in (lambda e: (e.mean, e.low, e.high))(result.recovery(kind, name))],
+            }
+            for kind in ("mlp", "transformer", "cnn")
+        }
+        if fractions:
+            found[label]["augmentation"] = [
+                {"classifier": run.classifier, "set": run.set, "fraction": run.fraction, "accuracy": run.accuracy}
+                for run in result.runs
+                if 0 < run.fraction < 1
+            ]
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--only", default=";".join(VARIANTS), help="with semicolons between")
+    arguments = parser.parse_args()
+    _backend.set_threads(THREADS)
+    path = workloads.HERE / "results" / "diffusion.json"
+    result: dict[str, Any] = {"machine": workloads.machine(), "seconds": arguments.seconds, "threads": THREADS}
+    result |= {"sets": {}, "models": {}}
+    at = ""
+    for name in arguments.only.split(";"):
+        of = name.split("/")[0]
+        if of != at:
+            at = of
+            train, test = cohort(of, arguments.data).split(0.1, SEED)
+            monitor = Monitor(train, test, every=10**9)
+            codes = np.sort(train.samples.labels["population"].astype(str))
+            result["sets"][of] = {
+                "training_haplotypes": train.num_haplotypes,
+                "test_haplotypes": test.num_haplotypes,
+                "sites": train.num_sites,
+                "control": plain(monitor.control),
+                "markov": plain(monitor._score(Markov().fit(train).sample(monitor._n, seed=2))),
+            }
+        start, epochs = time.perf_counter(), [0]
+
+        def over(state: Any, start: float = start, epochs: list[int] = epochs) -> bool:
+            epochs[0] = state.epoch
+            return time.perf_counter() - start > arguments.seconds
+
+        model = Diffusion(epochs=100_000, label="population", **VARIANTS[name]).fit(
+            train, seed=SEED, validation=test, callback=over
+        )
+        trained = time.perf_counter() - start
+        start = time.perf_counter()
+        order = np.random.default_rng(3).permutation(train.num_haplotypes)
+        labels = codes[order] if of == "805" else codes[order[: monitor._n]]
+        drawn = model.sample(len(labels), seed=2, labels=labels.tolist())
+        result["models"][name] = {
+            "settings": VARIANTS[name],
+            "epochs": epochs[0],
+            "parameters": sum(value.numel() for value in model._network.parameters()),
+            "gflop_a_genome": round(model._flop * min(model.config.sampling_steps, model.config.steps) / 1e9, 3),
+            "positions": model.embedding.shape[0],
+            "embedding_error": round(model.embedding.errors(test).overall, 5),
+            "seconds_with_calibration": round(trained, 1),
+            "seconds_of_drawing": round(time.perf_counter() - start, 1),
+            "scores": plain(monitor._score(drawn.select_haplotypes(np.arange(monitor._n)))),
+            "denoising": model.training["denoising"],
+            "recovery": recovered(name, train, test, with_continents(drawn, train)) if of == "805" else {},
+        }
+        print(name, {k: v for k, v in result["models"][name].items() if k != "denoising"}, flush=True)
+        workloads.save(path, result)
+
+
+if __name__ == "__main__":
+    main()
