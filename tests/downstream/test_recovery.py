@@ -28,7 +28,13 @@ def cohort(rows: dict[str, int], seed: int, *, noise: float = 0.2, name: str = "
     dense = (np.arange(SITES) % len(NAMES) == place[:, None]) ^ (rng.random((len(values), SITES)) < noise)
     ids = [f"{name}{i // 2}" for i in range(len(values))]
     return hf.HaplotypeMatrix.from_dense(
-        dense, positions=np.arange(1, SITES + 1), contig="1", sample_ids=ids, labels={"group": values}
+        dense,
+        positions=np.arange(1, SITES + 1),
+        contig="1",
+        ref="A",
+        alt="G",
+        sample_ids=ids,
+        labels={"group": values},
     )
 
 
@@ -188,6 +194,26 @@ def test_persons_are_told_by_their_genotypes() -> None:
     np.testing.assert_array_equal(
         genotypes[np.array([4, 0])][:, :, 0], train.to_dense().reshape(90, 2, SITES).sum(1)[[4, 0]]
     )
+
+
+def test_sites_are_those_that_all_have() -> None:
+    """Sites that a set lacks are left out, and alleles that it has swapped are put right."""
+    swapped = hf.HaplotypeMatrix.from_dense(
+        1 - LIKE_REAL.to_dense()[:, 5:],
+        positions=np.arange(6, SITES + 1),
+        contig="1",
+        ref="G",
+        alt="A",
+        labels={"group": LIKE_REAL.samples.labels["group"]},
+    )
+    found = hf.downstream.utility(TRAIN, TEST, swapped, classifiers="mlp", repeats=1, fractions=())
+    assert found.num_sites == SITES - 5
+    assert found.synthetic("mlp", "synthetic").mean > 0.9
+    assert found.notes == [
+        "train: 5 sites left out that not all sets have.",
+        "test: 5 sites left out that not all sets have.",
+        "synthetic: REF and ALT swapped at 35 sites to match train.",
+    ]
 
 
 def test_rows_without_a_value_are_left_out() -> None:

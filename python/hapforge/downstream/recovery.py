@@ -450,11 +450,14 @@ def _only_label(train: HaplotypeMatrix) -> str:
 def _matched(given: dict[str, HaplotypeMatrix], notes: list[str]) -> dict[str, HaplotypeMatrix]:
     """The cohorts at the sites that all have."""
     found = intersect(list(given.values()), names=list(given))
+    if not all(matrix.sites.position_known for matrix in given.values()):
+        notes.append("Positions are not known in all sets: sites are matched by their order.")
     for name, dropped, flipped in zip(given, found.num_dropped, found.num_flipped, strict=True):
         if dropped:
             notes.append(f"{name}: {dropped} sites left out that not all sets have.")
         if flipped:
             notes.append(f"{name}: REF and ALT swapped at {flipped} sites to match train.")
+    notes.extend(f"Other genome builds? Of the sites before matching, {doubt}." for doubt in found.doubts)
     return dict(zip(given, found, strict=True))
 
 

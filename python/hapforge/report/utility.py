@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hapforge.downstream import Estimate, Utility
+from hapforge.metrics._intervals import Z
 from hapforge.report.figures import Figure, Panel, Series, Style
 from hapforge.report.figures._base import NAME_WIDTH, REAL, SET_COLOURS, short, widened
 from hapforge.report.html import page
@@ -50,7 +51,7 @@ def to_html(data: Utility) -> str:
         rows=[{"name": name, "cells": [_cell(data, kind, name) for kind in data.classifiers]} for name in data.sets],
         curve=_curve_rows(data),
         settings=list(next(iter(data.settings.values()))),
-        uncertain=100 * 1.96 * math.sqrt(_spread(data) / data.test_persons),
+        uncertain=100 * Z * math.sqrt(_spread(data) / data.test_persons),
         published=PUBLISHED if len(data.labels) == _POPULATIONS else None,
     )
 
