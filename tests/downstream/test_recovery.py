@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -290,3 +292,28 @@ def test_a_position_that_does_not_vary_is_nought() -> None:
     flat = np.full((6, 3, 2), 0.1, np.float32)
     _, scale = networks._standard(networks.Rows([(flat, np.arange(6))]), np.arange(6))
     assert (scale == 0).all()
+
+
+def test_a_failing_job_stops_the_others() -> None:
+    """The one that trains beside it ends before its last epoch, and what waits is not begun."""
+    before, begun = _backend.get_threads(), []
+
+    def trained(stop: threading.Event) -> None:
+        begun.append(1)
+        codes = np.repeat([0, 1, 2], [40, 60, 20])
+        rows = networks.Rows([(haplotypes(TRAIN), np.arange(120))])
+        while True:  # but for `stop` it would never end
+            networks.train("mlp", rows, codes, TRAIN.samples.person, 3, seed=1, stop=stop)
+
+    def failing(_stop: threading.Event) -> None:
+        while not begun:
+            time.sleep(0.01)
+        raise ValueError("no more")
+
+    try:
+        _backend.set_threads(2)
+        with pytest.raises(ValueError, match="no more"):
+            networks.beside_each_other([trained, failing, trained, trained])
+    finally:
+        _backend.set_threads(before)
+    assert begun == [1]

@@ -106,6 +106,10 @@ class Settings:
     validation: float = 0.1
 
 
+class Stopped(Exception):
+    """A training that is wanted no more."""
+
+
 class Rows:
     """Rows of one or more sources, read by batch.
 
@@ -277,7 +281,14 @@ class Classifier:
 
 
 def train(
-    kind: str, rows: Rows, codes: NDArray[np.int64], persons: NDArray[np.int64], num_labels: int, *, seed: int
+    kind: str,
+    rows: Rows,
+    codes: NDArray[np.int64],
+    persons: NDArray[np.int64],
+    num_labels: int,
+    *,
+    seed: int,
+    stop: threading.Event | None = None,
 ) -> Classifier:
     """A classifier, by the protocol above. The caller sees to it that torch computes on one thread.
 
@@ -288,9 +299,12 @@ def train(
     codes : int64 (n,), their labels, 0 to num_labels - 1
     persons : int64 (n,), of equal numbers for the rows of one person
     seed : int in [0, 2**64), of the validation persons, the first weights, the batches and the dropout
+    stop : set where what is trained is wanted no more
 
     Raises
     ------
+    Stopped
+        `stop` was set.
     ValueError
         No label with two persons, so that none can be held out.
     """
@@ -317,6 +331,8 @@ def train(
         network.train()
         order = learnt[seeded_order(len(learnt), stream_seed(seed, "order", epoch))]
         for batch in np.array_split(order, -(-len(order) // settings.batch_size)):
+            if stop is not None and stop.is_set():
+                raise Stopped
             adam.zero_grad()
             told = network((rows.batch(batch) - mean) * scale)
             functional.cross_entropy(told, labels[batch]).backward()  # type: ignore[no-untyped-call]
@@ -370,22 +386,31 @@ def _standard(rows: Rows, index: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
     return mean.float(), scale.float()
 
 
-def beside_each_other(jobs: Sequence[Callable[[], _Found]]) -> list[_Found]:
-    """What every job gives; each is computed by one thread, torch's parts too, of the thread budget."""
-    waiting = deque(enumerate(jobs))
+def beside_each_other(jobs: Sequence[Callable[[threading.Event], _Found]]) -> list[_Found]:
+    """What every job gives; each is computed by one thread, torch's parts too, of the thread budget.
+
+    A job is told by its argument when the others are of no use any more: one has failed, or Ctrl-C.
+    """
+    waiting, stop = deque(enumerate(jobs)), threading.Event()
     found: dict[int, _Found] = {}
 
     def work(_first: int, _last: int) -> None:
-        while waiting:
+        while not stop.is_set():
             try:
                 number, job = waiting.popleft()
-            except IndexError:  # another thread was faster
+            except IndexError:
                 return
-            found[number] = job()
+            try:
+                found[number] = job(stop)
+            except Stopped:
+                return
+            except BaseException:
+                stop.set()
+                raise
 
     with Workers(torch.device("cpu")) as workers:
         try:
             workers.share(workers.count, work)
         finally:
-            waiting.clear()
+            stop.set()
     return [found[number] for number in range(len(jobs))]

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -295,7 +296,7 @@ def utility(
     plans = _plans(kinds, tables, shares, repeats, seed)
     advance = (progress or (lambda _description, _total: lambda _count: None))("classifiers", len(plans))
 
-    def run(plan: _Plan) -> Run:
+    def run(plan: _Plan, stop: Event) -> Run:
         parts = [(name, rows) for name, rows in (("train", plan.real), (plan.set, plan.synthetic)) if len(rows)]
         trained = networks.train(
             plan.classifier,
@@ -304,6 +305,7 @@ def utility(
             np.concatenate([2 * tables[name].persons[rows] + (name == "train") for name, rows in parts]),
             len(names),
             seed=stream_seed(seed, "classifier", plan.classifier, plan.repeat),
+            stop=stop,
         )
         right = trained.predict(tested) == held.codes
         by_label = [float(right[held.codes == code].mean()) for code in np.unique(held.codes)]
