@@ -246,7 +246,7 @@ class Transformer(nn.Module):
 
 _Build = Callable[[tuple[int, int], int, Settings, torch.Generator], nn.Module]
 KINDS: dict[str, tuple[_Build, Settings]] = {
-    "mlp": (MLP, Settings(width=256, dropout=0.5, input_dropout=0.5, learning_rate=5e-4)),
+    "mlp": (MLP, Settings(width=256, dropout=0.5, input_dropout=0.3, learning_rate=5e-4)),
     "transformer": (Transformer, Settings(width=128, dropout=0.3, input_dropout=0.5)),
     "cnn": (CNN, Settings(width=32, dropout=0.5, input_dropout=0.3, weight_decay=0.1)),
 }
