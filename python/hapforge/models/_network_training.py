@@ -50,9 +50,6 @@ class Optimised(Generic[_Network]):
         self._adam = torch.optim.Adam([self.flat], lr=1.0, betas=betas, fused=True)
         self._ema, self._l2 = ema, l2
         self.mean = self.flat.detach().clone() if ema else self.flat.detach()
-        self._decays = torch.cat(
-            [torch.full((parameter.numel(),), float(parameter.dim() > 1)) for parameter in self.parameters]
-        ).to(self.flat.device)
         self._adam.state[self.flat] = {
             "step": torch.zeros((), device=self.flat.device),
             "exp_avg": torch.zeros_like(self.flat),
@@ -71,7 +68,8 @@ class Optimised(Generic[_Network]):
         """One step of Adam."""
         self._adam.param_groups[0]["lr"] = rate
         if self._l2:
-            gradient = gradient.addcmul(self._decays, self.flat.detach(), value=2 * self._l2)
+            decayed = [p.detach() if p.dim() > 1 else torch.zeros_like(p) for p in self.parameters]
+            gradient = gradient.add(torch.cat([part.reshape(-1) for part in decayed]), alpha=2 * self._l2)
         self.flat.grad = gradient
         self._adam.step()
         self.flat.grad = None

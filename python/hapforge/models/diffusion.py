@@ -46,6 +46,7 @@ from hapforge.models.embedding import CohortPCA, Embedding, GenewisePCA, restore
 PREDICTED = ("noise", "velocity")
 EMBEDDINGS = ("genes", "cohort")
 _SCORED_ROWS = 512
+_MANY_WEIGHTS = 1 << 26
 _KEPT_BYTES = 1 << 30  # embedded rows are kept where they take no more, else made for every batch
 # "Generating synthetic genotypes using diffusion models": widths of table 5 and its text, T of the authors' scripts
 _PUBLISHED: dict[str, Any] = {
@@ -94,7 +95,7 @@ class DiffusionConfig(NetworkConfig):
     unit : what a row is: a "haplotype", or a "person", of whom the genotypes are learnt, and drawn persons are not
         phased
     shard : int, rows that a thread computes at a time, without effect on the result but for rounding; 0: half of the
-        batch where there are dense layers, else a quarter
+        batch where there are dense layers, else a quarter, and all of it where there are 67 million weights or more
     others : as in `NetworkConfig`
     """
 
@@ -464,7 +465,9 @@ class DiffusionLearner:
         if held is not None and not len(held.units(0)):
             raise ValueError("validation: expected a haplotype or more (with a label), found none")
         self._batch = min(config.batch_size, len(rows.units(0)))
-        shards = 4 if config.backbone in ("cnn", "transformer") else 2  # of many weights gradients are long to sum
+        weights = sum(value.numel() for value in network.parameters())
+        # gradients of many weights are long to sum, and memory has one of every shard
+        shards = 1 if weights > _MANY_WEIGHTS else 4 if config.backbone in ("cnn", "transformer") else 2
         shard = min(config.shard or -(-self._batch // shards), self._batch)
         self._shards = Shards(workers, shard, device, config.precision)
         self._network = Optimised(network.to(device), betas=(0.9, 0.999), ema=config.ema)
