@@ -4,10 +4,10 @@
 
 FOLDER holds the 805 sites and LCT (805_SNP_1000G_real.hapt.zip, 805_labels.tsv, lct_chr2_8076.npz). Sets are "805",
 "joined" (805 and LCT side by side, the same persons) and "ooa" (the embedded cohort). One in ten persons is held out as
-test rows; a model is trained by population on the others for so many seconds, and as many rows of every population are
-drawn. They are scored against test rows as `hapforge.evaluation.Monitor` does, beside training rows (the control) and
-Markov; of the 805 sites classifiers of continents and populations are trained on draws (`hapforge.downstream.utility`).
-Of the longer sets as many rows are drawn as there are test rows, in fewer steps.
+test rows; a model is trained on the others for so many seconds, on the 805 sites by population, and as many rows of
+every population are drawn. They are scored against test rows as `hapforge.evaluation.Monitor` does, beside training
+rows (the control) and Markov; of the 805 sites classifiers of continents and populations are trained on draws
+(`hapforge.downstream.utility`). Of the longer sets as many rows are drawn as there are test rows, in fewer steps.
 """
 
 from __future__ import annotations
@@ -36,15 +36,16 @@ BACKBONES: dict[str, dict[str, Any]] = {
     "mlp+cnn": {"backbone": "mlp+cnn"},
     "transformer": {"backbone": "transformer"},
 }
+SHORT = {"sampling_steps": 15}
 LONG = {"cnn_width": 8, "sampling_steps": 10}
 VARIANTS: dict[str, dict[str, Any]] = {
-    **{f"805/{name}": settings for name, settings in BACKBONES.items()},
-    "805/mlp+cnn, noise predicted": {"backbone": "mlp+cnn", "predicts": "noise"},
-    "805/mlp, cohort PCA": {"backbone": "mlp", "embedding": "cohort", "components": 800},
+    **{f"805/{name}": {**settings, **SHORT} for name, settings in BACKBONES.items()},
+    "805/mlp+cnn, noise predicted": {"backbone": "mlp+cnn", "predicts": "noise", **SHORT},
+    "805/mlp, cohort PCA": {"backbone": "mlp", "embedding": "cohort", "components": 800, **SHORT},
     **{f"joined/{name}": {**settings, **LONG} for name, settings in BACKBONES.items()},
     **{f"ooa/{name}": {**settings, **LONG} for name, settings in BACKBONES.items()},
 }
-AUGMENTED = "805/mlp+cnn"  # the variant whose rows are added to few real ones, too
+AUGMENTED = "805/mlp+cnn"  # whose rows are added to few real ones, too
 
 
 def cohort(name: str, data: Path) -> hf.HaplotypeMatrix:
@@ -71,27 +72,30 @@ def plain(scores: dict[str, float]) -> dict[str, float | None]:
 
 
 def recovered(
-    name: str, train: hf.HaplotypeMatrix, test: hf.HaplotypeMatrix, drawn: hf.HaplotypeMatrix
+    train: hf.HaplotypeMatrix, test: hf.HaplotypeMatrix, drawn: dict[str, hf.HaplotypeMatrix]
 ) -> dict[str, Any]:
-    """Accuracies and recovery rates by label and classifier, means and intervals over repeats."""
+    """Accuracies and recovery rates by label, classifier and set, means and intervals over repeats."""
+
+    def estimate(found: Any) -> list[float]:
+        return [round(value, 4) for value in (found.mean, found.low, found.high)]
+
     found: dict[str, Any] = {}
     for label in ("superpopulation", "population"):
-        fractions = (0.05, 0.1, 0.2, 0.5) if name == AUGMENTED else ()
-        result = utility(train, test, {name: drawn}, label=label, repeats=REPEATS, seed=SEED, fractions=fractions)
+        result = utility(train, test, drawn, label=label, repeats=REPEATS, seed=SEED, fractions=())
         found[label] = {
             kind: {
-                "real": round(result.real(kind, name).mean, 4),
-                "synthetic": round(result.synthetic(kind, name).mean, 4),
-                "recovery": [round(x, 4) for x in (lambda e: (e.mean, e.low, e.high))(result.recovery(kind, name))],
+                "real": estimate(result.real(kind, next(iter(drawn)))),
+                **{name: estimate(result.recovery(kind, name)) for name in drawn},
             }
             for kind in ("mlp", "transformer", "cnn")
         }
-        if fractions:
-            found[label]["augmentation"] = [
-                {"classifier": run.classifier, "set": run.set, "fraction": run.fraction, "accuracy": run.accuracy}
-                for run in result.runs
-                if 0 < run.fraction < 1
-            ]
+    best = {name: drawn[name] for name in (AUGMENTED,) if name in drawn}
+    if best:
+        few = utility(train, test, best, label="population", classifiers="mlp", repeats=REPEATS, seed=SEED)
+        found["augmentation"] = [
+            {"set": run.set, "share_of_real_persons": run.fraction, "accuracy": round(run.accuracy, 4)}
+            for run in few.runs
+        ]
     return found
 
 
@@ -105,14 +109,14 @@ def main() -> None:
     path = workloads.HERE / "results" / "diffusion.json"
     result: dict[str, Any] = {"machine": workloads.machine(), "seconds": arguments.seconds, "threads": THREADS}
     result |= {"sets": {}, "models": {}}
-    at = ""
-    for name in arguments.only.split(";"):
+    at, names = "", arguments.only.split(";")
+    draws: dict[str, hf.HaplotypeMatrix] = {}
+    for name in names:
         of = name.split("/")[0]
         if of != at:
             at = of
             train, test = cohort(of, arguments.data).split(0.1, SEED)
             monitor = Monitor(train, test, every=10**9)
-            codes = np.sort(train.samples.labels["population"].astype(str))
             result["sets"][of] = {
                 "training_haplotypes": train.num_haplotypes,
                 "test_haplotypes": test.num_haplotypes,
@@ -126,14 +130,17 @@ def main() -> None:
             epochs[0] = state.epoch
             return time.perf_counter() - start > arguments.seconds
 
-        model = Diffusion(epochs=100_000, label="population", **VARIANTS[name]).fit(
+        label = "population" if of == "805" else ""
+        model = Diffusion(epochs=100_000, label=label, **VARIANTS[name]).fit(
             train, seed=SEED, validation=test, callback=over
         )
         trained = time.perf_counter() - start
         start = time.perf_counter()
-        order = np.random.default_rng(3).permutation(train.num_haplotypes)
-        labels = codes[order] if of == "805" else codes[order[: monitor._n]]
-        drawn = model.sample(len(labels), seed=2, labels=labels.tolist())
+        if of == "805":
+            codes = np.random.default_rng(3).permutation(train.samples.labels["population"].astype(str))
+            drawn = draws[name] = with_continents(model.sample(len(codes), seed=2, labels=codes.tolist()), train)
+        else:
+            drawn = model.sample(monitor._n, seed=2)
         result["models"][name] = {
             "settings": VARIANTS[name],
             "epochs": epochs[0],
@@ -145,10 +152,13 @@ def main() -> None:
             "seconds_of_drawing": round(time.perf_counter() - start, 1),
             "scores": plain(monitor._score(drawn.select_haplotypes(np.arange(monitor._n)))),
             "denoising": model.training["denoising"],
-            "recovery": recovered(name, train, test, with_continents(drawn, train)) if of == "805" else {},
         }
         print(name, {k: v for k, v in result["models"][name].items() if k != "denoising"}, flush=True)
         workloads.save(path, result)
+        if draws and name == [other for other in names if other.startswith("805/")][-1]:
+            result["recovery"] = recovered(train, test, draws)
+            print(result["recovery"], flush=True)
+            workloads.save(path, result)
 
 
 if __name__ == "__main__":

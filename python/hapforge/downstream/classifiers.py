@@ -16,7 +16,7 @@ number of others. In memory are a batch of inputs, the network and the packed ro
 
 References
 ----------
-Generating synthetic genotypes using diffusion models, section 3.4.4: classifiers of these three kinds.
+Kenneweg et al., Generating synthetic genotypes using diffusion models, section 3.4.4: classifiers of these three kinds.
 """
 
 from __future__ import annotations

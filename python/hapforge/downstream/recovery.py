@@ -260,7 +260,7 @@ def utility(
 
     References
     ----------
-    Generating synthetic genotypes using diffusion models: equation 2, sections 3.4.1 and 3.4.4,
+    Kenneweg et al., Generating synthetic genotypes using diffusion models, equation 2, sections 3.4.1 and 3.4.4,
     tables 2, 3 and 6.
     """
     if not isinstance(synthetic, HaplotypeMatrix | Mapping):

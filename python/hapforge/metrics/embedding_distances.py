@@ -67,9 +67,9 @@ def embedding_distances(real: ArrayLike, synthetic: ArrayLike) -> EmbeddingDista
 
     References
     ----------
-    Generating synthetic genotypes using diffusion models (seed 002), section 4: "L1, L2, and cosine distances between
-    synthetic and real data points", which show that no synthetic point matches a real one; how they are summed up the
-    paper does not say.
+    Kenneweg et al., Generating synthetic genotypes using diffusion models, section 4: "L1, L2, and cosine
+    distances between synthetic and real data points", which show that no synthetic point matches a real one; how they
+    are summed up the paper does not say.
     """
     x, y = (checked_points(values, name) for name, values in (("real", real), ("synthetic", synthetic)))
     if x.shape[1] != y.shape[1]:

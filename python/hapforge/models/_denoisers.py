@@ -1,8 +1,8 @@
 """Backbones of diffusion: networks that predict the noise in an embedded haplotype, eps = f(x, t, y), or its like.
 
 All take x (rows, positions, channels), t (rows,) in (0, 1] and labels (rows,), of which number `num_labels` stands for
-"none", and pad the positions to a length that suits them. Sources: "Generating synthetic genotypes using diffusion
-models" (GeneticDiffusion), section 3.3, figures 2, 8 and 9, tables and text of appendix "Architecture details"; its
+"none", and pad the positions to a length that suits them. Source: Kenneweg et al., Generating synthetic genotypes using
+diffusion models, section 3.3, figures 2, 8 and 9, tables and text of appendix "Architecture details"; its
 earlier version for the dense baseline. Figures 2 and 8 do not state every width: where they are silent the blocks are
 those of Ho et al. 2020, appendix B.
 """

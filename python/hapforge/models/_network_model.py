@@ -27,7 +27,7 @@ from hapforge.models._workers import Workers
 ALLELES = ("calibrated", "round", "bernoulli")
 UNITS = ("haplotype", "person")
 PRECISIONS = ("float32", "bfloat16")
-_CALIBRATION_ROWS, _FEWEST_CALIBRATION_ROWS = 2048, 1024
+_CALIBRATION_ROWS, _FEWEST_CALIBRATION_ROWS = 2048, 256
 _TAIL, _FEW = 20, 2.5
 
 
@@ -260,19 +260,21 @@ class NetworkModel(TrainedModel):
     def _calibrated(self) -> NDArray[np.float32]:
         """Quantiles of logits of draws, at the training rows' frequencies."""
         num_labels, num_columns = self._counts.shape
-        rows = max(_FEWEST_CALIBRATION_ROWS, _CALIBRATION_ROWS // num_labels)
         of_label = list(self.training["labels"].values()) if self.labels else [self.training["num_haplotypes"]]
         thresholds = np.empty((num_labels, num_columns), np.float32)
-        logits = np.empty((rows, num_columns), np.float32)
+        for label, known in enumerate(of_label):
+            rows = _CALIBRATION_ROWS  # of a label twice as many as it has, whose frequencies are no better known
+            if num_labels > 1:
+                rows = min(max(2 * known, _FEWEST_CALIBRATION_ROWS), _CALIBRATION_ROWS // 2)
+            logits = np.empty((rows, num_columns), np.float32)
 
-        def take(begin: int, part: Tensor, *_: Any) -> None:
-            end = min(begin + len(part), rows)
-            logits[begin:end] = part[: end - begin].cpu().numpy()
+            def take(begin: int, part: Tensor, *_: Any, logits: NDArray[np.float32] = logits) -> None:
+                end = min(begin + len(part), len(logits))
+                logits[begin:end] = part[: end - begin].cpu().numpy()
 
-        for label in range(num_labels):
             seed = stream_seed(self.training["seed"], "calibration", label)
             self._each_block(0, rows, seed, np.full(rows, label), take)
-            thresholds[label] = quantiles(logits, 1 - self._counts[label] * self._rows_of_unit / of_label[label])
+            thresholds[label] = quantiles(logits, 1 - self._counts[label] * self._rows_of_unit / known)
         return thresholds
 
     def _sampling(self) -> str:

@@ -1,7 +1,7 @@
 """From noise to data by a network that predicts noise: noise schedules and samplers, as plain functions.
 
-x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps for steps t = 1 ... T (Ho et al. 2020, eq. 4; where "Generating synthetic
-genotypes using diffusion models" exchanges data and noise, eq. 5, it is mistaken).
+x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps for steps t = 1 ... T (Ho et al. 2020, eq. 4; Kenneweg et al.,
+Generating synthetic genotypes using diffusion models, eq. 5, exchange data and noise, by mistake).
 """
 
 from __future__ import annotations

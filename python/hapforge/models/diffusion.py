@@ -48,7 +48,7 @@ EMBEDDINGS = ("genes", "cohort")
 _SCORED_ROWS = 512
 _MANY_WEIGHTS = 1 << 26
 _KEPT_BYTES = 1 << 30  # embedded rows are kept where they take no more, else made for every batch
-# "Generating synthetic genotypes using diffusion models": widths of table 5 and its text, T of the authors' scripts
+# Kenneweg et al., Generating synthetic genotypes using diffusion models: table 5 and its text; T by their scripts
 _PUBLISHED: dict[str, Any] = {
     "backbone": "mlp+cnn",
     "mlp_width": 1024,
@@ -219,8 +219,8 @@ class Diffusion(NetworkModel):
 
     References
     ----------
-    Ho, Jain, Abbeel 2020, Denoising diffusion probabilistic models, algorithms 1 and 2; "Generating synthetic genotypes
-    using diffusion models" (GeneticDiffusion), sections 3.2 and 3.3, where the forward equation exchanges data and
+    Ho, Jain, Abbeel 2020, Denoising diffusion probabilistic models, algorithms 1 and 2; Kenneweg et al., Generating
+    synthetic genotypes using diffusion models, sections 3.2 and 3.3, where the forward equation exchanges data and
     noise; Ho, Salimans 2022, Classifier-free diffusion guidance.
     """
 
