@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,14 +9,13 @@ from numpy.typing import NDArray
 
 from hapforge import kernels
 from hapforge._streams import Stream
-from hapforge.errors import MissingDependencyError
 from hapforge.haplotypes import HaplotypeMatrix, check_seed, seeded_order
 from hapforge.metrics._sites import check_same_sites
 from hapforge.metrics.transport import TransportCost, transport_cost
+from hapforge.stats import umap_layout
 
 MAX_ROWS = 1500
 _STREAMS = (Stream.UMAP_REAL, Stream.UMAP_SYNTHETIC)
-_NEIGHBOURS = 15
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,8 @@ def umap_overlap(
 ) -> UMAPOverlap:
     """2D Wasserstein distance between two cohorts on a UMAP of both together.
 
-    UMAP (15 neighbours, minimum distance 0.1, Euclidean, that is the root of the number of differences) of equal
-    seeded subsamples of at most `rows` haplotypes of each cohort, on one thread; then `transport_cost` as for
+    `stats.umap_layout` (Euclidean, that is the root of the number of differences) of equal seeded subsamples of at most
+    `rows` haplotypes of each cohort; then `transport_cost` as for
     principal components. UMAP changes its layout with the seed: read the cost beside that of a control.
 
     Parameters
@@ -67,25 +65,11 @@ def umap_overlap(
     n = min(real.num_haplotypes, synthetic.num_haplotypes, rows)
     if not 8 <= n <= MAX_ROWS:
         raise ValueError(f"rows: expected 8 to {MAX_ROWS} haplotypes of each cohort, found {n}")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the packages it imports
-            from umap import UMAP
-    except ImportError:
-        raise MissingDependencyError("umap-learn", "eval") from None
     words = [
         cohort.words[seeded_order(cohort.num_haplotypes, seed, stream)[:n]]
         for cohort, stream in zip((real, synthetic), _STREAMS, strict=True)
     ]
     apart = np.sqrt(kernels.pairwise_hamming((np.concatenate(words), real.num_sites)).astype(np.float32))
-    layout = UMAP(
-        n_neighbors=min(_NEIGHBOURS, 2 * n - 1),
-        metric="precomputed",
-        random_state=check_seed(seed) % (1 << 32),
-        n_jobs=1,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a precomputed metric has no inverse, that few rows have one component
-        points = layout.fit_transform(apart).astype(np.float64)
+    points = umap_layout(apart, check_seed(seed))
     first, second = points[:n], points[n:]
     return UMAPOverlap(transport_cost(first, second), n, first, second)

@@ -1,7 +1,8 @@
 """Backbones of diffusion: networks that predict the noise in an embedded haplotype, eps = f(x, t, y), or its like.
 
 All take x (rows, positions, channels), t (rows,) in (0, 1] and labels (rows,), of which number `num_labels` stands for
-"none", and pad the positions to a length that suits them. Source: Kenneweg et al., Generating synthetic genotypes using
+"none", and pad the positions to a length that suits them; `bottlenecks` names the layers that the least passes through
+(of the transformer, which has none, the middle one). Source: Kenneweg et al., Generating synthetic genotypes using
 diffusion models, section 3.3, figures 2, 8 and 9, tables and text of appendix "Architecture details"; its
 earlier version for the dense baseline. Figures 2 and 8 do not state every width: where they are silent the blocks are
 those of Ho et al. 2020, appendix B.
@@ -73,6 +74,10 @@ class DenseDenoiser(nn.Module):
         self._layers = nn.ModuleList([nn.Linear(width, width) for _ in range(2)])
         self._last = nn.Linear(width, positions * channels)
 
+    @property
+    def bottlenecks(self) -> dict[str, nn.Module]:
+        return {"dense": self._layers[0]}
+
     def forward(self, x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
         """The noise, like x."""
         h = self._first(x.flatten(1)) + self._conditions(t, labels)
@@ -96,6 +101,10 @@ class MLPDenoiser(nn.Module):
         up = list(zip(reversed(widths), [*reversed(widths[:-1]), width], strict=True))
         self._up = nn.ModuleList([_DenseBlock(2 * a, b, size) for a, b in up])
         self._last = nn.Sequential(nn.LayerNorm(width), nn.SiLU(), nn.Linear(width, positions * channels))
+
+    @property
+    def bottlenecks(self) -> dict[str, nn.Module]:
+        return {"MLP": self._middle}
 
     def forward(self, x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
         """The noise, like x."""
@@ -183,6 +192,10 @@ class CNNDenoiser(nn.Module):
                 self._grow.append(nn.Conv1d(at, at, 3, padding=1))
         self._last = nn.Sequential(_by_groups(at), nn.SiLU(), nn.Conv1d(at, channels, 3, padding=1))
 
+    @property
+    def bottlenecks(self) -> dict[str, nn.Module]:
+        return {"CNN": self._middle[-1]}
+
     def forward(self, x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
         """The noise, like x."""
         c = self._conditions(t, labels)
@@ -230,6 +243,10 @@ class MixedDenoiser(nn.Module):
         found: Tensor = self._lambda(t[:, None])[:, 0]
         return found
 
+    @property
+    def bottlenecks(self) -> dict[str, nn.Module]:
+        return {**self._mlp.bottlenecks, **self._cnn.bottlenecks}
+
     def forward(self, x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
         """The noise, like x."""
         share = self.share_of_cnn(t)[:, None, None]
@@ -267,6 +284,10 @@ class TransformerDenoiser(nn.Module):
         self._norm = nn.LayerNorm(width)
         self._last = nn.Parameter(torch.randn(tokens, width, size) / math.sqrt(width))
         self._last_bias = nn.Parameter(torch.zeros(tokens, size))
+
+    @property
+    def bottlenecks(self) -> dict[str, nn.Module]:
+        return {"transformer": self._layers[len(self._layers) // 2]}
 
     def forward(self, x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
         """The noise, like x."""

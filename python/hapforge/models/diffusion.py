@@ -46,6 +46,8 @@ from hapforge.models.embedding import CohortPCA, Embedding, GenewisePCA, restore
 PREDICTED = ("noise", "velocity")
 EMBEDDINGS = ("genes", "cohort")
 _SCORED_ROWS = 512
+_ROWS_AT_ONCE = 64
+_BOTTLENECK_KEPT = 0.9
 _MANY_WEIGHTS = 1 << 26
 _KEPT_BYTES = 1 << 30  # embedded rows are kept where they take no more, else made for every batch
 # Kenneweg et al., Generating synthetic genotypes using diffusion models: table 5 and its text; T by their scripts
@@ -270,6 +272,49 @@ class Diffusion(NetworkModel):
             share = mixed.share_of_cnn(t).cpu().numpy() if isinstance(mixed, MixedDenoiser) else np.full(len(t), np.nan)
         loss, error = (np.array([float(part[i].mean()) for part in found]) for i in range(2))
         return Denoising(steps, np.sqrt(1 - schedule.kept[steps]), loss, np.sqrt(error), share.astype(np.float64))
+
+    def bottlenecks(self, H: HaplotypeMatrix, *, seed: int = 0) -> dict[str, NDArray[np.float32]]:
+        """What the narrowest layers of the backbone hold of rows that have a little noise (a tenth of the variance).
+
+        Rows are shown without their label: what tells labels apart here has not been told.
+
+        Parameters
+        ----------
+        H : with the sites of the training cohort
+        seed : int in [0, 2**64), of the noise
+
+        Returns
+        -------
+        dict of float32 (rows, values) by kind of network, of which "mlp+cnn" has two; a row is a haplotype or, with
+        unit=person, a person
+
+        References
+        ----------
+        Kenneweg et al., Generating synthetic genotypes using diffusion models, figure 7.
+        """
+        schedule, device, step = self._schedule, self._device, _ROWS_AT_ONCE * self._rows_of_unit
+        t = int(np.abs(schedule.kept - _BOTTLENECK_KEPT).argmin())
+        found: dict[str, list[NDArray[np.float32]]] = {}
+        backbone: Any = self._network.backbone
+
+        def keep(name: str) -> Any:
+            return lambda module, given, value: found.setdefault(name, []).append(value.flatten(1).cpu().numpy())
+
+        hooks = [module.register_forward_hook(keep(name)) for name, module in backbone.bottlenecks.items()]
+        try:
+            with torch.inference_mode():
+                for first in range(0, H.num_haplotypes, step):
+                    block = H.select_haplotypes(np.arange(first, min(first + step, H.num_haplotypes)))
+                    x = torch.from_numpy(self.embedding.encode(block)).to(device)
+                    noise = torch.randn(
+                        x.shape, generator=generator_of(device, seed, "bottlenecks", first), device=device
+                    )
+                    free = torch.full((len(x),), max(1, len(self.labels)), device=device)
+                    _errors(self._network, schedule, x, noise, torch.full_like(free, t), free)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return {name: np.concatenate(parts) for name, parts in found.items()}
 
     @property
     def _schedule(self) -> Schedule:

@@ -1,10 +1,11 @@
-"""A picture of the hidden space of a Boltzmann machine: haplotypes in it, and what its hidden units stand for."""
+"""Pictures of hidden spaces: of a Boltzmann machine with what its units stand for, and of rows in the plane."""
 
 from __future__ import annotations
 
 import io
 import itertools
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,35 @@ def draw_latent(space: LatentSpace) -> bytes:
     MissingDependencyError
         Where matplotlib is not installed.
     """
+    return _png((12, 13), lambda figure: _draw_latent(figure, space))
+
+
+def draw_layouts(layouts: dict[str, NDArray[np.float64]], groups: dict[str, NDArray[Any]]) -> bytes:
+    """PNG of rows in the plane: below each other by layout, side by side by what colours them.
+
+    Parameters
+    ----------
+    layouts : float64 (n, 2) each, by heading
+    groups : (n,) of values that rows are coloured by; rows whose value is "" are not drawn
+
+    Raises
+    ------
+    MissingDependencyError
+        Where matplotlib is not installed.
+    """
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots(len(layouts), len(groups), squeeze=False)
+        for row, (heading, points) in zip(axes, layouts.items(), strict=True):
+            for one, (name, values) in zip(row, groups.items(), strict=True):
+                known = values != ""
+                _scatter(one, points[known], values[known], legend=True)
+                one.set(title=f"{heading}, by {name}", xticks=[], yticks=[])
+
+    return _png((6.5 * len(groups), 5.0 * len(layouts)), draw)
+
+
+def _png(size: tuple[float, float], draw: Callable[[Any], None]) -> bytes:
     try:
         import matplotlib
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -103,61 +133,63 @@ def draw_latent(space: LatentSpace) -> bytes:
     }
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        figure = Figure(figsize=(12, 13), dpi=100, layout="constrained")
-        grid = figure.add_gridspec(4, 6, height_ratios=(5, 3, 4, 4))
-        order = np.arange(space.means.shape[1])
-        if space.labels is not None:
-            names, difference, order = activation_by_label(space.means, space.labels)
-        pairs = [pair for pair in ((0, 1), (2, 3)) if pair[1] < space.coordinates.shape[1]] or [(0, 0)]
-        for k, pair in enumerate(pairs):
-            _scatter(figure.add_subplot(grid[0, 3 * k : 3 * k + 3]), space, pair, legend=k == len(pairs) - 1)
-        axes = figure.add_subplot(grid[1, :3])
-        axes.plot(np.arange(1, len(space.values) + 1), space.values, ".-", color=ink["set0"], markersize=3)
-        axes.set(title="Singular values of the weights", xlabel="axis", ylabel="value")
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes = figure.add_subplot(grid[1, 3:])
-        axes.hist(space.means.mean(0), bins=40, color=ink["set0"])
-        axes.set(title="Mean activations of hidden units", xlabel="mean over haplotypes", ylabel="units")
-        axes = figure.add_subplot(grid[2, :])
-        if space.labels is not None:
-            _map(axes, difference[:, order], "less the mean of all")
-            if len(names) <= MAX_LABELS:
-                axes.set_yticks(
-                    np.arange(len(names)),
-                    [name[:20] for name in names],
-                    fontsize=9 if len(names) <= _LEGEND_ROWS else 6,
-                )
-            by = f"Activation of hidden units by {space.label}"
-        else:
-            _map(axes, space.means - space.means.mean(0), "less the mean of all")
-            axes.set_ylabel("haplotype")
-            by = "Activation of hidden units"
-        axes.set(title=by, xlabel="hidden unit" + (", by the label it is most active in" if space.label else ""))
-        axes = figure.add_subplot(grid[3, :])
-        _map(axes, strongest_by_run(space.weights)[order], "weight", across=len(space.weights))
-        axes.set(title="Weights: which sites a hidden unit reads", xlabel="site", ylabel="hidden unit, as above")
+        figure = Figure(figsize=size, dpi=100, layout="constrained")
+        draw(figure)
         canvas = FigureCanvasAgg(figure)
         stream = io.BytesIO()
         canvas.print_png(stream, metadata={"Software": None})
     return stream.getvalue()
 
 
-def _scatter(axes: Axes, space: LatentSpace, pair: tuple[int, int], *, legend: bool) -> None:
+def _draw_latent(figure: Any, space: LatentSpace) -> None:
     ink = palette("light")
-    x, y = space.coordinates[:, pair[0]], space.coordinates[:, pair[1]]
-    names = [None] if space.labels is None else np.unique(space.labels).tolist()
+    grid = figure.add_gridspec(4, 6, height_ratios=(5, 3, 4, 4))
+    order = np.arange(space.means.shape[1])
+    if space.labels is not None:
+        names, difference, order = activation_by_label(space.means, space.labels)
+    pairs = [pair for pair in ((0, 1), (2, 3)) if pair[1] < space.coordinates.shape[1]] or [(0, 0)]
+    for k, pair in enumerate(pairs):
+        axes = figure.add_subplot(grid[0, 3 * k : 3 * k + 3])
+        _scatter(axes, space.coordinates[:, list(pair)], space.labels, legend=k == len(pairs) - 1)
+        a, b = (i + 1 for i in pair)
+        axes.set(title=f"Haplotypes on hidden axes {a} and {b}", xlabel=f"axis {a}", ylabel=f"axis {b}")
+    axes = figure.add_subplot(grid[1, :3])
+    axes.plot(np.arange(1, len(space.values) + 1), space.values, ".-", color=ink["set0"], markersize=3)
+    axes.set(title="Singular values of the weights", xlabel="axis", ylabel="value")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes = figure.add_subplot(grid[1, 3:])
+    axes.hist(space.means.mean(0), bins=40, color=ink["set0"])
+    axes.set(title="Mean activations of hidden units", xlabel="mean over haplotypes", ylabel="units")
+    axes = figure.add_subplot(grid[2, :])
+    if space.labels is not None:
+        _map(axes, difference[:, order], "less the mean of all")
+        if len(names) <= MAX_LABELS:
+            axes.set_yticks(
+                np.arange(len(names)),
+                [name[:20] for name in names],
+                fontsize=9 if len(names) <= _LEGEND_ROWS else 6,
+            )
+        by = f"Activation of hidden units by {space.label}"
+    else:
+        _map(axes, space.means - space.means.mean(0), "less the mean of all")
+        axes.set_ylabel("haplotype")
+        by = "Activation of hidden units"
+    axes.set(title=by, xlabel="hidden unit" + (", by the label it is most active in" if space.label else ""))
+    axes = figure.add_subplot(grid[3, :])
+    _map(axes, strongest_by_run(space.weights)[order], "weight", across=len(space.weights))
+    axes.set(title="Weights: which sites a hidden unit reads", xlabel="site", ylabel="hidden unit, as above")
+
+
+def _scatter(axes: Axes, points: NDArray[np.float64], labels: NDArray[Any] | None, *, legend: bool) -> None:
+    ink = palette("light")
+    names = [None] if labels is None else np.unique(labels).tolist()
     few = [ink[f"set{i}"] for i in range(6)]
     for i, name in enumerate(names):
-        rows = slice(None) if name is None else space.labels == name
+        x, y = points[slice(None) if name is None else labels == name].T
         marker = _MARKERS[i // len(few) % len(_MARKERS)]
-        axes.scatter(x[rows], y[rows], s=7, color=few[i % len(few)], marker=marker, alpha=0.5, linewidths=0)
-    axes.set(
-        title=f"Haplotypes on hidden axes {pair[0] + 1} and {pair[1] + 1}",
-        xlabel=f"axis {pair[0] + 1}",
-        ylabel=f"axis {pair[1] + 1}",
-    )
-    if legend and names[0] is not None and len(names) <= MAX_LABELS:
+        axes.scatter(x, y, s=7, color=few[i % len(few)], marker=marker, alpha=0.5, linewidths=0)
+    if legend and labels is not None and len(names) <= MAX_LABELS:
         found = axes.legend(
             axes.collections,
             [str(i) for i in range(len(names))],  # placeholders: a label that begins with _ would be dropped

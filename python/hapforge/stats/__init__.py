@@ -3,6 +3,7 @@
 from hapforge.stats.allele_frequency import allele_frequencies, class_shares, count_class_edges, site_frequency_spectrum
 from hapforge.stats.compression import CompressedSize, compressed_size
 from hapforge.stats.distances import grouped_differences, person_groups, wasserstein_1d
+from hapforge.stats.layouts import tsne_layout, umap_layout
 from hapforge.stats.ld import SampledDecay, at_genetic_positions, ld_distance_edges, sample_site_pairs, sampled_ld_decay
 from hapforge.stats.pca import PCA, pca, randomized_pca
 from hapforge.stats.spectrum import Spectrum, singular_values, spectrum
@@ -29,5 +30,7 @@ __all__ = [
     "site_frequency_spectrum",
     "spectrum",
     "three_point_triplets",
+    "tsne_layout",
+    "umap_layout",
     "wasserstein_1d",
 ]
