@@ -81,6 +81,16 @@ def test_three_outputs_and_a_table(
     assert "As published" not in page
 
 
+@pytest.mark.parametrize("more", [["genes", "--unit", "person"], ["genes", "--genes", "genes.bed"], ["cohort"]])
+def test_classifiers_of_embeddings(folder: Path, monkeypatch: pytest.MonkeyPatch, more: list[str]) -> None:
+    (folder / "genes.bed").write_text("1\t0\t20\tone\n1\t20\t40\ttwo\n")
+    assert run(monkeypatch, "train.npz", "test.npz", "syn.npz", "-o", "out", *QUICK, "--embedding", *more) == 0
+    payload = json.loads((folder / "out.json").read_text())
+    assert payload["recovery"]["syn"]["mlp"]["mean"] > 0.8
+    name = "CohortPCA" if more == ["cohort"] else "GenewisePCA"
+    assert any(f"by a {name} that was fitted to the real training rows" in note for note in payload["notes"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -88,6 +98,9 @@ def test_three_outputs_and_a_table(
         (["train.npz", "test.npz", "syn.npz", "--label", "sex"], "train: expected the label 'sex', found group"),
         (["train.npz", "train.npz", "syn.npz"], "test: expected other persons than in train, found 80 haplotypes"),
         (["train.npz", "test.npz", "no.npz"], "no.npz: expected a file to read, found none"),
+        (["train.npz", "test.npz", "syn.npz", "--embedding", "pca"], "--embedding: expected alleles, genes or cohort"),
+        (["train.npz", "test.npz", "syn.npz", "--genes", "train.npz"], "--genes: expected --embedding genes beside it"),
+        (["train.npz", "test.npz", "syn.npz", "--genes", "no.bed"], "no.bed: expected a file to read, found none"),
         (["train.npz", "test.npz", "syn.npz", "--fractions", "half"], "--fractions: expected numbers with commas"),
         (["train.npz", "test.npz", "syn.npz", "--fractions", "2"], "fractions: expected shares between 0 and 1"),
     ],

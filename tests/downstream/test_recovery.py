@@ -156,15 +156,29 @@ def test_json_and_tsv() -> None:
     assert len(lines) == 1 + 4 * 2 + 2
 
 
-def test_embeddings_are_taken_for_alleles() -> None:
-    def encode(matrix: hf.HaplotypeMatrix) -> Any:
-        return matrix.to_dense().reshape(-1, 20, 2).astype(np.float32)
+class Pairs:
+    """Alleles two by two, and on what it was fitted."""
 
-    found = hf.downstream.utility(TRAIN, TEST, LIKE_REAL, repeats=1, fractions=(), encode=encode)
+    def __init__(self, channels: int = 2) -> None:
+        self.channels = channels
+
+    def fit(self, H: hf.HaplotypeMatrix) -> None:
+        self.fitted = H
+
+    def encode(self, H: hf.HaplotypeMatrix) -> Any:
+        found = H.to_dense().astype(np.float32)
+        return found.reshape(-1, 20, 2) if self.channels == 2 else found
+
+
+def test_embeddings_are_taken_for_alleles() -> None:
+    pairs = Pairs()
+    found = hf.downstream.utility(TRAIN, TEST, LIKE_REAL, repeats=1, fractions=(), embedding=pairs)
+    assert np.array_equal(pairs.fitted.words, TRAIN.words)
     for kind in hf.downstream.CLASSIFIERS:
         assert found.synthetic(kind, "synthetic").mean > 0.9
-    with pytest.raises(ValueError, match=r"encode: expected float32 \(120, positions, channels\) of train, found"):
-        hf.downstream.utility(TRAIN, TEST, LIKE_REAL, encode=lambda m: m.to_dense().astype(np.float32))
+    assert any("classifiers read 20 positions of 2 values each, by a Pairs that was fitted" in n for n in found.notes)
+    with pytest.raises(ValueError, match=r"embedding: expected float32 \(120, positions, channels\) of train, found"):
+        hf.downstream.utility(TRAIN, TEST, LIKE_REAL, embedding=Pairs(1))
 
 
 def test_persons_are_told_by_their_genotypes() -> None:

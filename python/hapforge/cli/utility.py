@@ -6,7 +6,7 @@ import importlib.util
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.markup import escape
@@ -31,8 +31,10 @@ from hapforge.errors import MissingDependencyError
 if TYPE_CHECKING:
     from hapforge.downstream import Estimate, Utility
     from hapforge.downstream.recovery import Unit
+    from hapforge.models.embedding import Embedding
 
 _ENDINGS = (".json", ".tsv", ".html")
+_EMBEDDINGS = ("alleles", "genes", "cohort")
 
 
 def command(
@@ -55,6 +57,15 @@ def command(
     unit: Annotated[
         str, typer.Option("--unit", help="haplotype, or person: classifiers read genotypes, 0 to 2 at a site.")
     ] = "haplotype",
+    embedding: Annotated[
+        str,
+        typer.Option(
+            "--embedding", help="What classifiers read: alleles, or their PCA, of genes or windows (genes), or cohort."
+        ),
+    ] = "alleles",
+    genes: Annotated[
+        Path | None, typer.Option("--genes", metavar="FILE", help="Genes of --embedding genes: GFF3, GTF, BED.")
+    ] = None,
     classifiers: Annotated[
         str, typer.Option("--classifiers", metavar="NAME,...", help="Of mlp, transformer, cnn.")
     ] = "mlp,transformer,cnn",
@@ -90,12 +101,12 @@ def command(
         check_output(path, force, file=True)
     names = set_names(synthetic, ("train", "test"))
     files = {"train": train, "test": test, **dict(zip(names, synthetic, strict=True))}
-    for path in (*files.values(), *([] if labels is None else [labels])):
+    for path in (*files.values(), *(path for path in (labels, genes) if path is not None)):
         if not path.exists():
             raise ValueError(f"{path}: expected a file to read, found none")
         if path.resolve() in {target.resolve() for target in outputs}:
             raise ValueError(f"{path}: expected an input that is no output, found it among those of -o {output}")
-    shares = _shares(fractions)
+    shares, read = _shares(fractions), _embedding(embedding, genes, unit)
     set_threads(threads)
     cohorts = {name: read_cohort(path, policy, quiet) for name, path in files.items()}
     if labels is not None:
@@ -113,6 +124,7 @@ def command(
             seed=seed,
             fractions=shares,
             unit=cast("Unit", unit),
+            embedding=read,
             progress=start,
         )
     found.notes.extend(same_persons(cohorts["train"], cohorts["test"], "test"))
@@ -130,6 +142,21 @@ def command(
         for note in found.notes:
             stdout.print(note, markup=False)
         stdout.print(f"report: {printable(outputs[2])}", markup=False)
+
+
+def _embedding(name: str, genes: Path | None, unit: str) -> Embedding | None:
+    from hapforge.models.embedding import CohortPCA, GenewisePCA
+
+    if name not in _EMBEDDINGS:
+        raise ValueError(f"--embedding: expected {', '.join(_EMBEDDINGS[:-1])} or {_EMBEDDINGS[-1]}, found {name!r}")
+    if genes is not None and name != "genes":
+        raise ValueError(f"--genes: expected --embedding genes beside it, found {name}")
+    of: Any = unit
+    return {
+        "alleles": lambda: None,
+        "genes": lambda: GenewisePCA(genes, unit=of),
+        "cohort": lambda: CohortPCA(unit=of),
+    }[name]()
 
 
 def _shares(text: str) -> list[float]:

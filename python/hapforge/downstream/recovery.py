@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from threading import Event
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,13 @@ _LEAST_PERSONS = 2  # of a label in a part of the real persons: one to learn fro
 
 Unit = Literal["haplotype", "person"]
 Progress = Callable[[str, int | None], Callable[[int], None]]
-Encode = Callable[[HaplotypeMatrix], NDArray[np.float32]]
+
+
+class Fitted(Protocol):
+    """What gives a cohort's inputs, once it has seen the training rows: `GenewisePCA`, `CohortPCA` or the like."""
+
+    def fit(self, H: HaplotypeMatrix) -> Any: ...
+    def encode(self, H: HaplotypeMatrix) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True)
@@ -214,7 +220,7 @@ def utility(
     seed: int = 0,
     fractions: Sequence[float] = FRACTIONS,
     unit: Unit = "haplotype",
-    encode: Encode | None = None,
+    embedding: Fitted | None = None,
     progress: Progress | None = None,
 ) -> Utility:
     """Train classifiers on real and on synthetic haplotypes, by one protocol, and test all on held-out real ones.
@@ -239,8 +245,9 @@ def utility(
     fractions : shares of the real training persons, above 0 and below 1; () for no augmentation curve
     unit : "haplotype", or "person": genotypes, sums of the alleles of a person's two haplotypes, are told, and a row is
         a person in all that is said here
-    encode : what gives a cohort's inputs as float32 (rows, positions, channels), such as the `encode` of an embedding
-        that was fitted to `train`; all of a cohort's are in memory. None: its alleles
+    embedding : such as `models.embedding.GenewisePCA()`, which is fitted here, to the real training rows at the sites
+        that all cohorts have; classifiers read what its `encode` gives, float32 (rows, positions, channels), all of a
+        cohort's in memory. None: alleles
     progress : callable (description, total) -> advance(count)
 
     Returns
@@ -291,8 +298,16 @@ def utility(
             raise
         raise MissingDependencyError("torch", "train") from error
 
-    inputs: dict[str, Source] = {name: _inputs(name, table, encode) for name, table in tables.items()}
-    tested = _inputs("test", held, encode)
+    if embedding is not None:
+        embedding.fit(real.matrix)
+    inputs: dict[str, Source] = {name: _inputs(name, table, embedding) for name, table in tables.items()}
+    tested = _inputs("test", held, embedding)
+    if isinstance(tested, np.ndarray):
+        positions, channels = tested.shape[1:]
+        notes.append(
+            f"classifiers read {positions:,} positions of {channels} values each, by a {type(embedding).__name__} that "
+            "was fitted to the real training rows"
+        )
     plans = _plans(kinds, tables, shares, repeats, seed)
     advance = (progress or (lambda _description, _total: lambda _count: None))("classifiers", len(plans))
 
@@ -528,15 +543,15 @@ def _check_persons(train: HaplotypeMatrix, test: HaplotypeMatrix) -> None:
         )
 
 
-def _inputs(name: str, table: _Table, encode: Encode | None) -> Source:
-    if encode is None:
+def _inputs(name: str, table: _Table, embedding: Fitted | None) -> Source:
+    if embedding is None:
         from hapforge.downstream.classifiers import Alleles
 
         return Alleles(table.matrix, table.members)
-    found = np.asarray(encode(table.matrix))
+    found = np.asarray(embedding.encode(table.matrix))
     if found.dtype != np.float32 or found.ndim != 3 or len(found) != len(table.codes):
         raise ValueError(
-            f"encode: expected float32 ({len(table.codes)}, positions, channels) of {name}, found {found.dtype} "
+            f"embedding: expected float32 ({len(table.codes)}, positions, channels) of {name}, found {found.dtype} "
             f"{found.shape}"
         )
     return found
