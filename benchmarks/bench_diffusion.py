@@ -1,18 +1,20 @@
 """Diffusion by backbone and embedding, minutes each on two cores: scores, one-shot errors, recovery rates.
 
-    python benchmarks/bench_diffusion.py --data FOLDER [--seconds 120] [--only SET/NAME,...]
+    python benchmarks/bench_diffusion.py --data FOLDER [--seconds 120] [--only SET/NAME;...]
 
 FOLDER holds the 805 sites and LCT (805_SNP_1000G_real.hapt.zip, 805_labels.tsv, lct_chr2_8076.npz). Sets are "805",
 "joined" (805 and LCT side by side, the same persons) and "ooa" (the embedded cohort). One in ten persons is held out as
 test rows; a model is trained on the others for so many seconds, on the 805 sites by population, and as many rows of
-every population are drawn. They are scored against test rows as `hapforge.evaluation.Monitor` does, beside training
-rows (the control) and Markov; of the 805 sites classifiers of continents and populations are trained on draws
-(`hapforge.downstream.utility`). Of the longer sets as many rows are drawn as there are test rows, in fewer steps.
+every population are drawn. They are scored against test rows as `hapforge.evaluation.Monitor` does (for privacy all of
+them), beside training rows (the control), Markov and, of the 805 sites, Markov models of every population; there
+classifiers of continents and populations are trained on draws, too (`hapforge.downstream.utility`). Of the longer sets
+as many rows are drawn as there are test rows, in fewer steps.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import time
 import warnings
@@ -42,6 +44,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     **{f"805/{name}": {**settings, **SHORT} for name, settings in BACKBONES.items()},
     "805/mlp+cnn, noise predicted": {"backbone": "mlp+cnn", "predicts": "noise", **SHORT},
     "805/mlp, cohort PCA": {"backbone": "mlp", "embedding": "cohort", "components": 800, **SHORT},
+    "805/mlp, without labels": {"backbone": "mlp", **SHORT},
     **{f"joined/{name}": {**settings, **LONG} for name, settings in BACKBONES.items()},
     **{f"ooa/{name}": {**settings, **LONG} for name, settings in BACKBONES.items()},
 }
@@ -59,6 +62,20 @@ def cohort(name: str, data: Path) -> hf.HaplotypeMatrix:
         return hf.concat([few, hf.read(data / "lct_chr2_8076.npz")], axis="sites")
 
 
+def by_population(train: hf.HaplotypeMatrix) -> hf.HaplotypeMatrix:
+    """As many rows of every population as there are, by a Markov model of each, in a seeded order."""
+    names = np.array(train.samples.labels["population"].tolist())
+    parts, labels = [], []
+    for seed, name in enumerate(np.unique(names)):
+        own = train.select_haplotypes(np.flatnonzero(names == name))
+        parts.append(Markov().fit(own).sample(own.num_haplotypes, seed=seed).to_dense())
+        labels += [str(name)] * own.num_haplotypes
+    order = np.random.default_rng(3).permutation(len(labels))
+    drawn = hf.HaplotypeMatrix.from_dense(np.concatenate(parts)[order])
+    drawn = hf.HaplotypeMatrix(drawn.words, train.sites, drawn.samples)
+    return drawn.with_labels({"population": [labels[i] for i in order]})
+
+
 def with_continents(drawn: hf.HaplotypeMatrix, real: hf.HaplotypeMatrix) -> hf.HaplotypeMatrix:
     """Drawn rows of populations, and the continents that these are of."""
     labels = real.samples.labels
@@ -69,6 +86,14 @@ def with_continents(drawn: hf.HaplotypeMatrix, real: hf.HaplotypeMatrix) -> hf.H
 
 def plain(scores: dict[str, float]) -> dict[str, float | None]:
     return {name: round(value, 4) if math.isfinite(value) else None for name, value in scores.items()}
+
+
+def scored(
+    monitor: Monitor, train: hf.HaplotypeMatrix, test: hf.HaplotypeMatrix, drawn: hf.HaplotypeMatrix
+) -> dict[str, float | None]:
+    """The Monitor's scores of as many rows as it takes, and the privacy score of all that were drawn."""
+    scores = monitor._score(drawn.select_haplotypes(np.arange(monitor._n)))
+    return plain({**scores, "privacy": hf.metrics.privacy_score(train, test, drawn)})
 
 
 def recovered(
@@ -103,13 +128,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=120)
-    parser.add_argument("--only", default=";".join(VARIANTS), help="with semicolons between")
+    parser.add_argument("--only", help="models with semicolons between, which join the result that is there")
     arguments = parser.parse_args()
     _backend.set_threads(THREADS)
     path = workloads.HERE / "results" / "diffusion.json"
-    result: dict[str, Any] = {"machine": workloads.machine(), "seconds": arguments.seconds, "threads": THREADS}
-    result |= {"sets": {}, "models": {}}
-    at, names = "", arguments.only.split(";")
+    result: dict[str, Any] = {"sets": {}, "models": {}} if arguments.only is None else json.loads(path.read_text())
+    result |= {"machine": workloads.machine(), "seconds": arguments.seconds, "threads": THREADS}
+    at, names = "", list(VARIANTS) if arguments.only is None else arguments.only.split(";")
     draws: dict[str, hf.HaplotypeMatrix] = {}
     for name in names:
         of = name.split("/")[0]
@@ -122,25 +147,29 @@ def main() -> None:
                 "test_haplotypes": test.num_haplotypes,
                 "sites": train.num_sites,
                 "control": plain(monitor.control),
-                "markov": plain(monitor._score(Markov().fit(train).sample(monitor._n, seed=2))),
+                "markov": scored(monitor, train, test, Markov().fit(train).sample(train.num_haplotypes, seed=2)),
             }
+            if of == "805":
+                drawn = by_population(train)
+                result["sets"][of]["markov_by_population"] = scored(monitor, train, test, drawn)
+                draws["805/markov by population"] = with_continents(drawn, train)
         start, epochs = time.perf_counter(), [0]
 
         def over(state: Any, start: float = start, epochs: list[int] = epochs) -> bool:
             epochs[0] = state.epoch
             return time.perf_counter() - start > arguments.seconds
 
-        label = "population" if of == "805" else ""
+        label = "population" if of == "805" and "without labels" not in name else ""
         model = Diffusion(epochs=100_000, label=label, **VARIANTS[name]).fit(
             train, seed=SEED, validation=test, callback=over
         )
         trained = time.perf_counter() - start
         start = time.perf_counter()
-        if of == "805":
-            codes = np.random.default_rng(3).permutation(train.samples.labels["population"].astype(str))
+        if label:
+            codes = np.random.default_rng(3).permutation(train.samples.labels["population"].tolist())
             drawn = draws[name] = with_continents(model.sample(len(codes), seed=2, labels=codes.tolist()), train)
         else:
-            drawn = model.sample(monitor._n, seed=2)
+            drawn = model.sample(train.num_haplotypes if of == "805" else monitor._n, seed=2)
         result["models"][name] = {
             "settings": VARIANTS[name],
             "epochs": epochs[0],
@@ -150,7 +179,7 @@ def main() -> None:
             "embedding_error": round(model.embedding.errors(test).overall, 5),
             "seconds_with_calibration": round(trained, 1),
             "seconds_of_drawing": round(time.perf_counter() - start, 1),
-            "scores": plain(monitor._score(drawn.select_haplotypes(np.arange(monitor._n)))),
+            "scores": scored(monitor, train, test, drawn),
             "denoising": model.training["denoising"],
         }
         print(name, {k: v for k, v in result["models"][name].items() if k != "denoising"}, flush=True)

@@ -418,6 +418,80 @@ def embeddings() -> str:
     return "\n".join(lines)
 
 
+def _scores(scores: dict[str, float | None]) -> str:
+    """Cells of a Monitor's scores."""
+
+    def cell(name: str, digits: int = 3) -> str:
+        value = scores.get(name)
+        return "" if value is None else f"{value:.{digits}f}"
+
+    parts = [cell("pca_wasserstein", 4), *map(cell, ("ld_score", "af_r_low"))]
+    return " | ".join([*parts, f"{cell('aa_truth')} / {cell('aa_syn')}", cell("privacy")])
+
+
+def diffusion() -> str:
+    """Scores of diffusions by set and backbone, recovery rates of their draws, and few real persons with draws."""
+    result = _load("diffusion")
+    lines = [
+        "| set, model | epochs | parameters | GFLOP a genome | PCA Wasserstein | LD score | AF r, low | AA truth / syn "
+        "| privacy score |",
+        "|---" * 9 + "|",
+    ]
+    plain = {"control": "real rows", "markov": "Markov", "markov_by_population": "Markov by population"}
+    for name, of in result["sets"].items():
+        for key, title in plain.items():
+            if key in of:
+                lines.append(f"| {name}, {title} | | | | {_scores(of[key])} |")
+        for model, entry in result["models"].items():
+            at, _, title = model.partition("/")
+            if at == name:
+                costs = f"{entry['epochs']} | {entry['parameters']:,} | {entry['gflop_a_genome']:.3g}"
+                lines.append(f"| {name}, {title} | {costs} | {_scores(entry['scores'])} |")
+    recovery = result["recovery"]
+    sets = [name for name in recovery["population"]["mlp"] if name != "real"]
+    lines += [
+        "\nRecovery rates on the 805 sites, percent, means of two repeats; before them the accuracy of real rows.\n",
+        "| label, classifier | real rows | " + " | ".join(name.partition("/")[2] for name in sets) + " |",
+        "|---" * (2 + len(sets)) + "|",
+    ]
+    for label, title in (("superpopulation", "5 continents"), ("population", "26 populations")):
+        for kind, found in recovery[label].items():
+            cells = " | ".join(f"{100 * found[name][0]:.1f}" for name in ("real", *sets))
+            lines.append(f"| {title}, {kind} | {cells} |")
+    runs = recovery["augmentation"]
+    drawn = next(run["set"] for run in runs if run["set"])
+
+    def mean(name: str, share: float) -> str:
+        found = [run["accuracy"] for run in runs if (run["set"], run["share_of_real_persons"]) == (name, share)]
+        return f"{100 * statistics.mean(found):.1f}" if found else ""
+
+    shares = sorted({run["share_of_real_persons"] for run in runs})
+    lines += [
+        f"\nAccuracy of the MLP for 26 populations, percent, by the share of real persons, alone and with draws of "
+        f"{drawn.partition('/')[2]}.\n",
+        "| share of real persons | " + " | ".join(f"{share:.0%}" for share in shares) + " |",
+        "|---" * (1 + len(shares)) + "|",
+        "| alone | " + " | ".join(mean("", share) for share in shares) + " |",
+        "| with draws | " + " | ".join(mean(drawn, share) for share in shares) + " |",
+    ]
+    return "\n".join(lines)
+
+
+def networks() -> str:
+    """Scores of GAN, WGAN and VAE with one setting changed, by kinds of alleles."""
+    result = _load("network_quality")
+    lines = [
+        "| model | epochs | alleles | PCA Wasserstein | LD score | AF r, low | AA truth / syn | privacy score |",
+        "|---" * 8 + "|",
+        f"| real rows | | | {_scores(result['control'])} |",
+        f"| Markov | | | {_scores(result['markov'])} |",
+    ]
+    for name, entry in result["models"].items():
+        for alleles, scores in entry["scores"].items():
+            lines.append(f"| {name} | {entry['epochs']} | {alleles} | {_scores(scores)} |")
+    return "\n".join(lines)
+
+
 def lactase() -> str:
     """rs4988235 by continent in draws of a labelled RBM on the LCT region."""
     result = _load("labelled_lct")
@@ -573,6 +647,15 @@ persons. Of minor alleles: in percent of these, where 100 is what the commonest 
 Frequency: the mean difference over sites between decoded and true training rows.
 
 {embeddings()}
+
+## What a diffusion draws
+
+`python benchmarks/bench_diffusion.py --data FOLDER --seconds {_load("diffusion")["seconds"]:.0f}`: every model is
+trained so long on two threads, on the 805 sites by population, and drawn by it; scores are against held-out persons.
+"joined" is the 805 sites and LCT side by side, "ooa" the embedded cohort. Thresholds hold the allele frequencies of
+every population: much of what draws by population have is this, as the one model without labels shows.
+
+{diffusion()}
 """
 
 
