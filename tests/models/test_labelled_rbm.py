@@ -286,7 +286,13 @@ def three_kinds(n: int, known: float, seed: int = 0) -> tuple[hf.HaplotypeMatrix
     return hf.HaplotypeMatrix.from_dense(dense.astype(np.uint8), labels={"kind": given}), names
 
 
-@pytest.mark.parametrize(("training", "known"), [("rdm", 1), ("rdm", 0.1), ("pcd", 0.1)])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("training", "known"),
+    [("rdm", 1), pytest.param("rdm", 0.1, marks=SLOW), pytest.param("pcd", 0.1, marks=SLOW)],
+)
 def test_it_learns_to_tell_and_to_draw(training: str, known: float) -> None:
     """Three kinds of haplotypes, told and drawn right, also where one in ten has a label."""
     train, _ = three_kinds(600, known)
