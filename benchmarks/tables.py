@@ -656,6 +656,15 @@ trained so long on two threads, on the 805 sites by population, and drawn by it;
 every population: much of what draws by population have is this, as the one model without labels shows.
 
 {diffusion()}
+
+## What GAN, WGAN and VAE draw, setting by setting
+
+`python benchmarks/bench_network_quality.py --data FOLDER --seconds {_load("network_quality")["seconds"]:.0f}`: 805
+sites, so long on one thread, which is too short for a WGAN: it begins to learn after some 300 updates of the generator.
+Each model with its defaults, then with one setting changed; alleles of the same draws by thresholds that hold the
+frequencies (calibrated), by one half (round) and drawn (bernoulli).
+
+{networks()}
 """
 
 
