@@ -35,7 +35,6 @@ VARIANTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "wgan, no weights of sites": (WGAN, {**_WGAN, "by_site": False}),
     "wgan, R1": (WGAN, {**_WGAN, "penalty": "r1"}),
     "wgan, faster critic": (WGAN, {**_WGAN, "critic_rate": 2e-3}),
-    "wgan, faster critic, no packs": (WGAN, {**_WGAN, "critic_rate": 2e-3, "pack": 1}),
     "vae": (VAE, {"width": 4}),
     "vae, no weights of sites": (VAE, {"width": 4, "by_site": False}),
 }
@@ -76,6 +75,7 @@ def main() -> None:
         result["models"][name] = {
             "settings": settings,
             "epochs": epochs[-1],
+            "noise_scale": round(model.noise_scale, 3),
             "scores": {
                 alleles: plain(monitor._score(model.sample(monitor._n, seed=2, alleles=alleles)))
                 for alleles in ("calibrated", "round", "bernoulli")

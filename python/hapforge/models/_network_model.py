@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from hapforge import _backend
 from hapforge.haplotype_blocks import HaplotypeBlocks
-from hapforge.haplotypes import HaplotypeMatrix, check_seed, words_per_row
+from hapforge.haplotypes import HaplotypeMatrix, check_seed, seeded_order, words_per_row
 from hapforge.kernels import allele_counts
 from hapforge.models import _store
 from hapforge.models._labels import codes_of, codes_to_draw, names_of, values_of
@@ -29,6 +29,9 @@ UNITS = ("haplotype", "person")
 PRECISIONS = ("float32", "bfloat16")
 _CALIBRATION_ROWS, _FEWEST_CALIBRATION_ROWS = 2048, 256
 _TAIL, _FEW = 20, 2.5
+_LD_ROWS, _FEWEST_LD_ROWS, _LD_PAIRS = 512, 32, 8192
+_DOUBLINGS, _HALVINGS = 6, 8
+_LEAST_CHANCE = 2.0**-24
 
 
 class DrawingNetwork(Protocol):
@@ -58,8 +61,10 @@ class NetworkConfig:
     batch_size : int, training rows of an update
     learning_rate : float, of Adam
     alleles : how a draw's logits become alleles. "calibrated": 1 above a threshold of the site, with which the model's
-        draws have the training rows' allele frequency (of the label), so that rare alleles are not lost; "round": 1
-        above one half, as published; "bernoulli": drawn, every site for itself
+        draws have the training rows' allele frequency (of the label), so that rare alleles are not lost, after logistic
+        noise of one scale for all sites, with which the mean r2 of pairs of sites is that of training rows: without,
+        alleles whose chances are near one half all follow the latent values, and LD is too strong; "round": 1 above one
+        half, as published; "bernoulli": drawn, every site for itself
     ema : float in [0, 1), draws are by a running mean of the weights, of which every update keeps this share; 0: by
         the last weights
     precision : "float32" or "bfloat16" (of convolutions and products in training; weights stay float32)
@@ -121,6 +126,7 @@ class NetworkModel(TrainedModel):
         self.config = config
         self._device = torch.device("cpu")
         self._thresholds: NDArray[np.float32] | None = None
+        self._noise_scale = 0.0
 
     @property
     def labels(self) -> list[str]:
@@ -129,14 +135,21 @@ class NetworkModel(TrainedModel):
 
     @property
     def thresholds(self) -> NDArray[np.float32]:
-        """Logit above which a site's allele is 1 where alleles are "calibrated", float32 (num_labels or 1, num_sites).
+        """Noisy logit above which an allele is 1 where alleles are "calibrated", float32 (num_labels or 1, num_sites).
 
         A site that never varies in the training rows (of the label) has -inf or inf. Where a row is a person there are
         two columns a site.
         """
         if self._thresholds is None:
+            self._noise_scale = self._chosen_noise()
             self._thresholds = self._calibrated()
         return self._thresholds
+
+    @property
+    def noise_scale(self) -> float:
+        """Scale of the logistic noise that logits have where alleles are "calibrated"; it goes with `thresholds`."""
+        _ = self.thresholds
+        return self._noise_scale
 
     def sample(self, n: int, *, seed: int = 0, labels: Any = None, alleles: str | None = None) -> HaplotypeMatrix:
         """Draw artificial genomes.
@@ -203,7 +216,7 @@ class NetworkModel(TrainedModel):
                 uniform = torch.from_numpy(stream.random(logits.shape, np.float32)).to(logits.device)
                 bits = uniform < self._chance(logits)
             else:
-                bits = logits > limits[labels]
+                bits = (self._noisy(logits, stream) if alleles == "calibrated" else logits) > limits[labels]
             a, b = max(begin, first), min(begin + len(bits), last)
             part = bits[a - begin : b - begin].cpu().numpy().view(np.uint8)
             words[a - first : b - first] = _backend.pack(part, threads=1)
@@ -218,6 +231,16 @@ class NetworkModel(TrainedModel):
         if alleles == "calibrated":
             return torch.from_numpy(self.thresholds).to(self._device)
         return torch.full((max(1, len(self.labels)), self._num_columns), self.ROUND_AT, device=self._device)
+
+    def _noisy(self, logits: Tensor, stream: np.random.Generator) -> Tensor:
+        """Logits with logistic noise of the chosen scale."""
+        if not self._noise_scale:
+            return logits
+        return logits + self._noise_scale * self._logistic(logits.shape, stream).to(logits.device)
+
+    def _logistic(self, shape: tuple[int, ...], stream: np.random.Generator) -> Tensor:
+        """Logistic noise, of scale 1, float32."""
+        return torch.from_numpy(stream.random(shape, np.float32)).logit(_LEAST_CHANCE)
 
     def _chance(self, logits: Tensor) -> Tensor:
         """The chance of allele 1 that a logit stands for."""
@@ -257,8 +280,55 @@ class NetworkModel(TrainedModel):
         logits: Tensor = self._network(noise, labels)
         return logits
 
+    def _chosen_noise(self) -> float:
+        """Scale of the noise with which some draws have the mean r2 of as many training rows; 0 where these have more.
+
+        Alleles of these draws are 1 at the highest noisy logits of a site (and label), as many as the frequency says.
+        """
+        rows, target = self.training.get("ld_rows", 0), self.training.get("mean_r2", 0.0)
+        if not rows:
+            return 0.0
+        seed = stream_seed(self.training["seed"], "noise scale")
+        pairs = site_pairs(self._num_columns)
+        columns = np.unique(pairs)
+        codes = codes_to_draw(rows, seed, None, self.training["labels"]) if self.labels else np.zeros(rows, np.int64)
+        logits, noise = (np.empty((len(columns), rows), np.float32) for _ in range(2))
+
+        def take(begin: int, part: Tensor, stream: np.random.Generator, *_: Any) -> None:
+            end = min(begin + len(part), rows)
+            for kept, values in ((logits, part), (noise, self._logistic(part.shape, stream))):
+                kept[:, begin:end] = values[: end - begin].cpu().numpy()[:, columns].T
+
+        self._each_block(0, rows, seed, codes, take)
+        known = np.array(list(self.training["labels"].values()) if self.labels else [self.training["num_haplotypes"]])
+        shares = self._counts[:, columns] * self._rows_of_unit / np.maximum(known, 1)[:, None]
+        wanted = np.bincount(codes, minlength=len(shares))[:, None] * shares
+        ones = np.floor(wanted + np.random.default_rng(seed).random(wanted.shape)).astype(np.int64)
+
+        def r2(scale: float) -> float:
+            bits = np.zeros(logits.shape, bool)
+            for label in np.unique(codes):
+                of = np.flatnonzero(codes == label)
+                part = logits[:, of] + np.float32(scale) * noise[:, of]
+                place = len(of) - ones[label, :, None] - 1  # of the highest that is still 0
+                limits = np.take_along_axis(np.sort(part, axis=1), np.maximum(place, 0), 1)
+                bits[:, of] = (part > limits) | (place < 0)
+            return mean_r2(bits, np.searchsorted(columns, pairs))
+
+        if r2(0.0) <= target:
+            return 0.0
+        low, high = 0.0, float(logits.std(1).mean())
+        for _ in range(_DOUBLINGS):
+            if r2(high) <= target:
+                break
+            low, high = high, 2 * high
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            low, high = (low, middle) if r2(middle) <= target else (middle, high)
+        return high
+
     def _calibrated(self) -> NDArray[np.float32]:
-        """Quantiles of logits of draws, at the training rows' frequencies."""
+        """Quantiles of noisy logits of draws, at the training rows' frequencies."""
         num_labels, num_columns = self._counts.shape
         of_label = list(self.training["labels"].values()) if self.labels else [self.training["num_haplotypes"]]
         thresholds = np.empty((num_labels, num_columns), np.float32)
@@ -268,9 +338,11 @@ class NetworkModel(TrainedModel):
                 rows = min(max(2 * known, _FEWEST_CALIBRATION_ROWS), _CALIBRATION_ROWS // 2)
             logits = np.empty((rows, num_columns), np.float32)
 
-            def take(begin: int, part: Tensor, *_: Any, logits: NDArray[np.float32] = logits) -> None:
+            def take(
+                begin: int, part: Tensor, stream: np.random.Generator, *_: Any, logits: NDArray[np.float32] = logits
+            ) -> None:
                 end = min(begin + len(part), len(logits))
-                logits[begin:end] = part[: end - begin].cpu().numpy()
+                logits[begin:end] = self._noisy(part, stream)[: end - begin].cpu().numpy()
 
             seed = stream_seed(self.training["seed"], "calibration", label)
             self._each_block(0, rows, seed, np.full(rows, label), take)
@@ -279,7 +351,8 @@ class NetworkModel(TrainedModel):
 
     def _sampling(self) -> str:
         how = {
-            "calibrated": "1 above a threshold of the site, by which draws have the training rows' allele frequencies",
+            "calibrated": "1 above a threshold of the site, after noise of one scale, by which draws have the training "
+            "rows' allele frequencies and mean r2",
             "round": "1 above one half",
             "bernoulli": "drawn by their logits, every site for itself",
         }
@@ -299,6 +372,13 @@ class NetworkModel(TrainedModel):
             more |= {"labels": dict(zip(names, counts, strict=True)), "num_without_label": int((codes < 0).sum())}
         if self.config.unit == "person" and not data.samples.phased.all():
             more["unphased"] = True
+        units = self._as_units(data)
+        chosen = seeded_order(units.num_haplotypes, stream_seed(seed, "LD rows"))[:_LD_ROWS]
+        if len(chosen) >= _FEWEST_LD_ROWS:
+            pairs = site_pairs(units.num_sites)
+            columns = np.unique(pairs)
+            bits = units.select_haplotypes(chosen).select_sites(columns).to_dense().T.astype(bool)
+            more |= {"ld_rows": len(chosen), "mean_r2": mean_r2(bits, np.searchsorted(columns, pairs))}
         super()._describe_training(data, seed, **more)
 
     @property
@@ -357,6 +437,9 @@ class NetworkModel(TrainedModel):
         if any((value < 0).any() for name, value in tensors.items() if name.endswith(".variance")):
             raise ValueError("variance: expected 0 or more, found less")
         self._thresholds = tensors.get("thresholds")
+        self._noise_scale = self.training.get("noise_scale", 0.0)
+        if not isinstance(self._noise_scale, float) or not 0 <= self._noise_scale < math.inf:
+            raise ValueError(f"noise_scale: expected 0 or more, found {self._noise_scale!r}")
         if self._thresholds is not None and (
             self._thresholds.shape != (num_labels, num_columns)
             or self._thresholds.dtype != np.float32
@@ -369,13 +452,37 @@ class NetworkModel(TrainedModel):
 
     def _conclude(self, H: HaplotypeMatrix, validation: HaplotypeMatrix | None, seed: int) -> None:
         if self.config.alleles == "calibrated":  # else they are found when they are asked for
-            self._thresholds = self.thresholds
+            self.training["noise_scale"] = self.noise_scale
 
 
 def counts_of(H: HaplotypeMatrix, codes: NDArray[np.int64], num_labels: int) -> NDArray[np.int64]:
     """Allele counts of the rows of every label, int64 (num_labels, num_sites)."""
     parts = [np.flatnonzero(codes == label) for label in range(num_labels)]
     return np.stack([allele_counts(H.select_haplotypes(rows)) for rows in parts]).astype(np.int64)
+
+
+def site_pairs(num_columns: int) -> NDArray[np.int64]:
+    """Pairs of columns, int64 (pairs, 2), any distance as likely by its logarithm; none of a single column."""
+    stream = np.random.default_rng(0)
+    if num_columns < 2:
+        return np.empty((0, 2), np.int64)
+    apart = np.exp(stream.random(_LD_PAIRS) * math.log(num_columns)).astype(np.int64).clip(1, num_columns - 1)
+    first = (stream.random(_LD_PAIRS) * (num_columns - apart)).astype(np.int64)
+    return np.stack([first, first + apart], 1)
+
+
+def mean_r2(bits: NDArray[np.bool_], pairs: NDArray[np.int64]) -> float:
+    """Mean r2 of pairs of rows of (columns, n) alleles; where one does not vary it is 0."""
+    if not len(pairs):
+        return 0.0
+    p = bits.mean(1)
+    total = 0.0
+    for begin in range(0, len(pairs), 1024):
+        a, b = pairs[begin : begin + 1024].T
+        covariance = (bits[a] & bits[b]).mean(1) - p[a] * p[b]
+        variances = p[a] * (1 - p[a]) * p[b] * (1 - p[b])
+        total += float((covariance**2 / np.where(variances > 0, variances, np.inf)).sum())
+    return total / len(pairs)
 
 
 def quantiles(values: NDArray[np.float32], shares: NDArray[np.float64]) -> NDArray[np.float32]:

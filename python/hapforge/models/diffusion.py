@@ -422,6 +422,11 @@ class Diffusion(NetworkModel):
             limits[:, ::2] += 1.0  # the first of two alleles that are in order is 1 where both are
         return limits
 
+    def _logistic(self, shape: tuple[int, ...], stream: np.random.Generator) -> Tensor:
+        rows, columns = shape  # a person's two alleles stand at one value
+        each = self._rows_of_unit
+        return super()._logistic((rows, columns // each), stream).repeat_interleave(each, 1)
+
     def _chance(self, values: Tensor) -> Tensor:
         return (values / self._rows_of_unit).clamp(0, 1)
 
