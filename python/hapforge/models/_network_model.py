@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import statistics
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -126,7 +127,6 @@ class NetworkModel(TrainedModel):
         self.config = config
         self._device = torch.device("cpu")
         self._thresholds: NDArray[np.float32] | None = None
-        self._noise_scale = 0.0
 
     @property
     def labels(self) -> list[str]:
@@ -141,7 +141,7 @@ class NetworkModel(TrainedModel):
         two columns a site.
         """
         if self._thresholds is None:
-            self._noise_scale = self._chosen_noise()
+            self.training["noise_scale"] = self._chosen_noise()
             self._thresholds = self._calibrated()
         return self._thresholds
 
@@ -149,7 +149,7 @@ class NetworkModel(TrainedModel):
     def noise_scale(self) -> float:
         """Scale of the logistic noise that logits have where alleles are "calibrated"; it goes with `thresholds`."""
         _ = self.thresholds
-        return self._noise_scale
+        return float(self.training.get("noise_scale", 0.0))
 
     def sample(self, n: int, *, seed: int = 0, labels: Any = None, alleles: str | None = None) -> HaplotypeMatrix:
         """Draw artificial genomes.
@@ -234,9 +234,8 @@ class NetworkModel(TrainedModel):
 
     def _noisy(self, logits: Tensor, stream: np.random.Generator) -> Tensor:
         """Logits with logistic noise of the chosen scale."""
-        if not self._noise_scale:
-            return logits
-        return logits + self._noise_scale * self._logistic(logits.shape, stream).to(logits.device)
+        scale = self.training.get("noise_scale", 0.0)
+        return logits + scale * self._logistic(logits.shape, stream).to(logits.device) if scale else logits
 
     def _logistic(self, shape: tuple[int, ...], stream: np.random.Generator) -> Tensor:
         """Logistic noise, of scale 1, float32."""
@@ -285,10 +284,11 @@ class NetworkModel(TrainedModel):
 
         Alleles of these draws are 1 at the highest noisy logits of a site (and label), as many as the frequency says.
         """
-        rows, target = self.training.get("ld_rows", 0), self.training.get("mean_r2", 0.0)
-        if not rows:
+        each, target = self.training.get("ld_rows", 0), self.training.get("mean_r2", 0.0)
+        if not each:
             return 0.0
-        seed = stream_seed(self.training["seed"], "noise scale")
+        groups = max(1, _LD_ROWS // each)  # r2 is biased by the number of rows: of several groups of it, the mean
+        rows, seed = groups * each, stream_seed(self.training["seed"], "noise scale")
         pairs = site_pairs(self._num_columns)
         columns = np.unique(pairs)
         codes = codes_to_draw(rows, seed, None, self.training["labels"]) if self.labels else np.zeros(rows, np.int64)
@@ -313,7 +313,8 @@ class NetworkModel(TrainedModel):
                 place = len(of) - ones[label, :, None] - 1  # of the highest that is still 0
                 limits = np.take_along_axis(np.sort(part, axis=1), np.maximum(place, 0), 1)
                 bits[:, of] = (part > limits) | (place < 0)
-            return mean_r2(bits, np.searchsorted(columns, pairs))
+            at = np.searchsorted(columns, pairs)
+            return statistics.mean(mean_r2(part, at) for part in np.split(bits, groups, axis=1))
 
         if r2(0.0) <= target:
             return 0.0
@@ -437,9 +438,10 @@ class NetworkModel(TrainedModel):
         if any((value < 0).any() for name, value in tensors.items() if name.endswith(".variance")):
             raise ValueError("variance: expected 0 or more, found less")
         self._thresholds = tensors.get("thresholds")
-        self._noise_scale = self.training.get("noise_scale", 0.0)
-        if not isinstance(self._noise_scale, float) or not 0 <= self._noise_scale < math.inf:
-            raise ValueError(f"noise_scale: expected 0 or more, found {self._noise_scale!r}")
+        for name in ("noise_scale", "mean_r2", "ld_rows"):
+            value = self.training.get(name, 0)
+            if not isinstance(value, int | float) or not 0 <= value < math.inf:
+                raise ValueError(f"{name}: expected 0 or more, found {value!r}")
         if self._thresholds is not None and (
             self._thresholds.shape != (num_labels, num_columns)
             or self._thresholds.dtype != np.float32
@@ -452,7 +454,7 @@ class NetworkModel(TrainedModel):
 
     def _conclude(self, H: HaplotypeMatrix, validation: HaplotypeMatrix | None, seed: int) -> None:
         if self.config.alleles == "calibrated":  # else they are found when they are asked for
-            self.training["noise_scale"] = self.noise_scale
+            self._thresholds = self.thresholds
 
 
 def counts_of(H: HaplotypeMatrix, codes: NDArray[np.int64], num_labels: int) -> NDArray[np.int64]:
