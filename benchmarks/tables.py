@@ -481,14 +481,16 @@ def networks() -> str:
     """Scores of GAN, WGAN and VAE with one setting changed, by kinds of alleles."""
     result = _load("network_quality")
     lines = [
-        "| model | epochs | alleles | PCA Wasserstein | LD score | AF r, low | AA truth / syn | privacy score |",
-        "|---" * 8 + "|",
-        f"| real rows | | | {_scores(result['control'])} |",
-        f"| Markov | | | {_scores(result['markov'])} |",
+        "| model | epochs | noise scale | alleles | PCA Wasserstein | LD score | AF r, low | AA truth / syn "
+        "| privacy score |",
+        "|---" * 9 + "|",
+        f"| real rows | | | | {_scores(result['control'])} |",
+        f"| Markov | | | | {_scores(result['markov'])} |",
     ]
     for name, entry in result["models"].items():
         for alleles, scores in entry["scores"].items():
-            lines.append(f"| {name} | {entry['epochs']} | {alleles} | {_scores(scores)} |")
+            noise = entry["noise_scale"] if alleles == "calibrated" else ""
+            lines.append(f"| {name} | {entry['epochs']} | {noise} | {alleles} | {_scores(scores)} |")
     return "\n".join(lines)
 
 
@@ -659,10 +661,11 @@ every population: much of what draws by population have is this, as the one mode
 
 ## What GAN, WGAN and VAE draw, setting by setting
 
-`python benchmarks/bench_network_quality.py --data FOLDER --seconds {_load("network_quality")["seconds"]:.0f}`: 805
-sites, so long on one thread, which is too short for a WGAN: it begins to learn after some 300 updates of the generator.
-Each model with its defaults, then with one setting changed; alleles of the same draws by thresholds that hold the
-frequencies (calibrated), by one half (round) and drawn (bernoulli).
+`python benchmarks/bench_network_quality.py --data FOLDER`: 805 sites, {_load("network_quality")["seconds"]:.0f}
+seconds each on one thread of a busy machine, which is too short for a WGAN: it begins to learn after some 300 updates
+of its generator, which have {_load("network_quality")["models"]["wgan"]["epochs"]} epochs of 8 here. Each model with
+its defaults, then with one setting changed; alleles of the same draws by thresholds that hold the frequencies, with the
+noise that holds the mean r2 (calibrated), by one half (round) and drawn (bernoulli).
 
 {networks()}
 """

@@ -63,7 +63,7 @@ def test_every_backbone_learns_and_denoises(backbone: str) -> None:
     told: list[float] = []
     of = {"backbone": backbone, "transformer_width": 12, "transformer_layers": 1}
     model = Diffusion(**settings, **of, sampler="dpm", sampling_steps=3).fit(
-        H, validation=H, callback=lambda state: told.append(state.metrics["loss_validation"]) and False
+        H, validation=H, callback=lambda state: told.append(state.metrics["noise_error_validation"]) and False
     )
     assert told[-1] < 0.99 * told[0]
     found = model.denoising(H, levels=4)

@@ -551,7 +551,7 @@ class DiffusionLearner:
             with self._network.with_mean():
                 for name, of in (("train", self._rows), ("validation", self._held)):
                     loss, error = self._sums(of, of.units(0)[:_SCORED_ROWS, 0], name)
-                    metrics |= {f"loss_{name}": float(loss), f"one_shot_error_{name}": float(error) ** 0.5}
+                    metrics |= {f"noise_error_{name}": float(loss), f"one_shot_error_{name}": float(error) ** 0.5}
         return metrics
 
     def _sums(self, of: EmbeddedRows, rows: Tensor, name: str, epoch: int = 0, batch: int = 0) -> list[Tensor]:

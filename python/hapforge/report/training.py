@@ -31,8 +31,11 @@ _ROWS = {"train": _TRAIN, "validation": _VALIDATION}
 METRICS = {
     "loss": (
         "Loss",
-        "Of a diffusion the mean squared error of what its network predicts; of training and validation rows, by the "
-        "running mean of the weights, of the noise: 1 is no better than nothing.",
+        "Of a diffusion the mean squared error of what its network predicts: 1 is no better than nothing.",
+    ),
+    "noise_error": (
+        "Error of the noise",
+        "Mean squared error of the predicted noise, over all levels of it, by the running mean of the weights.",
     ),
     "one_shot_error": (
         "One-shot error",
