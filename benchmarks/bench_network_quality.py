@@ -57,7 +57,6 @@ def main() -> None:
     path = workloads.HERE / "results" / "network_quality.json"
     result: dict[str, Any] = {
         "machine": workloads.machine(),
-        "seconds": arguments.seconds,
         "threads": THREADS,
         "control": plain(monitor.control),
         "markov": plain(monitor._score(Markov().fit(train).sample(monitor._n, seed=2))),
@@ -75,6 +74,7 @@ def main() -> None:
         model = kind(epochs=100_000, **settings).fit(train, seed=SEED, callback=over)
         result["models"][name] = {
             "settings": settings,
+            "seconds": arguments.seconds,
             "epochs": epochs[-1],
             "noise_scale": round(model.noise_scale, 3),
             "scores": {

@@ -490,7 +490,8 @@ def networks() -> str:
     for name, entry in result["models"].items():
         for alleles, scores in entry["scores"].items():
             noise = entry["noise_scale"] if alleles == "calibrated" else ""
-            lines.append(f"| {name} | {entry['epochs']} | {noise} | {alleles} | {_scores(scores)} |")
+            trained = f"{entry['epochs']} in {entry['seconds']:.0f} s"
+            lines.append(f"| {name} | {trained} | {noise} | {alleles} | {_scores(scores)} |")
     return "\n".join(lines)
 
 
@@ -661,11 +662,10 @@ every population: much of what draws by population have is this, as the one mode
 
 ## What GAN, WGAN and VAE draw, setting by setting
 
-`python benchmarks/bench_network_quality.py --data FOLDER`: 805 sites, {_load("network_quality")["seconds"]:.0f}
-seconds each on one thread of a busy machine, which is too short for a WGAN: it begins to learn after some 300 updates
-of its generator, which have {_load("network_quality")["models"]["wgan"]["epochs"]} epochs of 8 here. Each model with
-its defaults, then with one setting changed; alleles of the same draws by thresholds that hold the frequencies, with the
-noise that holds the mean r2 (calibrated), by one half (round) and drawn (bernoulli).
+`python benchmarks/bench_network_quality.py --data FOLDER`: 805 sites, a minute or two each on one thread of a busy
+machine, which is too short for a WGAN: it begins to learn after some 300 updates of its generator, and an epoch has 8.
+Each model with its defaults, then with one setting changed; alleles of the same draws by thresholds that hold the
+frequencies, with the noise that holds the mean r2 (calibrated), by one half (round) and drawn (bernoulli).
 
 {networks()}
 """
