@@ -184,7 +184,7 @@ def test_validation_rows_are_told_and_change_nothing(name: str, small: Any, coho
     told: list[dict] = []
     model = made(name).fit(small, seed=3, validation=held, callback=lambda state: told.append(state.metrics) and False)
     assert same(model, fitted[name])
-    kind = {"vae": "elbo", "diffusion": "loss"}.get(name, "score")
+    kind = {"vae": "elbo", "diffusion": "noise_error"}.get(name, "score")
     assert all({f"{kind}_train", f"{kind}_validation"} <= metrics.keys() for metrics in told)
 
 
