@@ -656,7 +656,8 @@ Frequency: the mean difference over sites between decoded and true training rows
 `python benchmarks/bench_diffusion.py --data FOLDER --seconds {_load("diffusion")["seconds"]:.0f}`: every model is
 trained so long on two threads, on the 805 sites by population, and drawn by it; scores are against held-out persons.
 "joined" is the 805 sites and LCT side by side, "ooa" the embedded cohort. Thresholds hold the allele frequencies of
-every population: much of what draws by population have is this, as the one model without labels shows.
+every population: much of what draws by population have is this, as the one model without labels shows. The commit in
+the result is from before calibrated alleles had noise.
 
 {diffusion()}
 

@@ -21,7 +21,6 @@ from hapforge.cli import main
 torch = pytest.importorskip("torch")
 
 from hapforge.models import _network_model, gan, vae, wgan  # noqa: E402 - torch first
-from hapforge.models._network_model import mean_r2, site_pairs  # noqa: E402
 
 SMALL: dict[str, dict[str, Any]] = {
     "gan": {"epochs": 2, "batch_size": 48, "latent_size": 8, "shard": 12},
@@ -103,6 +102,7 @@ def test_draws(name: str, small: Any, fitted: dict, tmp_path: Path) -> None:
     assert model.sample(0).shape == (0, 60)
     model.save(tmp_path / "m")
     loaded = hf.models.load(tmp_path / "m")
+    assert loaded.noise_scale == model.noise_scale
     for alleles in ("calibrated", "round", "bernoulli"):
         words = model.sample(30, seed=5, alleles=alleles).words
         assert np.array_equal(loaded.sample(30, seed=5, alleles=alleles).words, words)
@@ -343,8 +343,9 @@ def test_a_label_with_fewer_rows_than_a_pack(labelled: Any) -> None:
         ({"training.labels": [1]}, "labels: expected names with their counts"),
         ({"training.num_haplotypes": "many"}, "num_haplotypes: expected 1 or more, found 'many'"),
         ({"training.seed": "x"}, "seed: expected an integer"),
-        ({"training.noise_scale": "x"}, "noise_scale: expected 0 or more, found 'x'"),
-        ({"training.mean_r2": -1}, "mean_r2: expected 0 or more, found -1"),
+        ({"training.ld_rows": 1.5}, "ld_rows: expected 0 to 512, found 1.5"),
+        ({"training.mean_r2": -1}, "mean_r2: expected 0 to 1, found -1"),
+        ({"noise_scale": -1.0}, "noise_scale: expected a float64 of 0 or more"),
         ({"allele_counts": -1}, "allele_counts: expected no more than there are rows"),
         ({"variance": -1.0}, "variance: expected 0 or more"),
         ({"thresholds": np.float64}, "thresholds: expected float32"),
@@ -372,21 +373,23 @@ def test_other_contents_of_a_folder_are_refused(fitted: dict, tmp_path: Path, ch
 
 
 def test_mean_r2_is_that_of_numpy(rng: np.random.Generator) -> None:
-    bits = rng.random((12, 80)) < 0.4
-    bits[3] = False
+    alleles = rng.random((80, 12)) < 0.4
+    alleles[:, 3] = False
     pairs = np.array([[a, b] for a in range(12) for b in range(a + 1, 12)])
     varying = np.delete(np.arange(12), 3)
-    r2 = np.corrcoef(bits[varying]) ** 2
-    assert mean_r2(bits, pairs) == pytest.approx(np.triu(r2, 1).sum() / len(pairs), rel=1e-12)
-    assert mean_r2(bits, np.empty((0, 2), np.int64)) == 0
+    r2 = np.corrcoef(alleles[:, varying].T) ** 2
+    assert _network_model.mean_r2(alleles, pairs) == pytest.approx(np.triu(r2, 1).sum() / len(pairs), rel=1e-12)
+    assert _network_model.mean_r2(alleles, np.empty((0, 2), np.int64)) == 0
 
 
 @pytest.mark.parametrize("num_columns", [1, 2, 3, 60, 5000])
 def test_pairs_of_sites_are_apart(num_columns: int) -> None:
-    pairs = site_pairs(num_columns)
-    assert len(pairs) == (0 if num_columns == 1 else 8192)
-    assert ((pairs[:, 0] >= 0) & (pairs[:, 0] < pairs[:, 1]) & (pairs[:, 1] < num_columns)).all()
-    assert len(np.unique(pairs[:, 1] - pairs[:, 0])) >= min(num_columns - 1, 1000) // 2
+    columns, places = _network_model.site_pairs(num_columns)
+    first, second = columns[places].T
+    assert len(first) == (0 if num_columns == 1 else 8192)
+    assert ((first >= 0) & (first < second) & (second < num_columns)).all()
+    assert np.array_equal(columns, np.unique([first, second]))
+    assert len(np.unique(second - first)) >= min(num_columns - 1, 1000) // 2
 
 
 @pytest.mark.parametrize("label", ["", "group"])
@@ -401,17 +404,32 @@ def test_noise_brings_ld_down_to_that_of_training_rows(labelled: Any, label: str
     monkeypatch.setattr(model, "_logits", one_value)
     model._thresholds = None
     assert model.noise_scale > 0.1
-    expected, rows, pairs = model.training["mean_r2"], model.training["ld_rows"], site_pairs(labelled.num_sites)
+    expected, rows = model.training["mean_r2"], model.training["ld_rows"]
+    columns, pairs = _network_model.site_pairs(labelled.num_sites)
     dense = model.sample(20 * rows, seed=4).to_dense()
-    found = np.mean([mean_r2(part.T.astype(bool), pairs) for part in np.split(dense, 20)])
+    found = np.mean([_network_model.mean_r2(part[:, columns], pairs) for part in np.split(dense, 20)])
     assert found == pytest.approx(expected, rel=0.15)
     frequencies = labelled.to_dense().mean(0)
     assert np.abs(dense.mean(0) - frequencies).max() < 0.06
     monkeypatch.setitem(model.training, "mean_r2", 1.0)
     model._thresholds = None
     assert model.noise_scale == 0
-    apart = mean_r2(model.sample(2000, seed=4).to_dense().T.astype(bool), pairs)
+    apart = _network_model.mean_r2(model.sample(2000, seed=4).to_dense()[:, columns], pairs)
     assert apart > 1.4 * expected
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_noise_is_kept_with_thresholds(name: str, small: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(_network_model.NetworkModel, "_chosen_noise", lambda self: 0.3)
+    model = made(name, epochs=1).fit(small, seed=3)
+    model.save(tmp_path / "m")
+    loaded = hf.models.load(tmp_path / "m")
+    assert loaded.noise_scale == model.noise_scale == 0.3
+    drawn = loaded.sample(300, seed=1)
+    assert np.array_equal(drawn.words, model.sample(300, seed=1).words)
+    assert np.array_equal(model.sample(20, seed=1).words, drawn.words[:20])
+    model._noise_scale = 0.0
+    assert not np.array_equal(model.sample(300, seed=1).words, drawn.words)
 
 
 @pytest.mark.parametrize("name", MODELS)

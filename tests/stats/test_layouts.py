@@ -30,6 +30,8 @@ def test_tsne(rng: np.random.Generator) -> None:
     assert_told(points)
     assert np.array_equal(points, tsne_layout(values, seed=3))
     assert tsne_layout(values[:4]).shape == (4, 2)
+    with pytest.raises(ValueError, match="values: expected 2 columns or more for a layout, found 1"):
+        tsne_layout(values[:, :1])
 
 
 @pytest.mark.slow

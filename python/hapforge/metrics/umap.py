@@ -41,8 +41,8 @@ def umap_overlap(
     """2D Wasserstein distance between two cohorts on a UMAP of both together.
 
     `stats.umap_layout` (Euclidean, that is the root of the number of differences) of equal seeded subsamples of at most
-    `rows` haplotypes of each cohort; then `transport_cost` as for
-    principal components. UMAP changes its layout with the seed: read the cost beside that of a control.
+    `rows` haplotypes of each cohort; then `transport_cost` as for principal components. UMAP changes its layout with
+    the seed: read the cost beside that of a control.
 
     Parameters
     ----------

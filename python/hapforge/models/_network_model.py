@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from hapforge import _backend
 from hapforge.haplotype_blocks import HaplotypeBlocks
 from hapforge.haplotypes import HaplotypeMatrix, check_seed, seeded_order, words_per_row
-from hapforge.kernels import allele_counts
+from hapforge.kernels import allele_counts, joint_counts
 from hapforge.models import _store
 from hapforge.models._labels import codes_of, codes_to_draw, names_of, values_of
 from hapforge.models._persons import apart, side_by_side
@@ -127,6 +127,7 @@ class NetworkModel(TrainedModel):
         self.config = config
         self._device = torch.device("cpu")
         self._thresholds: NDArray[np.float32] | None = None
+        self._noise_scale = 0.0
 
     @property
     def labels(self) -> list[str]:
@@ -141,7 +142,7 @@ class NetworkModel(TrainedModel):
         two columns a site.
         """
         if self._thresholds is None:
-            self.training["noise_scale"] = self._chosen_noise()
+            self._noise_scale = self._chosen_noise()
             self._thresholds = self._calibrated()
         return self._thresholds
 
@@ -149,7 +150,7 @@ class NetworkModel(TrainedModel):
     def noise_scale(self) -> float:
         """Scale of the logistic noise that logits have where alleles are "calibrated"; it goes with `thresholds`."""
         _ = self.thresholds
-        return float(self.training.get("noise_scale", 0.0))
+        return self._noise_scale
 
     def sample(self, n: int, *, seed: int = 0, labels: Any = None, alleles: str | None = None) -> HaplotypeMatrix:
         """Draw artificial genomes.
@@ -234,8 +235,9 @@ class NetworkModel(TrainedModel):
 
     def _noisy(self, logits: Tensor, stream: np.random.Generator) -> Tensor:
         """Logits with logistic noise of the chosen scale."""
-        scale = self.training.get("noise_scale", 0.0)
-        return logits + scale * self._logistic(logits.shape, stream).to(logits.device) if scale else logits
+        if not self._noise_scale:
+            return logits
+        return logits + self._noise_scale * self._logistic(logits.shape, stream).to(logits.device)
 
     def _logistic(self, shape: tuple[int, ...], stream: np.random.Generator) -> Tensor:
         """Logistic noise, of scale 1, float32."""
@@ -283,14 +285,14 @@ class NetworkModel(TrainedModel):
         """Scale of the noise with which some draws have the mean r2 of as many training rows; 0 where these have more.
 
         Alleles of these draws are 1 at the highest noisy logits of a site (and label), as many as the frequency says.
+        Memory: some four times 512 x 16,384 float32 at most, and a block of draws.
         """
         each, target = self.training.get("ld_rows", 0), self.training.get("mean_r2", 0.0)
         if not each:
             return 0.0
         groups = max(1, _LD_ROWS // each)  # r2 is biased by the number of rows: of several groups of it, the mean
         rows, seed = groups * each, stream_seed(self.training["seed"], "noise scale")
-        pairs = site_pairs(self._num_columns)
-        columns = np.unique(pairs)
+        columns, pairs = site_pairs(self._num_columns)
         codes = codes_to_draw(rows, seed, None, self.training["labels"]) if self.labels else np.zeros(rows, np.int64)
         logits, noise = (np.empty((len(columns), rows), np.float32) for _ in range(2))
 
@@ -313,8 +315,8 @@ class NetworkModel(TrainedModel):
                 place = len(of) - ones[label, :, None] - 1  # of the highest that is still 0
                 limits = np.take_along_axis(np.sort(part, axis=1), np.maximum(place, 0), 1)
                 bits[:, of] = (part > limits) | (place < 0)
-            at = np.searchsorted(columns, pairs)
-            return statistics.mean(mean_r2(part, at) for part in np.split(bits, groups, axis=1))
+            parts = np.split(bits, groups, axis=1)
+            return statistics.mean(mean_r2(np.ascontiguousarray(part.T), pairs) for part in parts)
 
         if r2(0.0) <= target:
             return 0.0
@@ -376,10 +378,9 @@ class NetworkModel(TrainedModel):
         units = self._as_units(data)
         chosen = seeded_order(units.num_haplotypes, stream_seed(seed, "LD rows"))[:_LD_ROWS]
         if len(chosen) >= _FEWEST_LD_ROWS:
-            pairs = site_pairs(units.num_sites)
-            columns = np.unique(pairs)
-            bits = units.select_haplotypes(chosen).select_sites(columns).to_dense().T.astype(bool)
-            more |= {"ld_rows": len(chosen), "mean_r2": mean_r2(bits, np.searchsorted(columns, pairs))}
+            columns, pairs = site_pairs(units.num_sites)
+            found = mean_r2(units.select_haplotypes(chosen).select_sites(columns), pairs)
+            more |= {"ld_rows": len(chosen), "mean_r2": found}
         super()._describe_training(data, seed, **more)
 
     @property
@@ -411,7 +412,9 @@ class NetworkModel(TrainedModel):
     def _tensors(self) -> _store.Tensors:
         tensors = {f"network.{name}": value.cpu().numpy() for name, value in self._network.state_dict().items()}
         tensors["allele_counts"] = self._counts
-        return tensors if self._thresholds is None else tensors | {"thresholds": self._thresholds}
+        if self._thresholds is None:
+            return tensors
+        return tensors | {"thresholds": self._thresholds, "noise_scale": np.array([self._noise_scale], np.float64)}
 
     def _restore(self, tensors: _store.Tensors) -> None:
         of_labels, rows = self.training.get("labels", {}), self.training["num_haplotypes"]
@@ -438,10 +441,15 @@ class NetworkModel(TrainedModel):
         if any((value < 0).any() for name, value in tensors.items() if name.endswith(".variance")):
             raise ValueError("variance: expected 0 or more, found less")
         self._thresholds = tensors.get("thresholds")
-        for name in ("noise_scale", "mean_r2", "ld_rows"):
-            value = self.training.get(name, 0)
-            if not isinstance(value, int | float) or not 0 <= value < math.inf:
-                raise ValueError(f"{name}: expected 0 or more, found {value!r}")
+        each, target = self.training.get("ld_rows", 0), self.training.get("mean_r2", 0.0)
+        if not isinstance(each, int) or not 0 <= each <= _LD_ROWS:
+            raise ValueError(f"ld_rows: expected 0 to {_LD_ROWS}, found {each!r}")
+        if not isinstance(target, int | float) or not 0 <= target <= 1:
+            raise ValueError(f"mean_r2: expected 0 to 1, found {target!r}")
+        scale = np.asarray(tensors.get("noise_scale", [0.0]))
+        if scale.shape != (1,) or scale.dtype != np.float64 or not 0 <= scale[0] < math.inf:
+            raise ValueError(f"noise_scale: expected a float64 of 0 or more, found {scale.dtype} {scale.tolist()}")
+        self._noise_scale = float(scale[0])
         if self._thresholds is not None and (
             self._thresholds.shape != (num_labels, num_columns)
             or self._thresholds.dtype != np.float32
@@ -463,28 +471,32 @@ def counts_of(H: HaplotypeMatrix, codes: NDArray[np.int64], num_labels: int) -> 
     return np.stack([allele_counts(H.select_haplotypes(rows)) for rows in parts]).astype(np.int64)
 
 
-def site_pairs(num_columns: int) -> NDArray[np.int64]:
-    """Pairs of columns, int64 (pairs, 2), any distance as likely by its logarithm; none of a single column."""
+def site_pairs(num_columns: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of columns, any distance as likely by its logarithm; none of a single column.
+
+    Returns
+    -------
+    columns : int64 (at most 16,384,), rising, those that are in a pair
+    pairs : int64 (8,192 or 0, 2), places in `columns`
+    """
     stream = np.random.default_rng(0)
     if num_columns < 2:
-        return np.empty((0, 2), np.int64)
+        return np.empty(0, np.int64), np.empty((0, 2), np.int64)
     apart = np.exp(stream.random(_LD_PAIRS) * math.log(num_columns)).astype(np.int64).clip(1, num_columns - 1)
     first = (stream.random(_LD_PAIRS) * (num_columns - apart)).astype(np.int64)
-    return np.stack([first, first + apart], 1)
+    columns, places = np.unique(np.stack([first, first + apart], 1), return_inverse=True)
+    return columns, places.reshape(-1, 2)
 
 
-def mean_r2(bits: NDArray[np.bool_], pairs: NDArray[np.int64]) -> float:
-    """Mean r2 of pairs of rows of (columns, n) alleles; where one does not vary it is 0."""
+def mean_r2(alleles: HaplotypeMatrix | NDArray[np.bool_], pairs: NDArray[np.int64]) -> float:
+    """Mean r2 of pairs of sites of (n, num_sites) alleles; where one does not vary it is 0."""
     if not len(pairs):
         return 0.0
-    p = bits.mean(1)
-    total = 0.0
-    for begin in range(0, len(pairs), 1024):
-        a, b = pairs[begin : begin + 1024].T
-        covariance = (bits[a] & bits[b]).mean(1) - p[a] * p[b]
-        variances = p[a] * (1 - p[a]) * p[b] * (1 - p[b])
-        total += float((covariance**2 / np.where(variances > 0, variances, np.inf)).sum())
-    return total / len(pairs)
+    p = allele_counts(alleles) / alleles.shape[0]
+    a, b = p[pairs.T]
+    covariance = joint_counts(alleles, pairs) / alleles.shape[0] - a * b
+    variances = a * (1 - a) * b * (1 - b)
+    return float((covariance**2 / np.where(variances > 0, variances, np.inf)).mean())
 
 
 def quantiles(values: NDArray[np.float32], shares: NDArray[np.float64]) -> NDArray[np.float32]:

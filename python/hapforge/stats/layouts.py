@@ -70,7 +70,7 @@ def tsne_layout(values: NDArray[np.floating], seed: int = 0) -> NDArray[np.float
     Raises
     ------
     ValueError
-        Fewer than 4 rows.
+        Fewer than 4 rows or 2 columns.
     MissingDependencyError
         Without scikit-learn.
 
@@ -79,6 +79,8 @@ def tsne_layout(values: NDArray[np.floating], seed: int = 0) -> NDArray[np.float
     van der Maaten, Hinton 2008; as scikit-learn has it.
     """
     _check_rows(len(values))
+    if values.shape[1] < 2:
+        raise ValueError(f"values: expected 2 columns or more for a layout, found {values.shape[1]}")
     try:
         from sklearn.manifold import TSNE
         from threadpoolctl import threadpool_limits
