@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 import warnings
 from pathlib import Path
@@ -84,16 +83,12 @@ def with_continents(drawn: hf.HaplotypeMatrix, real: hf.HaplotypeMatrix) -> hf.H
     return drawn.with_labels({"population": drawn.samples.labels["population"].tolist(), "superpopulation": continents})
 
 
-def plain(scores: dict[str, float]) -> dict[str, float | None]:
-    return {name: round(value, 4) if math.isfinite(value) else None for name, value in scores.items()}
-
-
 def scored(
     monitor: Monitor, train: hf.HaplotypeMatrix, test: hf.HaplotypeMatrix, drawn: hf.HaplotypeMatrix
 ) -> dict[str, float | None]:
     """The Monitor's scores of as many rows as it takes, and the privacy score of all that were drawn."""
     scores = monitor._score(drawn.select_haplotypes(np.arange(monitor._n)))
-    return plain({**scores, "privacy": hf.metrics.privacy_score(train, test, drawn)})
+    return workloads.plain({**scores, "privacy": hf.metrics.privacy_score(train, test, drawn)})
 
 
 def recovered(
@@ -146,7 +141,7 @@ def main() -> None:
                 "training_haplotypes": train.num_haplotypes,
                 "test_haplotypes": test.num_haplotypes,
                 "sites": train.num_sites,
-                "control": plain(monitor.control),
+                "control": workloads.plain(monitor.control),
                 "markov": scored(monitor, train, test, Markov().fit(train).sample(train.num_haplotypes, seed=2)),
             }
             if of == "805":

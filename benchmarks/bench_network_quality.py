@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 from pathlib import Path
 from typing import Any
@@ -41,10 +40,6 @@ VARIANTS: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 
 
-def plain(scores: dict[str, float]) -> dict[str, float | None]:
-    return {name: round(value, 4) if math.isfinite(value) else None for name, value in scores.items()}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True)
@@ -58,8 +53,8 @@ def main() -> None:
     result: dict[str, Any] = {
         "machine": workloads.machine(),
         "threads": THREADS,
-        "control": plain(monitor.control),
-        "markov": plain(monitor._score(Markov().fit(train).sample(monitor._n, seed=2))),
+        "control": workloads.plain(monitor.control),
+        "markov": workloads.plain(monitor._score(Markov().fit(train).sample(monitor._n, seed=2))),
         "models": {} if arguments.only is None else json.loads(path.read_text())["models"],
     }
     for name in VARIANTS if arguments.only is None else arguments.only.split(";"):
@@ -78,7 +73,7 @@ def main() -> None:
             "epochs": epochs[-1],
             "noise_scale": round(model.noise_scale, 3),
             "scores": {
-                alleles: plain(monitor._score(model.sample(monitor._n, seed=2, alleles=alleles)))
+                alleles: workloads.plain(monitor._score(model.sample(monitor._n, seed=2, alleles=alleles)))
                 for alleles in ("calibrated", "round", "bernoulli")
             },
         }

@@ -16,6 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
 import json
+import math
 import platform
 import shutil
 import statistics
@@ -156,6 +157,11 @@ def write_results(
     path = parser.parse_args().o
     result = {"kernel": kernel, "machine": machine(), "peers": peers, "results": entries}
     save(path, result if growth is None else result | {"growth": growth})
+
+
+def plain(scores: dict[str, float]) -> dict[str, float | None]:
+    """Scores to four digits; None for what is not known."""
+    return {name: round(value, 4) if math.isfinite(value) else None for name, value in scores.items()}
 
 
 def save(path: Path, result: dict[str, Any]) -> None:
