@@ -19,9 +19,10 @@ from reference import gibbs as reference
 from reference import pack as pack_reference
 
 BACKENDS = _backend.available_backends("gibbs")
+CPU_BACKENDS = [name for name in BACKENDS if name != "cuda"]
 every_backend = pytest.mark.parametrize("backend", BACKENDS)
 # Where many draws are needed: a device has the same bits (other tests), and its emulation takes its time.
-every_cpu_backend = pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "cuda"])
+every_cpu_backend = pytest.mark.parametrize("backend", CPU_BACKENDS)
 U32, U64 = st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
 
 PHILOX_KNOWN = [  # kat_vectors of Random123
@@ -132,7 +133,8 @@ def test_one_hash_over_backends_and_threads(k):
     weights, a, b = parameters(150, 200, scale=0.2)
     visible = (random_dense((1000, 150)), random_dense((333, 150)))
     digests = set()
-    for backend, threads in itertools.product(BACKENDS, (1, 2, 5)):
+    on_device = [("cuda", 1)] if "cuda" in BACKENDS else []  # which has no threads of the host
+    for backend, threads in [*itertools.product(CPU_BACKENDS, (1, 2, 5)), *on_device]:
         digest = hashlib.sha256()
         for start in visible:
             state = gibbs(weights, a, b, start, steps=3, seed=3, fixed_point_bits=k, backend=backend, threads=threads)
