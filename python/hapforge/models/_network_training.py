@@ -8,8 +8,9 @@ that of as many shards as there are threads, and a gradient of every shard. Seve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from itertools import chain
 from typing import Any, Generic, TypeVar
 
@@ -28,6 +29,7 @@ from hapforge.models._training import stream_seed
 from hapforge.models._workers import Workers
 
 _STATISTICS_SHARDS = 16
+_STRETCH = 1 << 15  # values
 _Network = TypeVar("_Network", bound=nn.Module)
 
 
@@ -176,18 +178,35 @@ class Shards:
         shared = count >= ranks.count  # with fewer shards every process computes them all
         found = self.workers.share(count, part) if shared else [part(0, count)]
         parts = list(chain(*found))
-        if ranks.count == 1 and count == 1:
-            return list(parts[0])
-        if ranks.count == 1 and count == 2:  # a float32 sum of two is that of float64, rounded
-            return [a + b for a, b in zip(*parts, strict=True)]
-        sums = []
-        for first, *more in zip(*parts, strict=True):
-            sums.append(first.double())
-            for value in more:
-                sums[-1] += value.double()  # faster than adding float32 to it
+        if ranks.count == 1:
+            return [self._summed(values) for values in zip(*parts, strict=True)]
+        sums = [reduce(torch.add, (value.double() for value in values)) for values in zip(*parts, strict=True)]
         if shared:
             ranks.sum(sums)
         return [total.float() for total in sums]
+
+    def _summed(self, values: Sequence[Tensor]) -> Tensor:
+        """The float64 sum in their order, rounded to float32; a stretch at a time, which stays in the cache."""
+        first, *others = values
+        if not others:
+            return first
+        total = torch.empty_like(first)
+        flat, of_first, *of_others = (value.reshape(-1) for value in (total, first, *others))
+        size = _STRETCH if self._device.type == "cpu" else max(1, len(flat))
+
+        def work(begin: int, end: int) -> None:
+            for at in range(begin, end, size):
+                stretch = slice(at, min(at + size, end))
+                part = of_first[stretch].double()
+                for value in of_others:
+                    part += value[stretch].double()  # faster than adding float32 to it
+                flat[stretch] = part
+
+        if len(flat) <= size:
+            work(0, len(flat))
+        else:
+            self.workers.share(len(flat), work)
+        return total
 
 
 @contextmanager
