@@ -38,9 +38,10 @@ void transposed(const Shape& shape, const float* y, const float* w, float* x,
 
 void by_weight(const Shape& shape, const float* x, const float* y, float* w,
                const Kernels& kernels) {
-  const std::size_t width = padded_channels(shape.in, kernels.columns);
-  const std::size_t turned = rows_turned(shape) * shape.length * width;
-  const Scratch scratch(new float[kTaps * shape.out * width + turned]);
+  const std::size_t sums = shape.out * padded_columns(shape, kernels.columns);
+  const std::size_t turned = rows_turned(shape) * places_turned(shape) * shape.in;
+  // The last tile is read whole.
+  const Scratch scratch(new float[sums + turned + kernels.columns]);
   kernels.by_weight(shape, x, y, w, scratch.get());
 }
 

@@ -13,10 +13,15 @@ extern const Kernels neon_kernels;
 // Of a panel: 16 KiB.
 inline constexpr std::size_t kPanelFloats = std::size_t{1} << 12;
 
-// Channels of x by length, as `by_weight` turns them: a multiple of half a tile.
-inline std::size_t padded_channels(std::size_t channels, std::size_t columns) noexcept {
+// What `by_weight` sums, (3, in) for each output, to a multiple of half a tile.
+inline std::size_t padded_columns(const Shape& shape, std::size_t columns) noexcept {
   const std::size_t half = columns / 2;
-  return (channels + half - 1) / half * half;
+  return (kTaps * shape.in + half - 1) / half * half;
+}
+
+// Of a row that `by_weight` turns, with the padding.
+inline std::size_t places_turned(const Shape& shape) noexcept {
+  return shape.length + 2 * shape.padding;
 }
 
 // Rows that `by_weight` turns at a time: 64 K values, or one row.

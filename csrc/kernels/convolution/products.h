@@ -5,6 +5,9 @@
 // channel and tap, the values that the columns take; weights are read where they are.
 #pragma once
 
+#include <array>
+#include <utility>
+
 #include "core/lanes.h"
 #include "kernels/convolution/isa.h"
 
@@ -12,11 +15,11 @@ namespace hapforge::convolution {
 namespace {
 
 #if HAPFORGE_REGISTER == 16
-constexpr std::size_t kRows = 12, kFewerRows = 8, kRegisters = 2;
+constexpr std::size_t kRows = 12, kRegisters = 2;
 #elif HAPFORGE_REGISTER == 8
-constexpr std::size_t kRows = 6, kFewerRows = 4, kRegisters = 2;
+constexpr std::size_t kRows = 6, kRegisters = 2;
 #else
-constexpr std::size_t kRows = 6, kFewerRows = 4, kRegisters = 4;
+constexpr std::size_t kRows = 6, kRegisters = 4;
 #endif
 constexpr std::size_t kColumns = kRegisters * HAPFORGE_REGISTER;
 constexpr std::size_t kHalf = kColumns / 2;
@@ -81,33 +84,27 @@ void multiply(const Product& p) noexcept {
 }
 
 template <std::size_t kM>
-std::size_t multiply_columns(const Product& p, std::size_t columns) noexcept {
+void multiply_columns(const Product& p, std::size_t columns) noexcept {
   if (columns > kHalf) {
     multiply<kM, kRegisters>(p);
   } else {
     multiply<kM, kRegisters / 2>(p);
   }
-  return kM;
 }
 
-// All of `rows`, as many at a time as there is code for.
+// Of 1 to kRows rows.
+constexpr auto kMultiply = []<std::size_t... kM>(std::index_sequence<kM...>) {
+  return std::array{multiply_columns<kM + 1>...};
+}(std::make_index_sequence<kRows>());
+
+// All of `rows`, shared out evenly over as few tiles as hold them.
 void multiply_rows(Product p, std::size_t rows, std::size_t columns) noexcept {
-  while (rows > 0) {
-    std::size_t done = 0;
-    if (rows >= kRows) {
-      done = multiply_columns<kRows>(p, columns);
-    } else if (rows >= kFewerRows) {
-      done = multiply_columns<kFewerRows>(p, columns);
-    } else if (rows >= 4) {
-      done = multiply_columns<4>(p, columns);
-    } else if (rows >= 2) {
-      done = multiply_columns<2>(p, columns);
-    } else {
-      done = multiply_columns<1>(p, columns);
-    }
-    rows -= done;
-    p.a += static_cast<std::ptrdiff_t>(done) * p.a_row;
-    p.sums += static_cast<std::ptrdiff_t>(done) * p.s_row;
+  for (std::size_t tiles = (rows + kRows - 1) / kRows; tiles > 0; --tiles) {
+    const std::size_t some = (rows + tiles - 1) / tiles;
+    kMultiply[some - 1](p, columns);
+    rows -= some;
+    p.a += static_cast<std::ptrdiff_t>(some) * p.a_row;
+    p.sums += static_cast<std::ptrdiff_t>(some) * p.s_row;
   }
 }
 
@@ -194,30 +191,52 @@ void fill_panel(const float* x, const Channels& channels, std::size_t length, st
 // Channels whose panel stays in the first cache while all rows of a result are multiplied with it.
 constexpr std::size_t kChannels = kPanelFloats / (kTaps * kColumns);
 
+// Channels whose rows are read where they are, without a panel: rows of more are often in the same
+// cache sets.
+constexpr std::size_t kDirect = 24;
+
+// Whether a tile of the places [first, first + columns) of a row is a whole one, which is written
+// where the result is.
+bool is_whole(std::size_t first, std::size_t columns, std::size_t length) noexcept {
+  return columns == kColumns && first + kColumns <= length;
+}
+
 void forward_all(const Shape& s, const float* x, const float* w, float* y,
                  float* scratch) noexcept {
   float* const panel = scratch;
-  float* const sums = scratch + kPanelFloats;  // (out, columns)
+  float* const tile = scratch + kPanelFloats;  // (out, columns)
   const std::size_t total = s.rows * s.out_length;
   const auto in = static_cast<std::ptrdiff_t>(s.in);
   constexpr auto kAll = static_cast<std::ptrdiff_t>(kColumns);
   const auto fill = s.stride == 1 ? fill_panel<1> : fill_panel<2>;
   for (std::size_t begin = 0; begin < total; begin += kColumns) {
     const std::size_t columns = smaller(kColumns, total - begin);
+    const std::size_t row = begin / s.out_length, first = begin % s.out_length;
+    const bool whole = is_whole(first, columns, s.out_length);
+    float* const sums = whole ? y + row * s.out * s.out_length + first : tile;
+    const std::ptrdiff_t s_row = whole ? static_cast<std::ptrdiff_t>(s.out_length) : kAll;
+    if (whole && s.stride == 1 && s.in <= kDirect && first >= s.padding &&
+        first - s.padding + kColumns + kTaps - 1 <= s.length) {
+      multiply_rows({w, 3 * in, 3, 1, x + row * s.in * s.length + (first - s.padding),
+                     static_cast<std::ptrdiff_t>(s.length), 1, s.in, kTaps, sums, s_row, false},
+                    s.out, columns);
+      continue;
+    }
     for (std::size_t c = 0; c < s.in; c += kChannels) {
       const Channels some{s.in, c, smaller(c + kChannels, s.in)};
       fill(x, some, s.length, s.out_length, kTaps, -static_cast<std::ptrdiff_t>(s.padding), begin,
            columns, panel);
       multiply_rows({w + c * kTaps, 3 * in, 3, 1, panel, 3 * kAll, kAll, some.end - c, kTaps, sums,
-                     kAll, c > 0},
+                     s_row, c > 0},
                     s.out, columns);
     }
+    if (whole) continue;
     each_run(begin, columns, s.out_length,
-             [&](std::size_t row, std::size_t first, std::size_t count, std::size_t column)
+             [&](std::size_t at, std::size_t place, std::size_t count, std::size_t column)
                  HAPFORGE_INLINE {
-                   float* to = y + row * s.out * s.out_length + first;
+                   float* to = y + at * s.out * s.out_length + place;
                    for (std::size_t o = 0; o < s.out; ++o, to += s.out_length) {
-                     copy(sums + o * kColumns + column, count, to);
+                     copy(tile + o * kColumns + column, count, to);
                    }
                  });
   }
@@ -242,6 +261,16 @@ void transposed_all(const Shape& s, const float* y, const float* w, float* x,
   const std::size_t shifts = stride == 1 ? 3 : 2;
   for (std::size_t begin = 0; begin < total; begin += kColumns) {
     const std::size_t columns = smaller(kColumns, total - begin);
+    const std::size_t row = begin / places, first = begin % places;
+    if (s.stride == 1 && s.out <= kDirect && is_whole(first, columns, s.length) &&
+        first + s.padding + 1 >= kTaps && first + s.padding + kColumns <= s.out_length) {
+      multiply_rows(
+          {w, 3, 3 * in, 1, y + row * s.out * s.out_length + first + s.padding,
+           static_cast<std::ptrdiff_t>(s.out_length), -1, s.out, kTaps,
+           x + row * s.in * s.length + first, static_cast<std::ptrdiff_t>(s.length), false},
+          s.in, columns);
+      continue;
+    }
     for (std::size_t c = 0; c < s.out; c += kChannels) {
       const Channels some{s.out, c, smaller(c + kChannels, s.out)};
       fill_panel<1>(y, some, s.out_length, places, shifts, least, begin, columns, panel);
@@ -278,59 +307,53 @@ void transposed_all(const Shape& s, const float* y, const float* w, float* x,
   }
 }
 
-// Rows [begin, end) of x by place, (rows, length, padded channels), so that channels are columns.
-void turn(const Shape& s, std::size_t begin, std::size_t end, std::size_t padded, const float* x,
+// Rows [begin, end) of x by place, (rows, places, channels), so that the channels of three places
+// in a row are columns; before the first and after the last place of a row are zeros.
+void turn(const Shape& s, std::size_t begin, std::size_t end, std::size_t places, const float* x,
           float* turned) noexcept {
   for (std::size_t b = begin; b < end; ++b) {
     const float* from = x + b * s.in * s.length;
-    float* to = turned + (b - begin) * s.length * padded;
+    float* to = turned + (b - begin) * places * s.in;
+    const std::size_t before = s.padding * s.in, after = (s.padding + s.length) * s.in;
+    for (std::size_t e = 0; e < before; ++e) to[e] = 0;
+    for (std::size_t e = after; e < places * s.in; ++e) to[e] = 0;
+    to += before;
     for (std::size_t first = 0; first < s.length; first += kLanes) {
       const std::size_t last = smaller(first + kLanes, s.length);
       for (std::size_t i = 0; i < s.in; ++i) {
-        for (std::size_t l = first; l < last; ++l) to[l * padded + i] = from[i * s.length + l];
-      }
-      for (std::size_t l = first; l < last; ++l) {
-        for (std::size_t i = s.in; i < padded; ++i) to[l * padded + i] = 0;
+        for (std::size_t l = first; l < last; ++l) to[l * s.in + i] = from[i * s.length + l];
       }
     }
   }
 }
 
-// Some rows at a time, which stay in the cache, are turned; sums are (3, out, padded channels).
+// Some rows at a time, which stay in the cache, are turned; sums are (out, padded columns), of
+// columns (3, in).
 void by_weight_all(const Shape& s, const float* x, const float* y, float* w,
                    float* scratch) noexcept {
-  const std::size_t padded = padded_channels(s.in, kColumns);
+  const std::size_t padded = padded_columns(s, kColumns);
   float* const sums = scratch;
-  float* const turned = scratch + kTaps * s.out * padded;
-  const auto width = static_cast<std::ptrdiff_t>(padded);
-  const auto places = static_cast<std::ptrdiff_t>(s.out_length);
+  float* const turned = scratch + s.out * padded;
+  const std::size_t places = places_turned(s);
+  const auto in = static_cast<std::ptrdiff_t>(s.in);
+  const auto out_length = static_cast<std::ptrdiff_t>(s.out_length);
   const std::size_t rows_at_once = rows_turned(s);
   for (std::size_t row = 0; row < s.rows; row += rows_at_once) {
     const std::size_t rows = smaller(rows_at_once, s.rows - row);
-    turn(s, row, row + rows, padded, x, turned);
-    for (std::size_t t = 0; t < kTaps; ++t) {
-      // Places of y whose value of x is in the row.
-      const std::size_t begin = t < s.padding ? 1 : 0;
-      const std::size_t end =
-          s.length + s.padding <= t
-              ? 0
-              : smaller(s.out_length, (s.length - 1 + s.padding - t) / s.stride + 1);
-      const std::size_t some = begin < end ? end - begin : 0;
-      const std::size_t from = some > 0 ? begin * s.stride + t - s.padding : 0;
-      for (std::size_t c = 0; c < padded; c += kColumns) {
-        multiply_rows({y + row * s.out * s.out_length + begin, places,
-                       static_cast<std::ptrdiff_t>(s.out) * places, 1, turned + from * padded + c,
-                       static_cast<std::ptrdiff_t>(s.length) * width,
-                       static_cast<std::ptrdiff_t>(s.stride) * width, rows, some,
-                       sums + t * s.out * padded + c, width, row > 0},
-                      s.out, smaller(kColumns, padded - c));
-      }
+    turn(s, row, row + rows, places, x, turned);
+    for (std::size_t c = 0; c < kTaps * s.in; c += kColumns) {
+      multiply_rows(
+          {y + row * s.out * s.out_length, out_length,
+           static_cast<std::ptrdiff_t>(s.out) * out_length, 1, turned + c,
+           static_cast<std::ptrdiff_t>(places) * in, static_cast<std::ptrdiff_t>(s.stride) * in,
+           rows, s.out_length, sums + c, static_cast<std::ptrdiff_t>(padded), row > 0},
+          s.out, smaller(kColumns, padded - c));
     }
   }
   for (std::size_t o = 0; o < s.out; ++o) {
     for (std::size_t i = 0; i < s.in; ++i) {
       for (std::size_t t = 0; t < kTaps; ++t) {
-        w[(o * s.in + i) * kTaps + t] = sums[(t * s.out + o) * padded + i];
+        w[(o * s.in + i) * kTaps + t] = sums[o * padded + t * s.in + i];
       }
     }
   }
