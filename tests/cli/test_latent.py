@@ -111,6 +111,23 @@ def test_diffusion_by_umap(small_cohort: hf.HaplotypeMatrix, tmp_path: Path) -> 
     of_diffusion(tmp_path, small_cohort)
 
 
+def test_colours_go_by_the_label_of_the_model(
+    small_cohort: hf.HaplotypeMatrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = {"batch": ["a", "b"] * 5, "population": ["GBR"] * 5 + ["YRI"] * 5}
+    cohort = hf.HaplotypeMatrix.from_dense(small_cohort.to_dense(), labels=labels)
+    hf.write(cohort, tmp_path / "data.hapz")
+    taken = []
+    monkeypatch.setattr(
+        latent, "_of_diffusion", lambda _model, _cohort, chosen: (taken.append(chosen), ([("x", np.zeros(1))], b""))[1]
+    )
+    for label in ("population", "batch", ""):
+        model = hf.models.Diffusion(epochs=1, label=label, backbone="dense", mlp_width=8, steps=5).fit(cohort)
+        model.save(tmp_path / f"run-{label}")
+        latent.command(tmp_path / f"run-{label}", tmp_path / "data.hapz", tmp_path / f"space-{label}", quiet=True)
+    assert taken == ["population", "batch", "batch"]
+
+
 @pytest.mark.usefixtures("quick_umap")
 def test_persons_of_a_diffusion_without_labels(small_cohort: hf.HaplotypeMatrix, tmp_path: Path) -> None:
     cohort = hf.HaplotypeMatrix(small_cohort.words, small_cohort.sites, hf.Samples(20))

@@ -41,7 +41,11 @@ def command(
     labels: LabelsFile = None,
     colour: Annotated[
         str | None,
-        typer.Option("--colour", metavar="NAME", help="Label that colours go by; default the first of 2 to 30 values."),
+        typer.Option(
+            "--colour",
+            metavar="NAME",
+            help="Label that colours go by; default the model's, or the first, of 2 to 30 values.",
+        ),
     ] = None,
     policy: PolicyTexts = None,
     threads: Threads = None,
@@ -79,8 +83,9 @@ def command(
     names = cohort.samples.labels
     if colour is not None and colour not in names:
         raise ValueError(f"--colour: expected one of {', '.join(names) or 'no labels'}, found {colour!r}")
-    kinds = {name: len(np.unique(values)) for name, values in names.items()}
-    chosen = colour or next((name for name, kind in kinds.items() if 2 <= kind <= MAX_LABELS), None)
+    own = getattr(model.config, "label", "")
+    usable = [name for name, values in names.items() if 2 <= len(np.unique(values)) <= MAX_LABELS]
+    chosen = colour or min(usable, key=lambda name: name != own, default=None)
     show = _of_machine if hasattr(model, "project") else _of_diffusion
     columns, picture_bytes = show(model, cohort, chosen)
     with atomic_file(table) as temporary:
