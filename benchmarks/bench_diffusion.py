@@ -45,6 +45,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "805/mlp, cohort PCA": {"backbone": "mlp", "embedding": "cohort", "components": 800, **SHORT},
     "805/mlp, without labels": {"backbone": "mlp", **SHORT},
     **{f"joined/{name}": {**settings, **LONG} for name, settings in BACKBONES.items()},
+    "joined/mlp, longer": {"backbone": "mlp", **LONG},
     **{f"ooa/{name}": {**settings, **LONG} for name, settings in BACKBONES.items()},
 }
 AUGMENTED = "805/mlp+cnn"  # whose rows are added to few real ones, too
@@ -128,7 +129,7 @@ def main() -> None:
     _backend.set_threads(THREADS)
     path = workloads.HERE / "results" / "diffusion.json"
     result: dict[str, Any] = {"sets": {}, "models": {}} if arguments.only is None else json.loads(path.read_text())
-    result |= {"machine": workloads.machine(), "seconds": arguments.seconds, "threads": THREADS}
+    result |= {"machine": workloads.machine(), "threads": THREADS}
     at, names = "", list(VARIANTS) if arguments.only is None else arguments.only.split(";")
     draws: dict[str, hf.HaplotypeMatrix] = {}
     for name in names:
@@ -167,6 +168,7 @@ def main() -> None:
             drawn = model.sample(train.num_haplotypes if of == "805" else monitor._n, seed=2)
         result["models"][name] = {
             "settings": VARIANTS[name],
+            "seconds": arguments.seconds,
             "epochs": epochs[0],
             "parameters": sum(value.numel() for value in model._network.parameters()),
             "gflop_a_genome": round(model._flop * min(model.config.sampling_steps, model.config.steps) / 1e9, 3),

@@ -445,7 +445,8 @@ def diffusion() -> str:
         for model, entry in result["models"].items():
             at, _, title = model.partition("/")
             if at == name:
-                costs = f"{entry['epochs']} | {entry['parameters']:,} | {entry['gflop_a_genome']:.3g}"
+                trained = f"{entry['epochs']} in {entry['seconds']:.0f} s"
+                costs = f"{trained} | {entry['parameters']:,} | {entry['gflop_a_genome']:.3g}"
                 lines.append(f"| {name}, {title} | {costs} | {_scores(entry['scores'])} |")
     recovery = result["recovery"]
     sets = [name for name in recovery["population"]["mlp"] if name != "real"]
@@ -653,18 +654,18 @@ Frequency: the mean difference over sites between decoded and true training rows
 
 ## What a diffusion draws
 
-`python benchmarks/bench_diffusion.py --data FOLDER --seconds {_load("diffusion")["seconds"]:.0f}`: every model is
-trained so long on two threads, on the 805 sites by population, and drawn by it; scores are against held-out persons.
-"joined" is the 805 sites and LCT side by side, "ooa" the embedded cohort. Thresholds hold the allele frequencies of
-every population: much of what draws by population have is this, as the one model without labels shows. The commit in
-the result is from before calibrated alleles had noise.
+`python benchmarks/bench_diffusion.py --data FOLDER --seconds 60`: every model is trained so long on two threads ("longer"
+ones by `--only`), on the 805 sites by population, and drawn by it; scores are against held-out persons. "joined" is the
+805 sites and LCT side by side, "ooa" the embedded cohort. Thresholds hold the allele frequencies of every population:
+much of what draws by population have is this, as the one model without labels shows. What took a minute is from before
+calibrated alleles had noise.
 
 {diffusion()}
 
 ## What GAN, WGAN and VAE draw, setting by setting
 
 `python benchmarks/bench_network_quality.py --data FOLDER`: 805 sites, a minute or two each on one thread of a busy
-machine, which is too short for a WGAN: it begins to learn after some 300 updates of its generator, and an epoch has 8.
+machine, eight for WGANs, whose generator needs some 300 updates until it begins to learn.
 Each model with its defaults, then with one setting changed; alleles of the same draws by thresholds that hold the
 frequencies, with the noise that holds the mean r2 (calibrated), by one half (round) and drawn (bernoulli).
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -11,7 +12,8 @@ from hapforge import _backend
 
 # Time limits belong to benchmarks: under a sanitizer or on a busy machine they say nothing.
 settings.register_profile("no_deadline", deadline=None)
-settings.load_profile("no_deadline")
+settings.register_profile("sanitized", deadline=None, max_examples=30)
+settings.load_profile("sanitized" if "asan" in os.environ.get("LD_PRELOAD", "") else "no_deadline")
 
 
 class _Recorder:
