@@ -190,7 +190,7 @@ class Shards:
         first, *others = values
         if not others:
             return first
-        total = torch.empty_like(first)
+        total = torch.empty(first.shape, dtype=first.dtype, device=first.device)  # whatever the strides of first
         flat, of_first, *of_others = (value.reshape(-1) for value in (total, first, *others))
         size = _STRETCH if self._device.type == "cpu" else max(1, len(flat))
 
