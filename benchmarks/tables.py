@@ -654,18 +654,19 @@ Frequency: the mean difference over sites between decoded and true training rows
 
 ## What a diffusion draws
 
-`python benchmarks/bench_diffusion.py --data FOLDER --seconds 60`: every model is trained so long on two threads ("longer"
-ones by `--only`), on the 805 sites by population, and drawn by it; scores are against held-out persons. "joined" is the
-805 sites and LCT side by side, "ooa" the embedded cohort. Thresholds hold the allele frequencies of every population:
-much of what draws by population have is this, as the one model without labels shows. What took a minute is from before
-calibrated alleles had noise.
+`python benchmarks/bench_diffusion.py --data FOLDER --seconds 60`: every model is trained so long on two threads
+("longer" ones by `--only`), on the 805 sites by population, and drawn by it; scores are against held-out persons.
+"joined" is the 805 sites and LCT side by side, "ooa" the embedded cohort. Thresholds hold the allele frequencies of
+every population: much of what draws by population have is this, as the one model without labels shows. What took a
+minute is from before calibrated alleles had noise.
 
 {diffusion()}
 
 ## What GAN, WGAN and VAE draw, setting by setting
 
 `python benchmarks/bench_network_quality.py --data FOLDER`: 805 sites, a minute or two each on one thread of a busy
-machine, eight for WGANs, whose generator needs some 300 updates until it begins to learn.
+machine; a WGAN's generator needs some 300 updates until it begins to learn: those of 480 s have width 4, batches of 30
+and three updates of the critic for one of it, those of 90 s are too short.
 Each model with its defaults, then with one setting changed; alleles of the same draws by thresholds that hold the
 frequencies, with the noise that holds the mean r2 (calibrated), by one half (round) and drawn (bernoulli).
 
