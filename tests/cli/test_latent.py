@@ -118,9 +118,12 @@ def test_colours_go_by_the_label_of_the_model(
     cohort = hf.HaplotypeMatrix.from_dense(small_cohort.to_dense(), labels=labels)
     hf.write(cohort, tmp_path / "data.hapz")
     taken = []
-    monkeypatch.setattr(
-        latent, "_of_diffusion", lambda _model, _cohort, chosen: (taken.append(chosen), ([("x", np.zeros(1))], b""))[1]
-    )
+
+    def show(model: object, cohort: hf.HaplotypeMatrix, chosen: str | None) -> tuple[latent.Columns, bytes]:
+        taken.append(chosen)
+        return [("x", np.zeros(1))], b""
+
+    monkeypatch.setattr(latent, "_of_diffusion", show)
     for label in ("population", "batch", ""):
         model = hf.models.Diffusion(epochs=1, label=label, backbone="dense", mlp_width=8, steps=5).fit(cohort)
         model.save(tmp_path / f"run-{label}")

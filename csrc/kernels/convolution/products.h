@@ -2,7 +2,7 @@
 //
 // A tile of the result is kept in registers: some rows (output channels) of some columns. Columns
 // are places of all rows of the batch one after the other, copied to a panel that holds, for every
-// channel and tap, the values that the columns take; weights are read where they are.
+// channel and tap, the values that the columns take, or read where they are; weights are, too.
 #pragma once
 
 #include <array>
@@ -285,11 +285,11 @@ void transposed_all(const Shape& s, const float* y, const float* w, float* x,
       }
     }
     each_run(begin, columns, places,
-             [&](std::size_t row, std::size_t first, std::size_t count, std::size_t column)
+             [&](std::size_t at, std::size_t place, std::size_t count, std::size_t column)
                  HAPFORGE_INLINE {
-                   float* to = x + row * s.in * s.length + first * s.stride;
+                   float* to = x + at * s.in * s.length + place * s.stride;
                    const std::size_t pairs =
-                       smaller(count, s.length / 2 - smaller(first, s.length / 2));
+                       smaller(count, s.length / 2 - smaller(place, s.length / 2));
                    for (std::size_t i = 0; i < s.in; ++i, to += s.length) {
                      const float* even = sums[0] + i * kColumns + column;
                      const float* odd = sums[1] + i * kColumns + column;

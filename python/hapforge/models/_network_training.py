@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import reduce
 from itertools import chain
 from typing import Any, Generic, TypeVar
 
@@ -178,19 +177,18 @@ class Shards:
         shared = count >= ranks.count  # with fewer shards every process computes them all
         found = self.workers.share(count, part) if shared else [part(0, count)]
         parts = list(chain(*found))
-        if ranks.count == 1:
-            return [self._summed(values) for values in zip(*parts, strict=True)]
-        sums = [reduce(torch.add, (value.double() for value in values)) for values in zip(*parts, strict=True)]
-        if shared:
+        kind = torch.float32 if ranks.count == 1 else torch.float64
+        sums = [self._summed(values, kind) for values in zip(*parts, strict=True)]
+        if shared and ranks.count > 1:
             ranks.sum(sums)
         return [total.float() for total in sums]
 
-    def _summed(self, values: Sequence[Tensor]) -> Tensor:
-        """The float64 sum in their order, rounded to float32; a stretch at a time, which stays in the cache."""
+    def _summed(self, values: Sequence[Tensor], kind: torch.dtype) -> Tensor:
+        """The float64 sum in their order, of this kind; a stretch at a time, which stays in the cache."""
         first, *others = values
         if not others:
-            return first
-        total = torch.empty(first.shape, dtype=first.dtype, device=first.device)  # whatever the strides of first
+            return first.to(kind)
+        total = torch.empty(first.shape, dtype=kind, device=first.device)
         flat, of_first, *of_others = (value.reshape(-1) for value in (total, first, *others))
         size = _STRETCH if self._device.type == "cpu" else max(1, len(flat))
 
@@ -202,7 +200,7 @@ class Shards:
                     part += value[stretch].double()  # faster than adding float32 to it
                 flat[stretch] = part
 
-        if len(flat) <= size:
+        if len(flat) <= size or self.workers.ranks.count > 1:
             work(0, len(flat))
         else:
             self.workers.share(len(flat), work)
