@@ -665,8 +665,8 @@ minute is from before calibrated alleles had noise.
 ## What GAN, WGAN and VAE draw, setting by setting
 
 `python benchmarks/bench_network_quality.py --data FOLDER`: 805 sites, a minute or two each on one thread of a busy
-machine; a WGAN's generator needs some 300 updates until it begins to learn: those of 480 s have width 4, batches of 30
-and three updates of the critic for one of it, those of 90 s are too short.
+machine, eight of WGANs, with width 4, batches of 30 and three updates of the critic for one of the generator, which
+begins to learn after some 300. Epochs went with the load: rows of fewer say little of their setting.
 Each model with its defaults, then with one setting changed; alleles of the same draws by thresholds that hold the
 frequencies, with the noise that holds the mean r2 (calibrated), by one half (round) and drawn (bernoulli).
 
