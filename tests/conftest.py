@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,14 @@ import pytest
 import hapforge as hf
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers of pytest-xdist, which inherit this, share the CPUs: else as many threads in each wait for one another."""
+    if workers := getattr(config.option, "numprocesses", None):
+        threads = max(1, len(os.sched_getaffinity(0)) // workers)
+        for name in ("HAPFORGE_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            os.environ.setdefault(name, str(threads))
 
 
 @pytest.fixture(scope="session")
