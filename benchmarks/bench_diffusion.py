@@ -44,8 +44,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "805/mlp+cnn, noise predicted": {"backbone": "mlp+cnn", "predicts": "noise", **SHORT},
     "805/mlp, cohort PCA": {"backbone": "mlp", "embedding": "cohort", "components": 800, **SHORT},
     "805/mlp, without labels": {"backbone": "mlp", **SHORT},
+    "805/mlp, without labels or clusters": {"backbone": "mlp", "clusters": 0, **SHORT},
     **{f"joined/{name}": {**settings, **LONG} for name, settings in BACKBONES.items()},
-    "joined/mlp, longer": {"backbone": "mlp", **LONG},
+    "joined/mlp, longer, without clusters": {"backbone": "mlp", "clusters": 0, **LONG},
     **{f"ooa/{name}": {**settings, **LONG} for name, settings in BACKBONES.items()},
 }
 AUGMENTED = "805/mlp+cnn"  # whose rows are added to few real ones, too

@@ -14,7 +14,7 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Workers of pytest-xdist, which inherit this, share the CPUs: else as many threads in each wait for one another."""
+    """Workers of pytest-xdist, which inherit this, share the CPUs: threads beyond them would wait for one another."""
     if workers := getattr(config.option, "numprocesses", None):
         threads = max(1, len(os.sched_getaffinity(0)) // workers)
         for name in ("HAPFORGE_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

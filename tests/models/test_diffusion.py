@@ -124,7 +124,11 @@ def test_persons_are_drawn_as_genotypes(small: Any, tmp_path: Path) -> None:
         ({"schedule": "sigmoid"}, "schedule: expected one of linear, cosine, found 'sigmoid'"),
         ({"predicts": "data"}, "predicts: expected one of noise, velocity, found 'data'"),
         ({"steps": 1}, "steps: expected 2 or more, found 1"),
-        ({"guidance": 1.0}, "guidance: expected a label and label_dropout beside it, found none"),
+        (
+            {"guidance": 1.0, "clusters": 0},
+            "guidance: expected a label or clusters, and label_dropout, beside it, found none",
+        ),
+        ({"clusters": -1}, "clusters: expected 0 or more, found -1"),
         ({"label_dropout": 1.0}, "label_dropout: expected 0 or more and below 1, found 1.0"),
         ({"mlp_width": 0}, "mlp_width: expected 1 or more, found 0"),
     ],

@@ -116,8 +116,9 @@ def test_draws(name: str, small: Any, fitted: dict, tmp_path: Path) -> None:
 def test_rows_from_anywhere_are_those_of_the_whole(name: str, fitted: dict) -> None:
     model = fitted[name]
     whole = model.sample(600, seed=5).words
+    how, _ = model._how(600, 5, None)
     for first, last in ((0, 1), (250, 260), (255, 513), (599, 600)):
-        assert np.array_equal(model._draw_rows(first, last, 5, codes=None, alleles="calibrated"), whole[first:last])
+        assert np.array_equal(model._draw_rows(first, last, 5, **how), whole[first:last])
 
 
 @pytest.mark.parametrize("name", MODELS)

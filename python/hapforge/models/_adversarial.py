@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.models import _store
-from hapforge.models._labels import names_of
+from hapforge.models._labels import names_of, numbered_rows
 from hapforge.models._network_model import NetworkConfig, NetworkModel, check_at_least, check_choice, counts_of
 from hapforge.models._network_training import (
     Optimised,
@@ -202,8 +202,12 @@ class AdversarialLearner:
     ) -> None:
         self._config, self._seed, self._device, self._length = config, seed, device, length
         names = names_of(H, config.label) if config.label else []
-        self._rows = Rows(H, config, names, device, config.pack)
-        self._held = None if validation is None else Rows(validation, config, names, device, config.pack)
+        self._rows = Rows(H, *numbered_rows(H, config.label, names), device, config.pack)
+        self._held = (
+            None
+            if validation is None
+            else Rows(validation, *numbered_rows(validation, config.label, names), device, config.pack)
+        )
         if self._held is not None and not len(self._held.units(0)):
             raise ValueError(f"validation: expected {config.pack} haplotypes or more (of a label), found fewer")
         self._rows.check("H", names)

@@ -135,6 +135,12 @@ class NetworkModel(TrainedModel):
         return list(self.training.get("labels", {})) if self.sites else []
 
     @property
+    def _groups(self) -> dict[str, int]:
+        """Training haplotypes by label, or by what stands for it; empty where all rows are drawn alike."""
+        found: dict[str, int] = self.training.get("labels", {}) if self.sites else {}
+        return found
+
+    @property
     def thresholds(self) -> NDArray[np.float32]:
         """Noisy logit above which an allele is 1 where alleles are "calibrated", float32 (num_labels or 1, num_sites).
 
@@ -188,7 +194,9 @@ class NetworkModel(TrainedModel):
         alleles = self.config.alleles if alleles is None else alleles
         check_choice("alleles", alleles, ALLELES)
         if not self.labels:
-            return {**super()._how(n, seed, labels)[0], "codes": None, "alleles": alleles}, {}
+            none = super()._how(n, seed, labels)[0]
+            codes = codes_to_draw(n, seed, None, self._groups, self._rows_of_unit) if self._groups else None
+            return {**none, "codes": codes, "alleles": alleles}, {}
         codes = codes_to_draw(n, seed, labels, self.training["labels"])
         if self._rows_of_unit == 2 and (codes[: n // 2 * 2 : 2] != codes[1::2]).any():
             raise ValueError("labels: expected one for both haplotypes of a person, found two (unit=person)")
@@ -231,7 +239,7 @@ class NetworkModel(TrainedModel):
             return None
         if alleles == "calibrated":
             return torch.from_numpy(self.thresholds).to(self._device)
-        return torch.full((max(1, len(self.labels)), self._num_columns), self.ROUND_AT, device=self._device)
+        return torch.full((max(1, len(self._groups)), self._num_columns), self.ROUND_AT, device=self._device)
 
     def _noisy(self, logits: Tensor, stream: np.random.Generator) -> Tensor:
         """Logits with logistic noise of the chosen scale."""
@@ -293,7 +301,7 @@ class NetworkModel(TrainedModel):
         groups = max(1, _LD_ROWS // each)  # r2 is biased by the number of rows: of several groups of it, the mean
         rows, seed = groups * each, stream_seed(self.training["seed"], "noise scale")
         columns, pairs = site_pairs(self._num_columns)
-        codes = codes_to_draw(rows, seed, None, self.training["labels"]) if self.labels else np.zeros(rows, np.int64)
+        codes = codes_to_draw(rows, seed, None, self._groups) if self._groups else np.zeros(rows, np.int64)
         logits, noise = (np.empty((len(columns), rows), np.float32) for _ in range(2))
 
         def take(begin: int, part: Tensor, stream: np.random.Generator, *_: Any) -> None:
@@ -302,7 +310,7 @@ class NetworkModel(TrainedModel):
                 kept[:, begin:end] = values[: end - begin].cpu().numpy()[:, columns].T
 
         self._each_block(0, rows, seed, codes, take)
-        known = np.array(list(self.training["labels"].values()) if self.labels else [self.training["num_haplotypes"]])
+        known = np.array(list(self._groups.values()) or [self.training["num_haplotypes"]])
         shares = self._counts[:, columns] * self._rows_of_unit / np.maximum(known, 1)[:, None]
         wanted = np.bincount(codes, minlength=len(shares))[:, None] * shares
         ones = np.floor(wanted + np.random.default_rng(seed).random(wanted.shape)).astype(np.int64)
@@ -333,7 +341,7 @@ class NetworkModel(TrainedModel):
     def _calibrated(self) -> NDArray[np.float32]:
         """Quantiles of noisy logits of draws, at the training rows' frequencies."""
         num_labels, num_columns = self._counts.shape
-        of_label = list(self.training["labels"].values()) if self.labels else [self.training["num_haplotypes"]]
+        of_label = list(self._groups.values()) or [self.training["num_haplotypes"]]
         thresholds = np.empty((num_labels, num_columns), np.float32)
         for label, known in enumerate(of_label):
             rows = _CALIBRATION_ROWS  # of a label twice as many as it has, whose frequencies are no better known
@@ -399,7 +407,7 @@ class NetworkModel(TrainedModel):
         return len(names_of(H, self.config.label)) if self.config.label else 1
 
     def _description(self) -> dict[str, Any]:
-        return {**super()._description(), "network": self._blocks(self._num_columns, max(1, len(self.labels)))}
+        return {**super()._description(), "network": self._blocks(self._num_columns, max(1, len(self._groups)))}
 
     @abstractmethod
     def _blocks(self, num_columns: int, num_labels: int) -> dict[str, Any]:
@@ -417,7 +425,7 @@ class NetworkModel(TrainedModel):
         return tensors | {"thresholds": self._thresholds, "noise_scale": np.array([self._noise_scale], np.float64)}
 
     def _restore(self, tensors: _store.Tensors) -> None:
-        of_labels, rows = self.training.get("labels", {}), self.training["num_haplotypes"]
+        of_labels, rows = self._groups, self.training["num_haplotypes"]
         if not isinstance(of_labels, dict) or not all(isinstance(n, int) and n > 0 for n in of_labels.values()):
             raise ValueError(f"labels: expected names with their counts, found {of_labels!r}")
         if not isinstance(rows, int) or rows < 1:

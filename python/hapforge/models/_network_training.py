@@ -21,9 +21,7 @@ from torch import Tensor, nn
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 from hapforge.models import _store
 from hapforge.models._convolutions import Normalised
-from hapforge.models._labels import codes_of
 from hapforge.models._machine import host_rows, unpacked
-from hapforge.models._network_model import NetworkConfig
 from hapforge.models._training import stream_seed
 from hapforge.models._workers import Workers
 
@@ -103,17 +101,17 @@ class Rows:
 
     Parameters
     ----------
+    codes : int64 (num_haplotypes,), number of every row's label; rows with -1, which have none, are left out
+    num_labels : int
     pack : int, rows of a unit
-    names : of the labels of `config.label`; [] where it has none. Rows without label are left out
     """
 
     def __init__(
-        self, H: HaplotypeMatrix, config: NetworkConfig, names: list[str], device: torch.device, pack: int = 1
+        self, H: HaplotypeMatrix, codes: NDArray[np.int64], num_labels: int, device: torch.device, pack: int = 1
     ) -> None:
         self.num_sites, self._pack, self._device = H.num_sites, pack, device
         self.words = host_rows(H.words).to(device)
-        self.codes = codes_of(H, config.label, names) if names else np.zeros(H.num_haplotypes, np.int64)
-        self.num_labels = max(1, len(names))
+        self.codes, self.num_labels = codes, num_labels
         self.labels = torch.from_numpy(self.codes).to(device)
 
     def units(self, seed: int) -> Tensor:

@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.io.atomic import sha256_file
 from hapforge.models import _store
+from hapforge.models._clusters import Clusters
 from hapforge.models._denoisers import (
     BACKBONES,
     CNNDenoiser,
@@ -26,7 +27,7 @@ from hapforge.models._denoisers import (
     TransformerDenoiser,
 )
 from hapforge.models._embedding import Unit
-from hapforge.models._labels import names_of
+from hapforge.models._labels import names_of, numbered_rows
 from hapforge.models._network_model import (
     NetworkConfig,
     NetworkModel,
@@ -64,6 +65,7 @@ _PUBLISHED: dict[str, Any] = {
     "sampler": "ddpm",
     "sampling_steps": 0,
     "guidance": 0.0,
+    "clusters": 0,
     "alleles": "round",
 }
 
@@ -94,6 +96,9 @@ class DiffusionConfig(NetworkConfig):
         0, or more than there are: all
     guidance : float >= 0, scale of classifier-free guidance
     label_dropout : float in [0, 1), share of the rows that are trained without their label
+    clusters : int, groups of alike rows, at most, that stand for labels where there is none: their sizes and allele
+        frequencies are those of training rows, and within one there is less left to learn (self-conditioning: Bao et
+        al. 2022, Why are conditional generative models better than unconditional ones?); 0, as published: none
     unit : what a row is: a "haplotype", or a "person", of whom the genotypes are learnt, and drawn persons are not
         phased
     shard : int, rows that a thread computes at a time, without effect on the result but for rounding; 0: half of the
@@ -124,6 +129,7 @@ class DiffusionConfig(NetworkConfig):
     sampling_steps: int = 25
     guidance: float = 0.0
     label_dropout: float = 0.1
+    clusters: int = 32
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -148,12 +154,13 @@ class DiffusionConfig(NetworkConfig):
             ("steps", 2),
             ("sampling_steps", 0),
             ("guidance", 0.0),
+            ("clusters", 0),
         ):
             check_at_least(name, getattr(self, name), least)
         if not 0 <= self.label_dropout < 1:
             raise ValueError(f"label_dropout: expected 0 or more and below 1, found {self.label_dropout}")
-        if self.guidance and not (self.label and self.label_dropout):
-            raise ValueError("guidance: expected a label and label_dropout beside it, found none")
+        if self.guidance and not ((self.label or self.clusters) and self.label_dropout):
+            raise ValueError("guidance: expected a label or clusters, and label_dropout, beside it, found none")
 
 
 class NoisePredictor(nn.Module):
@@ -236,6 +243,11 @@ class Diffusion(NetworkModel):
     def __init__(self, preset: str | None = None, **settings: Any) -> None:
         super().__init__(DiffusionConfig(**self._over_preset(preset, settings)))
         self._embedding: Embedding | None = None
+        self._clusters: Clusters | None = None
+
+    @property
+    def _groups(self) -> dict[str, int]:
+        return super()._groups or (self.training.get("clusters", {}) if self.sites else {})
 
     @property
     def embedding(self) -> Embedding:
@@ -255,8 +267,7 @@ class Diffusion(NetworkModel):
         """
         config, schedule = self.config, self._schedule
         check_at_least("levels", levels, 1)
-        names = self.labels
-        rows = EmbeddedRows(H, config, names, self.embedding, self._device)
+        rows = EmbeddedRows(H, config, self._clusters or self.labels, self.embedding, self._device)
         chosen = rows.units(0)[:_SCORED_ROWS, 0]
         x, labels = rows.embedded(chosen), rows.labels[chosen]
         steps, found = schedule.some(min(levels, config.steps))[::-1], []
@@ -309,7 +320,7 @@ class Diffusion(NetworkModel):
                     noise = torch.randn(
                         x.shape, generator=generator_of(device, seed, "bottlenecks", first), device=device
                     )
-                    free = torch.full((len(x),), max(1, len(self.labels)), device=device)
+                    free = torch.full((len(x),), max(1, len(self._groups)), device=device)
                     _errors(self._network, schedule, x, noise, torch.full_like(free, t), free)
         finally:
             for hook in hooks:
@@ -330,6 +341,9 @@ class Diffusion(NetworkModel):
     def _describe_training(self, data: HaplotypeMatrix, seed: int, **more: Any) -> None:
         if self.config.unit == "person":
             more["unphased"] = True
+        if self._clusters is not None:
+            sizes = np.bincount(self._clusters.codes(data), minlength=len(self._clusters.centres)) * self._rows_of_unit
+            more["clusters"] = {str(i): size for i, size in enumerate(sizes.tolist())}
         super()._describe_training(data, seed, embedding=self.embedding.settings, **more)
 
     def _network_of(self, num_columns: int, num_labels: int) -> NoisePredictor:
@@ -364,7 +378,7 @@ class Diffusion(NetworkModel):
     def _flop(self) -> int:
         """Floating point operations of one step of one row."""
         with torch.device("meta"):
-            backbone = self._network_of(0, max(1, len(self.labels))).backbone
+            backbone = self._network_of(0, max(1, len(self._groups))).backbone
             with FlopCounterMode(display=False) as counter:
                 backbone(torch.zeros(1, *self.embedding.shape), torch.ones(1), torch.zeros(1, dtype=torch.int64))
         return int(counter.get_total_flops())
@@ -376,13 +390,13 @@ class Diffusion(NetworkModel):
         config, self._device = self.config, device_of(device)
         names = names_of(H, config.label) if config.label else []
         with within_memory(), Workers(self._device, meet()) as workers:
-            self._embedding = _embedding_of(config).fit(H)
-            rows = EmbeddedRows(H, config, names, self._embedding, self._device)
-            held = (
-                None if validation is None else EmbeddedRows(validation, config, names, self._embedding, self._device)
-            )
-            network = initialised(lambda: self._network_of(0, max(1, len(names))), seed, "denoiser")
-            counts = counts_of(self._as_units(H), rows.codes, max(1, len(names)))
+            self._embedding = embedding = _embedding_of(config).fit(H)
+            self._clusters = None if names else Clusters.of(H, config.clusters, _unit_of(config))
+            groups = self._clusters or names
+            rows = EmbeddedRows(H, config, groups, embedding, self._device)
+            held = None if validation is None else EmbeddedRows(validation, config, groups, embedding, self._device)
+            network = initialised(lambda: self._network_of(0, rows.num_labels), seed, "denoiser")
+            counts = counts_of(self._as_units(H), rows.codes, rows.num_labels)
             yield DiffusionLearner(config, seed, workers, network, rows, held, counts, self._schedule, self._device)
 
     def _conclude(self, H: HaplotypeMatrix, validation: HaplotypeMatrix | None, seed: int) -> None:
@@ -402,7 +416,7 @@ class Diffusion(NetworkModel):
             found: Tensor = network(x, torch.full((len(x),), t, device=device), labels)
             return found
 
-        free = torch.full_like(labels, max(1, len(self.labels)))
+        free = torch.full_like(labels, max(1, len(self._groups)))
         predict = guided(lambda x, t: (at(x, t), at(x, t, free)), config.guidance) if config.guidance else at
         count = min(config.sampling_steps or config.steps, config.steps)
         steps = schedule.some_by_signal(count) if config.sampler == "dpm" else schedule.some(count)
@@ -431,17 +445,28 @@ class Diffusion(NetworkModel):
         return (values / self._rows_of_unit).clamp(0, 1)
 
     def _tensors(self) -> _store.Tensors:
-        return {**super()._tensors(), **_named(self.embedding)}
+        return {**super()._tensors(), **_named(self.embedding, self._clusters)}
 
     def _restore(self, tensors: _store.Tensors) -> None:
-        start = "embedding."
-        own = {name[len(start) :]: value for name, value in tensors.items() if name.startswith(start)}
-        self._embedding = restore(self.training["embedding"], own, self.sites)
-        super()._restore({name: value for name, value in tensors.items() if not name.startswith(start)})
+        parts: dict[str, _store.Tensors] = {"embedding": {}, "clusters": {}, "": {}}
+        for name, value in tensors.items():
+            part, _, own = name.partition(".")
+            of, key = (part, own) if part in parts else ("", name)
+            parts[of][key] = value
+        self._embedding = restore(self.training["embedding"], parts["embedding"], self.sites)
+        sizes = self.training.get("clusters", {})
+        self._clusters = (
+            Clusters.restored(parts["clusters"], self.sites, len(sizes), _unit_of(self.config)) if sizes else None
+        )
+        super()._restore(parts[""])
+
+
+def _unit_of(config: DiffusionConfig) -> Unit:
+    return "person" if config.unit == "person" else "haplotype"
 
 
 def _embedding_of(config: DiffusionConfig) -> Embedding:
-    unit: Unit = "person" if config.unit == "person" else "haplotype"
+    unit = _unit_of(config)
     if config.embedding == "cohort":
         return CohortPCA(components=config.components, unit=unit)
     return GenewisePCA(
@@ -453,20 +478,34 @@ def _embedding_of(config: DiffusionConfig) -> Embedding:
     )
 
 
-def _named(embedding: Embedding) -> _store.Tensors:
-    return {f"embedding.{name}": value for name, value in embedding.tensors().items()}
+def _named(embedding: Embedding, clusters: Clusters | None) -> _store.Tensors:
+    parts = {"embedding": embedding.tensors(), "clusters": {} if clusters is None else clusters.tensors()}
+    return {f"{part}.{name}": value for part, tensors in parts.items() for name, value in tensors.items()}
 
 
 class EmbeddedRows(Rows):
-    """Rows of a cohort (haplotypes, or persons) as their embedding; kept where they take at most 1 GiB."""
+    """Rows of a cohort (haplotypes, or persons) as their embedding; kept where they take at most 1 GiB.
+
+    Parameters
+    ----------
+    groups : names of the labels, or the clusters that stand for them
+    """
 
     def __init__(
-        self, H: HaplotypeMatrix, config: DiffusionConfig, names: list[str], embedding: Embedding, device: torch.device
+        self,
+        H: HaplotypeMatrix,
+        config: DiffusionConfig,
+        groups: list[str] | Clusters,
+        embedding: Embedding,
+        device: torch.device,
     ) -> None:
         self._H, self._of_unit = H, 2 if config.unit == "person" else 1
-        self.embedding = embedding
+        self.embedding, self.clusters = embedding, groups if isinstance(groups, Clusters) else None
         persons = H.select_haplotypes(np.arange(0, H.num_haplotypes, self._of_unit))
-        super().__init__(persons, config, names, device)
+        if isinstance(groups, Clusters):
+            super().__init__(persons, groups.codes(H), len(groups.centres), device)
+        else:
+            super().__init__(persons, *numbered_rows(persons, config.label, groups), device)
         self._kept: Tensor | None = None
         if len(self.codes) * int(np.prod(embedding.shape)) * 4 <= _KEPT_BYTES:
             self._kept = torch.from_numpy(embedding.encode(H)).to(device)
@@ -531,7 +570,7 @@ class DiffusionLearner:
     def snapshot(self) -> _store.Tensors:
         with self._network.with_mean() as network:
             parts = {f"network.{name}": value.cpu().numpy().copy() for name, value in network.state_dict().items()}
-        return {**parts, "allele_counts": self._counts, **_named(self._rows.embedding)}
+        return {**parts, "allele_counts": self._counts, **_named(self._rows.embedding, self._rows.clusters)}
 
     def histograms(self) -> dict[str, NDArray[Any]]:
         return {"denoiser": self._network.flat.detach().cpu().numpy()}
@@ -568,7 +607,7 @@ class DiffusionLearner:
                 t = 1 + torch.arange(first, last, device=x.device) * num_steps // count
                 return tuple(error.sum() / count for error in _errors(network, self._schedule, x, noise, t, labels))
             t = torch.randint(1, num_steps + 1, (len(part),), generator=stream, device=stream.device)
-            if self._config.label:
+            if of.num_labels > 1:
                 dropped = torch.rand(len(part), generator=stream, device=stream.device) < self._config.label_dropout
                 labels = torch.where(dropped, of.num_labels, labels)
             of_noise, _ = _errors(network, self._schedule, x, noise, t, labels)

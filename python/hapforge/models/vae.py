@@ -25,7 +25,7 @@ from hapforge.models._convolutions import (
     padded_length,
     shapes_of,
 )
-from hapforge.models._labels import names_of
+from hapforge.models._labels import names_of, numbered_rows
 from hapforge.models._network_model import NetworkConfig, NetworkModel, check_at_least, counts_of, parameters_of
 from hapforge.models._network_training import (
     Optimised,
@@ -197,8 +197,10 @@ class VAELearner:
     ) -> None:
         self._config, self._seed, self._device = config, seed, device
         names = names_of(H, config.label) if config.label else []
-        self._rows = Rows(H, config, names, device)
-        self._held = None if validation is None else Rows(validation, config, names, device)
+        self._rows = Rows(H, *numbered_rows(H, config.label, names), device)
+        self._held = (
+            None if validation is None else Rows(validation, *numbered_rows(validation, config.label, names), device)
+        )
         self._length = padded_length(H.num_sites)
         self._batch = min(config.batch_size, H.num_haplotypes)
         self._rows.check("H", names)

@@ -1,0 +1,90 @@
+"""Groups of alike rows, which stand for labels where a cohort has none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hapforge.errors import MissingDependencyError
+from hapforge.haplotypes import HaplotypeMatrix, Sites
+from hapforge.models import _store
+from hapforge.models._embedding import Floats, Unit
+from hapforge.models.embedding import CohortPCA
+
+COMPONENTS = 16
+FEWEST = 32  # rows of a cluster: of one with few rows a model would learn these
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """K-means on the leading principal components of all sites; a row belongs to the nearest centre.
+
+    Attributes
+    ----------
+    pca : of at most 16 components
+    centres : float32 (clusters, 16), scores
+    """
+
+    pca: CohortPCA
+    centres: Floats
+
+    @classmethod
+    def of(cls, H: HaplotypeMatrix, count: int, unit: Unit) -> Self | None:
+        """`count` clusters at most, of 32 rows or more each; None where there are too few rows for two.
+
+        The same on any number of threads. Memory: see `CohortPCA.fit`.
+
+        Raises
+        ------
+        MissingDependencyError
+            Without scikit-learn.
+        """
+        count = min(count, H.num_haplotypes // (2 if unit == "person" else 1) // FEWEST)
+        if count < 2:
+            return None
+        try:
+            from sklearn.cluster import KMeans
+            from threadpoolctl import threadpool_limits
+        except ImportError:
+            raise MissingDependencyError("scikit-learn", "train") from None
+        pca = CohortPCA(components=COMPONENTS, unit=unit).fit(H)
+        scores = _scores(pca, H)
+        with threadpool_limits(1):
+            found = KMeans(count, n_init=3, random_state=0).fit(scores)
+        centres = found.cluster_centers_.astype(np.float32)
+        while (
+            len(centres) > 1
+            and (sizes := np.bincount(_nearest(scores, centres), minlength=len(centres))).min() < FEWEST
+        ):
+            centres = np.delete(centres, sizes.argmin(), axis=0)
+        return cls(pca, centres) if len(centres) > 1 else None
+
+    def codes(self, H: HaplotypeMatrix) -> NDArray[np.int64]:
+        """int64, the cluster of every row (haplotype or person) of a cohort with the same sites."""
+        return _nearest(_scores(self.pca, H), self.centres)
+
+    def tensors(self) -> _store.Tensors:
+        """What `restored` takes."""
+        return {**self.pca.tensors(), "centres": self.centres}
+
+    @classmethod
+    def restored(cls, tensors: _store.Tensors, sites: Sites, count: int, unit: Unit) -> Self:
+        """The clusters whose `tensors` these are; ValueError where they are not those of so many."""
+        pca = CohortPCA.from_parts({"components": COMPONENTS, "unit": unit}, tensors, sites)
+        _store.check_tensors(tensors, {"centres": ((count, pca.mask.size), np.float32)})
+        if not np.isfinite(tensors["centres"]).all():
+            raise ValueError("centres: expected finite numbers, found others")
+        return cls(pca, tensors["centres"])
+
+
+def _scores(pca: CohortPCA, H: HaplotypeMatrix) -> Floats:
+    """float32 (rows, 16 or fewer)."""
+    E = pca.encode(H)
+    return E.reshape(len(E), -1) * np.sqrt(pca.tensors()["variance"].ravel())
+
+
+def _nearest(scores: Floats, centres: Floats) -> NDArray[np.int64]:
+    return ((scores[:, None] - centres) ** 2).sum(2).argmin(1)

@@ -1,0 +1,131 @@
+"""Groups of alike rows that stand for labels, by themselves and in a diffusion."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import hapforge as hf
+from hapforge import _backend
+
+pytest.importorskip("torch")
+
+from hapforge.models._clusters import FEWEST, Clusters
+from hapforge.models.diffusion import Diffusion
+
+SIZES = (150, 90, 40, 10)
+
+
+@pytest.fixture(scope="module")
+def kinds() -> np.ndarray:
+    return np.random.default_rng(3).permutation(np.repeat(np.arange(len(SIZES)), SIZES))
+
+
+@pytest.fixture(scope="module")
+def founded(kinds: np.ndarray) -> hf.HaplotypeMatrix:
+    """290 rows x 70 sites, each one of four founders but for one allele in fifty."""
+    rng = np.random.default_rng(4)
+    founders = rng.integers(0, 2, (len(SIZES), 70))
+    wrong = rng.random((len(kinds), 70)) < 0.02
+    return hf.HaplotypeMatrix.from_dense((founders[kinds] ^ wrong).astype(np.uint8))
+
+
+def test_rows_of_a_founder_are_a_cluster_unless_they_are_few(founded: hf.HaplotypeMatrix, kinds: np.ndarray) -> None:
+    clusters = Clusters.of(founded, 4, "haplotype")
+    assert clusters is not None
+    codes = clusters.codes(founded)
+    assert len(clusters.centres) == codes.max() + 1 == 3  # ten rows are none of their own
+    assert np.bincount(codes).min() >= FEWEST
+    for kind in range(3):
+        assert len(np.unique(codes[kinds == kind])) == 1
+    assert np.array_equal(clusters.codes(founded.select_haplotypes(np.arange(20, 60))), codes[20:60])
+
+
+def test_any_number_of_threads_finds_the_same(founded: hf.HaplotypeMatrix, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr(_backend, "_threads", threads)
+        clusters = Clusters.of(founded, 8, "haplotype")
+        assert clusters is not None
+        found.append(clusters.tensors())
+    for name, value in found[0].items():
+        assert np.array_equal(value, found[1][name]), name
+
+
+def test_persons_are_clustered_by_both_haplotypes(founded: hf.HaplotypeMatrix) -> None:
+    clusters = Clusters.of(founded, 3, "person")
+    assert clusters is not None
+    codes = clusters.codes(founded)
+    assert len(codes) == founded.num_haplotypes // 2
+    swapped = founded.select_haplotypes(np.arange(founded.num_haplotypes).reshape(-1, 2)[:, ::-1].ravel())
+    assert np.array_equal(clusters.codes(swapped), codes)
+
+
+@pytest.mark.parametrize(("rows", "count"), [(2 * FEWEST - 1, 8), (290, 1), (290, 0)])
+def test_too_few_for_two(founded: hf.HaplotypeMatrix, rows: int, count: int) -> None:
+    assert Clusters.of(founded.select_haplotypes(np.arange(rows)), count, "haplotype") is None
+
+
+@pytest.fixture(scope="module")
+def model(founded: hf.HaplotypeMatrix) -> Diffusion:
+    settings: dict[str, Any] = {"epochs": 2, "mlp_width": 16, "steps": 5, "backbone": "mlp", "batch_size": 48}
+    return Diffusion(clusters=4, **settings).fit(founded, seed=2, validation=founded)
+
+
+def test_a_diffusion_draws_clusters_by_their_sizes(model: Diffusion, founded: hf.HaplotypeMatrix) -> None:
+    sizes = model.training["clusters"]
+    assert all(0 <= size - known <= 10 for size, known in zip(sorted(sizes.values())[::-1], SIZES[:3], strict=True))
+    assert sum(sizes.values()) == founded.num_haplotypes
+    assert model.labels == []
+    with pytest.raises(ValueError, match="labels: expected None, Diffusion is not conditional"):
+        model.sample(4, labels="0")
+    drawn = model.sample(3000, seed=5)
+    assert drawn.samples.labels == {}
+    codes = Clusters.of(founded, 4, "haplotype").codes(drawn)
+    shares = np.bincount(codes, minlength=3) / len(codes)
+    expected = np.array(list(sizes.values())) / founded.num_haplotypes
+    assert np.abs(shares - expected).max() < 0.05
+    assert np.array_equal(model.sample(77, seed=5).words, drawn.words[:77])
+
+
+def test_haplotypes_of_a_person_are_drawn_for_themselves(model: Diffusion) -> None:
+    codes = model._how(2000, 3, None)[0]["codes"]
+    assert (codes[::2] != codes[1::2]).any()
+
+
+def test_saved_and_loaded(model: Diffusion, founded: hf.HaplotypeMatrix, tmp_path: Path) -> None:
+    model.save(tmp_path / "run")
+    loaded = hf.models.load(tmp_path / "run")
+    assert np.array_equal(loaded.sample(50, seed=1).words, model.sample(50, seed=1).words)
+    assert np.array_equal(loaded.denoising(founded, levels=3).loss, model.denoising(founded, levels=3).loss)
+
+
+@pytest.mark.parametrize("damage", ["shape", "value", "sizes", "none"])
+def test_damaged_clusters_are_refused(model: Diffusion, damage: str) -> None:
+    tensors = model._tensors()
+    other = copy.copy(model)
+    other.training = dict(model.training)
+    match damage:
+        case "shape":
+            tensors["clusters.centres"] = tensors["clusters.centres"][1:]
+        case "value":
+            tensors["clusters.centres"] = np.full_like(tensors["clusters.centres"], np.nan)
+        case "sizes":
+            other.training["clusters"] = {"0": 0, "1": 290, "2": 0}
+        case "none":
+            tensors = {name: value for name, value in tensors.items() if not name.startswith("clusters.")}
+    with pytest.raises((KeyError, ValueError)):
+        other._restore(tensors)
+
+
+def test_labels_and_zero_leave_clusters_out(founded: hf.HaplotypeMatrix) -> None:
+    settings: dict[str, Any] = {"epochs": 1, "mlp_width": 8, "steps": 3, "backbone": "dense"}
+    labelled = founded.with_labels({"group": np.repeat(["a", "b"], 145).tolist()})
+    for more, H in (({"clusters": 0}, founded), ({"label": "group"}, labelled)):
+        model = Diffusion(**settings, **more).fit(H, seed=1)
+        assert "clusters" not in model.training
+        assert not [name for name in model._tensors() if name.startswith("clusters")]
