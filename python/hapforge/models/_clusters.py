@@ -15,6 +15,7 @@ from hapforge.models._embedding import Floats, Unit
 from hapforge.models.embedding import CohortPCA
 
 COMPONENTS = 16
+_ROWS = 4096
 FEWEST = 32  # rows of a cluster: of one with few rows a model would learn these
 
 
@@ -87,4 +88,5 @@ def _scores(pca: CohortPCA, H: HaplotypeMatrix) -> Floats:
 
 
 def _nearest(scores: Floats, centres: Floats) -> NDArray[np.int64]:
-    return ((scores[:, None] - centres) ** 2).sum(2).argmin(1)
+    parts = [scores[first : first + _ROWS, None] for first in range(0, len(scores), _ROWS)]
+    return np.concatenate([np.empty(0, np.int64), *(((part - centres) ** 2).sum(2).argmin(1) for part in parts)])

@@ -219,7 +219,7 @@ class Diffusion(NetworkModel):
     A network learns to predict the noise in x_t = sqrt(abar_t) x + sqrt(1 - abar_t) eps, x the embedded row, by the
     mean of squares over what is no padding; draws start from noise and are denoised step by step. The embedding's
     inverse gives a value for every site; alleles are 1 above the site's threshold ("calibrated": that with which draws
-    have the training rows' allele frequencies).
+    have the training rows' allele frequencies). Where there is no label, clusters of rows stand for it (`clusters`).
 
     Parameters
     ----------
