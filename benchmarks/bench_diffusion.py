@@ -182,7 +182,7 @@ def main() -> None:
         }
         print(name, {k: v for k, v in result["models"][name].items() if k != "denoising"}, flush=True)
         workloads.save(path, result)
-        if draws and name == [other for other in names if other.startswith("805/")][-1]:
+        if len(draws) > 1 and name == [other for other in names if other.startswith("805/")][-1]:
             result["recovery"] = recovered(train, test, draws)
             print(result["recovery"], flush=True)
             workloads.save(path, result)

@@ -70,7 +70,7 @@ def main() -> None:
         "threads": THREADS,
         "control": workloads.plain(monitor.control),
         "markov": workloads.plain(monitor._score(Markov().fit(train).sample(monitor._n, seed=2))),
-        "models": {} if arguments.only is None else json.loads(path.read_text())["models"],
+        "models": {} if arguments.only is None or not path.exists() else json.loads(path.read_text())["models"],
     }
     for name in variants if arguments.only is None else arguments.only.split(";"):
         kind, settings = variants[name]

@@ -70,6 +70,13 @@ def test_too_few_for_two(founded: hf.HaplotypeMatrix, rows: int, count: int) -> 
     assert Clusters.of(founded.select_haplotypes(np.arange(rows)), count, "haplotype") is None
 
 
+def test_few_different_rows_are_no_cause_for_a_warning() -> None:
+    dense = np.random.default_rng(1).integers(0, 2, (200, 2), dtype=np.uint8)
+    clusters = Clusters.of(hf.HaplotypeMatrix.from_dense(dense), 6, "haplotype")
+    assert clusters is not None
+    assert len(clusters.centres) == 4
+
+
 @pytest.fixture(scope="module")
 def model(founded: hf.HaplotypeMatrix) -> Diffusion:
     settings: dict[str, Any] = {"epochs": 2, "mlp_width": 16, "steps": 5, "backbone": "mlp", "batch_size": 48}
@@ -129,3 +136,31 @@ def test_labels_and_zero_leave_clusters_out(founded: hf.HaplotypeMatrix) -> None
         model = Diffusion(**settings, **more).fit(H, seed=1)
         assert "clusters" not in model.training
         assert not [name for name in model._tensors() if name.startswith("clusters")]
+
+
+def test_guidance_needs_clusters(founded: hf.HaplotypeMatrix) -> None:
+    few = founded.select_haplotypes(np.arange(50))
+    with pytest.raises(ValueError, match="guidance: expected a label or rows for two clusters, found 50 rows"):
+        Diffusion(guidance=1.0, epochs=1).fit(few)
+
+
+def test_training_goes_on_with_its_own_clusters_only(
+    founded: hf.HaplotypeMatrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings: dict[str, Any] = {"epochs": 3, "mlp_width": 8, "steps": 3, "backbone": "dense"}
+
+    def stop(state: Any) -> None:
+        if state.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Diffusion(**settings).fit(founded, seed=1, run=tmp_path / "run", checkpoint_every=1, callback=stop)
+    of = Clusters.of
+    with monkeypatch.context() as other:
+        other.setattr(Clusters, "of", lambda H, _count, unit: of(H, 2, unit))
+        with pytest.raises(ValueError, match="clusters: expected those that the training began with, found others"):
+            Diffusion(**settings).fit(founded, seed=1, run=tmp_path / "run", resume=True)
+    resumed = Diffusion(**settings).fit(founded, seed=1, run=tmp_path / "run", resume=True)
+    whole = Diffusion(**settings).fit(founded, seed=1)
+    for name, value in whole._tensors().items():
+        assert np.array_equal(value, resumed._tensors()[name]), name

@@ -15,7 +15,7 @@ from hapforge.models._embedding import Floats, Unit
 from hapforge.models.embedding import CohortPCA
 
 COMPONENTS = 16
-_ROWS = 4096
+_ROWS, _SOME = 4096, 1 << 16
 FEWEST = 32  # rows of a cluster: of one with few rows a model would learn these
 
 
@@ -26,7 +26,7 @@ class Clusters:
     Attributes
     ----------
     pca : of at most 16 components
-    centres : float32 (clusters, 16), scores
+    centres : float32 (clusters, 8 or 16), scores
     """
 
     pca: CohortPCA
@@ -36,7 +36,8 @@ class Clusters:
     def of(cls, H: HaplotypeMatrix, count: int, unit: Unit) -> Self | None:
         """`count` clusters at most, of 32 rows or more each; None where there are too few rows for two.
 
-        The same on any number of threads. Memory: see `CohortPCA.fit`.
+        The same on any number of threads. Centres are found by 65,536 rows at most. Memory: see
+        `CohortPCA.fit_components`, of 16 components.
 
         Raises
         ------
@@ -51,10 +52,11 @@ class Clusters:
             from threadpoolctl import threadpool_limits
         except ImportError:
             raise MissingDependencyError("scikit-learn", "train") from None
-        pca = CohortPCA(components=COMPONENTS, unit=unit).fit(H)
+        pca = CohortPCA(components=COMPONENTS, unit=unit).fit_components(H)
         scores = _scores(pca, H)
+        some = scores[:: -(-len(scores) // _SOME)]
         with threadpool_limits(1):
-            found = KMeans(count, n_init=3, random_state=0).fit(scores)
+            found = KMeans(min(count, len(np.unique(some, axis=0))), n_init=3, random_state=0).fit(some)
         centres = found.cluster_centers_.astype(np.float32)
         while (
             len(centres) > 1
@@ -69,15 +71,15 @@ class Clusters:
 
     def tensors(self) -> _store.Tensors:
         """What `restored` takes."""
-        return {**self.pca.tensors(), "centres": self.centres}
+        parts = self.pca.tensors()
+        return {name: parts[name] for name in ("mean", "variance", "vectors")} | {"centres": self.centres}
 
     @classmethod
     def restored(cls, tensors: _store.Tensors, sites: Sites, count: int, unit: Unit) -> Self:
         """The clusters whose `tensors` these are; ValueError where they are not those of so many."""
-        pca = CohortPCA.from_parts({"components": COMPONENTS, "unit": unit}, tensors, sites)
+        none = np.zeros((2 if unit == "person" else 1, len(sites)), np.float32)  # nothing is decoded
+        pca = CohortPCA.from_parts({"components": COMPONENTS, "unit": unit}, {**tensors, "thresholds": none}, sites)
         _store.check_tensors(tensors, {"centres": ((count, pca.mask.size), np.float32)})
-        if not np.isfinite(tensors["centres"]).all():
-            raise ValueError("centres: expected finite numbers, found others")
         return cls(pca, tensors["centres"])
 
 

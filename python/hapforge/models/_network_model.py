@@ -301,7 +301,8 @@ class NetworkModel(TrainedModel):
         groups = max(1, _LD_ROWS // each)  # r2 is biased by the number of rows: of several groups of it, the mean
         rows, seed = groups * each, stream_seed(self.training["seed"], "noise scale")
         columns, pairs = site_pairs(self._num_columns)
-        codes = codes_to_draw(rows, seed, None, self._groups) if self._groups else np.zeros(rows, np.int64)
+        each_own = 1 if self._groups and not self.labels else 2
+        codes = codes_to_draw(rows, seed, None, self._groups, each_own) if self._groups else np.zeros(rows, np.int64)
         logits, noise = (np.empty((len(columns), rows), np.float32) for _ in range(2))
 
         def take(begin: int, part: Tensor, stream: np.random.Generator, *_: Any) -> None:

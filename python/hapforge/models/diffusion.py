@@ -95,10 +95,11 @@ class DiffusionConfig(NetworkConfig):
     sampling_steps : int, how many of the T steps are taken in sampling, evenly spread (dpm: by signal over noise);
         0, or more than there are: all
     guidance : float >= 0, scale of classifier-free guidance
-    label_dropout : float in [0, 1), share of the rows that are trained without their label
+    label_dropout : float in [0, 1), share of the rows that are trained without their label (or cluster)
     clusters : int, groups of alike rows, at most, that stand for labels where there is none: their sizes and allele
         frequencies are those of training rows, and within one there is less left to learn (self-conditioning: Bao et
-        al. 2022, Why are conditional generative models better than unconditional ones?); 0, as published: none
+        al. 2022, Why are conditional generative models better than unconditional ones?); each has 32 rows or more; none
+        with 0, as published, or too few rows for two
     unit : what a row is: a "haplotype", or a "person", of whom the genotypes are learnt, and drawn persons are not
         phased
     shard : int, rows that a thread computes at a time, without effect on the result but for rounding; 0: half of the
@@ -159,7 +160,7 @@ class DiffusionConfig(NetworkConfig):
             check_at_least(name, getattr(self, name), least)
         if not 0 <= self.label_dropout < 1:
             raise ValueError(f"label_dropout: expected 0 or more and below 1, found {self.label_dropout}")
-        if self.guidance and not ((self.label or self.clusters) and self.label_dropout):
+        if self.guidance and not ((self.label or self.clusters > 1) and self.label_dropout):
             raise ValueError("guidance: expected a label or clusters, and label_dropout, beside it, found none")
 
 
@@ -331,6 +332,10 @@ class Diffusion(NetworkModel):
     def _schedule(self) -> Schedule:
         return Schedule.of(self.config.schedule, self.config.steps)
 
+    def _sampling(self) -> str:
+        of = f" Each row is of one of {len(self._groups)} clusters of training rows." if self._clusters else ""
+        return super()._sampling() + of
+
     def _as_units(self, H: HaplotypeMatrix) -> HaplotypeMatrix:
         return super()._as_units(unphased(H) if self.config.unit == "person" else H)
 
@@ -390,9 +395,11 @@ class Diffusion(NetworkModel):
         config, self._device = self.config, device_of(device)
         names = names_of(H, config.label) if config.label else []
         with within_memory(), Workers(self._device, meet()) as workers:
-            self._embedding = embedding = _embedding_of(config).fit(H)
             self._clusters = None if names else Clusters.of(H, config.clusters, _unit_of(config))
             groups = self._clusters or names
+            if config.guidance and not groups:
+                raise ValueError(f"guidance: expected a label or rows for two clusters, found {H.num_haplotypes} rows")
+            self._embedding = embedding = _embedding_of(config).fit(H)
             rows = EmbeddedRows(H, config, groups, embedding, self._device)
             held = None if validation is None else EmbeddedRows(validation, config, groups, embedding, self._device)
             network = initialised(lambda: self._network_of(0, rows.num_labels), seed, "denoiser")
@@ -561,10 +568,19 @@ class DiffusionLearner:
         self._shards = Shards(workers, shard, device, config.precision)
         self._network = Optimised(network.to(device), betas=(0.9, 0.999), ema=config.ema)
 
+    @property
+    def _centres(self) -> NDArray[np.float32]:
+        clusters = self._rows.clusters
+        return np.empty((0, 0), np.float32) if clusters is None else clusters.centres
+
     def tensors(self) -> _store.Tensors:
-        return self._network.tensors("denoiser")
+        return {**self._network.tensors("denoiser"), "centres": self._centres}
 
     def restore(self, tensors: _store.Tensors) -> None:
+        if not np.array_equal(tensors["centres"], self._centres):
+            raise ValueError(
+                "clusters: expected those that the training began with, found others (on another machine?)"
+            )
         self._network.restore("denoiser", tensors)
 
     def snapshot(self) -> _store.Tensors:

@@ -330,20 +330,45 @@ class CohortPCA(PCAEmbedding):
 
     @_backend.one_blas_thread()
     def fit(self, H: HaplotypeMatrix) -> Self:
-        """Learn components and thresholds from training rows; returns the embedding itself.
-
-        Where rows or sites are at most 2,048 the components are those of the covariance or the Gram matrix. Beyond,
-        they come from six passes of subspace iteration with 32 more columns than components (Halko et al. 2011,
-        algorithm 4.4): the last ones are then not quite those of largest variance. Memory beside the packed input: some
-        30 bytes for each component and each site or row.
+        """Learn components (see `fit_components`) and thresholds from training rows; returns the embedding itself.
 
         Raises
         ------
         ValueError
             Fewer than two rows, no sites, rows that are all alike, persons who are not rows 2i and 2i + 1.
         """
+        self.fit_components(H)
         planes = planes_of(H, self.unit)
-        n = len(planes[0])
+        self._thresholds = np.empty((self._ploidy, H.num_sites), np.float32)
+        E = self._encode(planes)
+
+        reduced = self._scaled(E).T
+
+        def calibrate(block: Block) -> None:
+            values = self._vectors[:, slice(*block)].T @ reduced
+            values += self._mean[slice(*block), None]
+            self._thresholds[:, slice(*block)] = calibrated_thresholds(
+                values, level_counts(planes, self._block_sites(block))
+            )
+
+        in_threads(calibrate, self._blocks(len(E)))
+        return self
+
+    @_backend.one_blas_thread()
+    def fit_components(self, H: HaplotypeMatrix) -> Self:
+        """Learn all that `encode` needs, but not the way back to alleles; returns the embedding itself.
+
+        Where rows or sites are at most 2,048 the components are those of the covariance or the Gram matrix. Beyond,
+        they come from six passes of subspace iteration with 32 more columns than components (Halko et al. 2011,
+        algorithm 4.4): the last ones are then not quite those of largest variance. Memory beside the packed input: some
+        30 bytes for each of these columns and each site or row.
+
+        Raises
+        ------
+        ValueError
+            As `fit`.
+        """
+        n = len(planes_of(H, self.unit)[0])
         if n < 2 or not H.num_sites:
             raise ValueError(f"H: expected two rows or more and a site, found {n} x {H.num_sites}")
         frequency = allele_frequencies(H)
@@ -357,19 +382,6 @@ class CohortPCA(PCAEmbedding):
         padded = np.zeros(-(-int(kept.sum()) // CHANNELS) * CHANNELS, np.float32)
         padded[: kept.sum()] = variance[kept]
         self._variance = padded.reshape(-1, CHANNELS)
-        self._thresholds = np.empty((self._ploidy, H.num_sites), np.float32)
-        E = self._encode(planes)
-
-        reduced = self._scaled(E).T
-
-        def calibrate(block: Block) -> None:
-            values = self._vectors[:, slice(*block)].T @ reduced
-            values += self._mean[slice(*block), None]
-            self._thresholds[:, slice(*block)] = calibrated_thresholds(
-                values, level_counts(planes, self._block_sites(block))
-            )
-
-        in_threads(calibrate, self._blocks(n))
         return self
 
     def _leading(
