@@ -478,9 +478,9 @@ def diffusion() -> str:
     return "\n".join(lines)
 
 
-def networks() -> str:
+def networks(file: str) -> str:
     """Scores of GAN, WGAN and VAE with one setting changed, by kinds of alleles."""
-    result = _load("network_quality")
+    result = _load(file)
     lines = [
         "| model | epochs | noise scale | alleles | PCA Wasserstein | LD score | AF r, low | AA truth / syn "
         "| privacy score |",
@@ -655,10 +655,10 @@ Frequency: the mean difference over sites between decoded and true training rows
 ## What a diffusion draws
 
 `python benchmarks/bench_diffusion.py --data FOLDER --seconds 60`: every model is trained so long on two threads
-("longer" ones by `--only`), on the 805 sites by population, and drawn by it; scores are against held-out persons.
-"joined" is the 805 sites and LCT side by side, "ooa" the embedded cohort. Thresholds hold the allele frequencies of
-every population: much of what draws by population have is this, as the one model without labels shows. What took a
-minute is from before calibrated alleles had noise.
+("longer" ones by `--only`), on the 805 sites by population, and drawn by it; the others by clusters of alike rows.
+Scores are against held-out persons. "joined" is the 805 sites and LCT side by side, "ooa" the embedded cohort.
+Thresholds hold the allele frequencies of every population or cluster: much of what the draws have is this, as those of
+models without either show. What is by population is from before calibrated alleles had noise.
 
 {diffusion()}
 
@@ -670,7 +670,11 @@ begins to learn after some 300. Epochs went with the load: rows of fewer say lit
 Each model with its defaults, then with one setting changed; alleles of the same draws by thresholds that hold the
 frequencies, with the noise that holds the mean r2 (calibrated), by one half (round) and drawn (bernoulli).
 
-{networks()}
+{networks("network_quality")}
+
+LCT, 8,076 sites padded to 16,383, the convolutional ones of reduced width (`--sites 8076`):
+
+{networks("network_quality_lct")}
 """
 
 
