@@ -348,8 +348,8 @@ class NetworkModel(TrainedModel):
             rows = _CALIBRATION_ROWS  # of a label twice as many as it has, whose frequencies are no better known
             if self.labels:
                 rows = min(max(2 * known, _FEWEST_CALIBRATION_ROWS), _CALIBRATION_ROWS // 2)
-            elif num_labels > 1:  # of one of many groups, about which nothing is asked, as many as it has
-                rows = min(max(known, _FEWEST_CALIBRATION_ROWS // 2), _CALIBRATION_ROWS // 4)
+            elif num_labels > 1:  # of one of many groups, of which only all together are looked at, as many as it has
+                rows = max(_CALIBRATION_ROWS // num_labels, min(known, _CALIBRATION_ROWS // 4))
             logits = np.empty((rows, num_columns), np.float32)
 
             def take(
