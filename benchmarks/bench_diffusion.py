@@ -46,8 +46,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "805/mlp, without labels": {"backbone": "mlp", **SHORT},
     "805/mlp, without labels or clusters": {"backbone": "mlp", "clusters": 0, **SHORT},
     **{f"joined/{name}": {**settings, **LONG} for name, settings in BACKBONES.items()},
+    "joined/transformer, without clusters": {"backbone": "transformer", "clusters": 0, **LONG},
     "joined/mlp, longer, without clusters": {"backbone": "mlp", "clusters": 0, **LONG},
     **{f"ooa/{name}": {**settings, **LONG} for name, settings in BACKBONES.items()},
+    "ooa/transformer, without clusters": {"backbone": "transformer", "clusters": 0, **LONG},
 }
 AUGMENTED = "805/mlp+cnn"  # whose rows are added to few real ones, too
 

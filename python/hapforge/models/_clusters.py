@@ -26,11 +26,13 @@ class Clusters:
     Attributes
     ----------
     pca : of at most 16 components
-    centres : float32 (clusters, 8 or 16), scores
+    centres : float32 (clusters, components), scores
+    sizes : int64 (clusters,), training rows (haplotypes or persons)
     """
 
     pca: CohortPCA
     centres: Floats
+    sizes: NDArray[np.int64]
 
     @classmethod
     def of(cls, H: HaplotypeMatrix, count: int, unit: Unit) -> Self | None:
@@ -53,21 +55,21 @@ class Clusters:
         except ImportError:
             raise MissingDependencyError("scikit-learn", "train") from None
         pca = CohortPCA(components=COMPONENTS, unit=unit).fit_components(H)
-        scores = _scores(pca, H)
+        scores = pca.scores(H)
         some = scores[:: -(-len(scores) // _SOME)]
         with threadpool_limits(1):
             found = KMeans(min(count, len(np.unique(some, axis=0))), n_init=3, random_state=0).fit(some)
         centres = found.cluster_centers_.astype(np.float32)
-        while (
-            len(centres) > 1
-            and (sizes := np.bincount(_nearest(scores, centres), minlength=len(centres))).min() < FEWEST
-        ):
+        while True:
+            sizes = np.bincount(_nearest(scores, centres), minlength=len(centres))
+            if len(centres) == 1 or sizes.min() >= FEWEST:
+                break
             centres = np.delete(centres, sizes.argmin(), axis=0)
-        return cls(pca, centres) if len(centres) > 1 else None
+        return cls(pca, centres, sizes) if len(centres) > 1 else None
 
     def codes(self, H: HaplotypeMatrix) -> NDArray[np.int64]:
         """int64, the cluster of every row (haplotype or person) of a cohort with the same sites."""
-        return _nearest(_scores(self.pca, H), self.centres)
+        return _nearest(self.pca.scores(H), self.centres)
 
     def tensors(self) -> _store.Tensors:
         """What `restored` takes."""
@@ -75,18 +77,12 @@ class Clusters:
         return {name: parts[name] for name in ("mean", "variance", "vectors")} | {"centres": self.centres}
 
     @classmethod
-    def restored(cls, tensors: _store.Tensors, sites: Sites, count: int, unit: Unit) -> Self:
-        """The clusters whose `tensors` these are; ValueError where they are not those of so many."""
+    def restored(cls, tensors: _store.Tensors, sites: Sites, sizes: NDArray[np.int64], unit: Unit) -> Self:
+        """The clusters whose `tensors` these are; ValueError where they are not those of as many as sizes."""
         none = np.zeros((2 if unit == "person" else 1, len(sites)), np.float32)  # nothing is decoded
         pca = CohortPCA.from_parts({"components": COMPONENTS, "unit": unit}, {**tensors, "thresholds": none}, sites)
-        _store.check_tensors(tensors, {"centres": ((count, pca.mask.size), np.float32)})
-        return cls(pca, tensors["centres"])
-
-
-def _scores(pca: CohortPCA, H: HaplotypeMatrix) -> Floats:
-    """float32 (rows, 16 or fewer)."""
-    E = pca.encode(H)
-    return E.reshape(len(E), -1) * np.sqrt(pca.tensors()["variance"].ravel())
+        _store.check_tensors(tensors, {"centres": ((len(sizes), int(pca.mask.sum())), np.float32)})
+        return cls(pca, tensors["centres"], sizes)
 
 
 def _nearest(scores: Floats, centres: Floats) -> NDArray[np.int64]:

@@ -142,7 +142,7 @@ class NetworkModel(TrainedModel):
 
     @property
     def thresholds(self) -> NDArray[np.float32]:
-        """Noisy logit above which an allele is 1 where alleles are "calibrated", float32 (num_labels or 1, num_sites).
+        """Noisy logit above which alleles are 1 when "calibrated", float32 (labels, clusters or 1; num_sites).
 
         A site that never varies in the training rows (of the label) has -inf or inf. Where a row is a person there are
         two columns a site.
@@ -301,8 +301,8 @@ class NetworkModel(TrainedModel):
         groups = max(1, _LD_ROWS // each)  # r2 is biased by the number of rows: of several groups of it, the mean
         rows, seed = groups * each, stream_seed(self.training["seed"], "noise scale")
         columns, pairs = site_pairs(self._num_columns)
-        each_own = 1 if self._groups and not self.labels else 2
-        codes = codes_to_draw(rows, seed, None, self._groups, each_own) if self._groups else np.zeros(rows, np.int64)
+        alike = 2 if self.labels else 1  # rows that share a label
+        codes = codes_to_draw(rows, seed, None, self._groups, alike) if self._groups else np.zeros(rows, np.int64)
         logits, noise = (np.empty((len(columns), rows), np.float32) for _ in range(2))
 
         def take(begin: int, part: Tensor, stream: np.random.Generator, *_: Any) -> None:

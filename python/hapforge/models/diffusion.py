@@ -347,8 +347,8 @@ class Diffusion(NetworkModel):
         if self.config.unit == "person":
             more["unphased"] = True
         if self._clusters is not None:
-            sizes = np.bincount(self._clusters.codes(data), minlength=len(self._clusters.centres)) * self._rows_of_unit
-            more["clusters"] = {str(i): size for i, size in enumerate(sizes.tolist())}
+            haplotypes = self._clusters.sizes * self._rows_of_unit
+            more["clusters"] = {str(i): size for i, size in enumerate(haplotypes.tolist())}
         super()._describe_training(data, seed, embedding=self.embedding.settings, **more)
 
     def _network_of(self, num_columns: int, num_labels: int) -> NoisePredictor:
@@ -461,10 +461,10 @@ class Diffusion(NetworkModel):
             of, key = (part, own) if part in parts else ("", name)
             parts[of][key] = value
         self._embedding = restore(self.training["embedding"], parts["embedding"], self.sites)
-        sizes = self.training.get("clusters", {})
-        self._clusters = (
-            Clusters.restored(parts["clusters"], self.sites, len(sizes), _unit_of(self.config)) if sizes else None
-        )
+        self._clusters = None
+        if haplotypes := self.training.get("clusters"):
+            sizes = np.array(list(haplotypes.values()), np.int64) // self._rows_of_unit
+            self._clusters = Clusters.restored(parts["clusters"], self.sites, sizes, _unit_of(self.config))
         super()._restore(parts[""])
 
 

@@ -449,6 +449,10 @@ class CohortPCA(PCAEmbedding):
         values = self._scaled(tiled(E)) @ self._vectors[:, slice(*block)]
         return untiled(values + self._mean[slice(*block)], len(E))
 
+    def scores(self, H: HaplotypeMatrix) -> Floats:
+        """Coordinates on the components, not standardised, float32 (rows, components); ValueError as `encode`."""
+        return self._scaled(self.encode(H))
+
     def _scaled(self, E: Floats) -> Floats:
         """Scores (..., components) of coordinates (..., positions, channels)."""
         k = len(self._vectors)
