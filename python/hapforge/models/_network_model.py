@@ -142,10 +142,10 @@ class NetworkModel(TrainedModel):
 
     @property
     def thresholds(self) -> NDArray[np.float32]:
-        """Noisy logit above which alleles are 1 when "calibrated", float32 (labels, clusters or 1; num_sites).
+        """Noisy logit above which an allele is 1 where alleles are "calibrated", float32 (groups, num_sites).
 
-        A site that never varies in the training rows (of the label) has -inf or inf. Where a row is a person there are
-        two columns a site.
+        A group is a label or, of a model without labels, one of its clusters, or all rows. A site that never varies in
+        the training rows of the group has -inf or inf. Where a row is a person there are two columns a site.
         """
         if self._thresholds is None:
             self._noise_scale = self._chosen_noise()
