@@ -1,4 +1,4 @@
-"""Groups of alike rows that stand for labels, by themselves and in a diffusion."""
+"""Groups of alike rows that stand for labels, by themselves and in networks."""
 
 from __future__ import annotations
 

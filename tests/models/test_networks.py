@@ -344,7 +344,9 @@ def test_a_label_with_fewer_rows_than_a_pack(labelled: Any) -> None:
         ({"training.labels": [1]}, "labels: expected names with their counts"),
         ({"training.num_haplotypes": "many"}, "num_haplotypes: expected 1 or more, found 'many'"),
         ({"training.seed": "x"}, "seed: expected an integer"),
-        ({"training.ld_rows": 1.5}, "ld_rows: expected 0 to 512, found 1.5"),
+        ({"training.ld_rows": 1.5}, "ld_rows: expected a number of rows of every group, found 1.5"),
+        ({"training.ld_rows": [700]}, r"ld_rows: expected 32 to 512 of 1 groups, found \[700\]"),
+        ({"training.ld_rows": [60, 50]}, r"ld_rows: expected 32 to 512 of 1 groups, found \[60, 50\]"),
         ({"training.mean_r2": -1}, "mean_r2: expected 0 to 1, found -1"),
         ({"noise_scale": -1.0}, "noise_scale: expected a float64 of 0 or more"),
         ({"allele_counts": -1}, "allele_counts: expected no more than there are rows"),
@@ -379,8 +381,17 @@ def test_mean_r2_is_that_of_numpy(rng: np.random.Generator) -> None:
     pairs = np.array([[a, b] for a in range(12) for b in range(a + 1, 12)])
     varying = np.delete(np.arange(12), 3)
     r2 = np.corrcoef(alleles[:, varying].T) ** 2
-    assert _network_model.mean_r2(alleles, pairs) == pytest.approx(np.triu(r2, 1).sum() / len(pairs), rel=1e-12)
-    assert _network_model.mean_r2(alleles, np.empty((0, 2), np.int64)) == 0
+    one = np.zeros(80, np.int64)
+    assert _network_model.mean_r2(alleles, pairs, one) == pytest.approx(np.triu(r2, 1).sum() / len(pairs), rel=1e-12)
+    assert _network_model.mean_r2(alleles, np.empty((0, 2), np.int64), one) == 0
+    codes = rng.integers(0, 3, 80) * 2
+    alleles[codes == 2, :6] = True
+    left = alleles - np.array([alleles[codes == code].mean(0) for code in range(6)])[codes]
+    r2 = np.corrcoef(left[:, varying].T) ** 2
+    expected = pytest.approx(np.triu(r2, 1).sum() / len(pairs), rel=1e-12)
+    assert _network_model.mean_r2(alleles, pairs, codes) == expected
+    assert _network_model.mean_r2(hf.HaplotypeMatrix.from_dense(alleles.astype(np.uint8)), pairs, codes) == expected
+    assert _network_model.mean_r2(alleles, pairs, np.arange(80)) == 0
 
 
 @pytest.mark.parametrize("num_columns", [1, 2, 3, 60, 5000])
@@ -393,10 +404,11 @@ def test_pairs_of_sites_are_apart(num_columns: int) -> None:
     assert len(np.unique(second - first)) >= min(num_columns - 1, 1000) // 2
 
 
-@pytest.mark.parametrize("label", ["", "group"])
-def test_noise_brings_ld_down_to_that_of_training_rows(labelled: Any, label: str, monkeypatch: Any) -> None:
-    """A network whose logits all follow one value, where training rows are only a little linked."""
-    model = made("vae", label=label).fit(labelled, seed=3)
+@pytest.mark.parametrize("settings", [{"clusters": 0}, {"label": "group"}, {"clusters": 3}])
+def test_noise_brings_ld_down_to_that_of_training_rows(labelled: Any, settings: dict, monkeypatch: Any) -> None:
+    """A network whose logits all follow one value, where training rows (of a group) are only a little linked."""
+    model = made("vae", **settings).fit(labelled, seed=3)
+    assert len(model.training["ld_rows"]) == (2 if "label" in settings else settings["clusters"] or 1)
 
     def one_value(labels: Any, stream: np.random.Generator) -> Any:
         value = torch.from_numpy(stream.standard_normal((len(labels), 1), np.float32))
@@ -405,17 +417,24 @@ def test_noise_brings_ld_down_to_that_of_training_rows(labelled: Any, label: str
     monkeypatch.setattr(model, "_logits", one_value)
     model._thresholds = None
     assert model.noise_scale > 0.1
-    expected, rows = model.training["mean_r2"], model.training["ld_rows"]
+    expected, of_group = model.training["mean_r2"], model.training["ld_rows"]
+    codes = np.repeat(np.arange(len(of_group)), of_group)
     columns, pairs = _network_model.site_pairs(labelled.num_sites)
-    dense = model.sample(20 * rows, seed=4).to_dense()
-    found = np.mean([_network_model.mean_r2(part[:, columns], pairs) for part in np.split(dense, 20)])
+
+    def drawn() -> Any:
+        words = model._draw_rows(0, 20 * len(codes), 4, codes=np.tile(codes, 20), alleles="calibrated")
+        return _backend.unpack(words, labelled.num_sites)
+
+    dense = drawn()
+    found = np.mean([_network_model.mean_r2(part[:, columns], pairs, codes) for part in np.split(dense, 20)])
     assert found == pytest.approx(expected, rel=0.15)
     frequencies = labelled.to_dense().mean(0)
     assert np.abs(dense.mean(0) - frequencies).max() < 0.06
     monkeypatch.setitem(model.training, "mean_r2", 1.0)
     model._thresholds = None
     assert model.noise_scale == 0
-    apart = _network_model.mean_r2(model.sample(2000, seed=4).to_dense()[:, columns], pairs)
+    again = drawn()
+    apart = np.mean([_network_model.mean_r2(part[:, columns], pairs, codes) for part in np.split(again, 20)])
     assert apart > 1.4 * expected
 
 

@@ -16,8 +16,7 @@ from torch.nn import functional
 
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.models import _store
-from hapforge.models._labels import names_of, numbered_rows
-from hapforge.models._network_model import NetworkConfig, NetworkModel, check_at_least, check_choice, counts_of
+from hapforge.models._network_model import NetworkConfig, NetworkModel, check_at_least, check_choice
 from hapforge.models._network_training import (
     Optimised,
     Rows,
@@ -101,19 +100,20 @@ class AdversarialModel(NetworkModel):
         self, H: HaplotypeMatrix, seed: int, validation: HaplotypeMatrix | None, device: str
     ) -> Iterator[AdversarialLearner]:
         self._device = device_of(device)
-        H, validation = self._as_units(H), None if validation is None else self._as_units(validation)
-        of = H.num_sites, self._num_labels(H)
         with within_memory(), Workers(self._device, meet()) as workers:
+            rows, held, counts = self._rows_of(H, validation, self.config.pack)
+            of = rows.num_sites, rows.num_labels
             yield AdversarialLearner(
-                H,
                 self.config,
                 seed,
                 workers,
                 initialised(lambda: self._network_of(*of), seed, "generator"),
                 initialised(lambda: self._critic_of(*of), seed, "critic"),
                 self,
-                length=self._length(H.num_sites),
-                validation=validation,
+                rows,
+                held,
+                counts,
+                length=self._length(rows.num_sites),
                 device=self._device,
             )
 
@@ -188,30 +188,25 @@ class AdversarialLearner:
 
     def __init__(
         self,
-        H: HaplotypeMatrix,
         config: AdversarialConfig,
         seed: int,
         workers: Workers,
         generator: Any,
         critic: nn.Module,
         rules: AdversarialModel,
+        rows: Rows,
+        held: Rows | None,
+        counts: NDArray[np.int64],
         *,
         length: int,
-        validation: HaplotypeMatrix | None,
         device: torch.device,
     ) -> None:
         self._config, self._seed, self._device, self._length = config, seed, device, length
-        names = names_of(H, config.label) if config.label else []
-        self._rows = Rows(H, *numbered_rows(H, config.label, names), device, config.pack)
-        self._held = (
-            None
-            if validation is None
-            else Rows(validation, *numbered_rows(validation, config.label, names), device, config.pack)
-        )
-        if self._held is not None and not len(self._held.units(0)):
+        self._rows, self._held, self._counts = rows, held, counts
+        if held is not None and not len(held.units(0)):
             raise ValueError(f"validation: expected {config.pack} haplotypes or more (of a label), found fewer")
-        self._rows.check("H", names)
-        units = len(self._rows.units(0))
+        rows.check("H")
+        units = len(rows.units(0))
         self._units = min(config.batch_size // config.pack, units)
         if (updates := config.epochs * (units // self._units)) < config.critic_steps:
             raise ValueError(
@@ -220,8 +215,7 @@ class AdversarialLearner:
             )
         shard = min(config.shard // config.pack or -(-self._units // rules.SHARDS), self._units)
         self._shards = Shards(workers, shard, device, config.precision)
-        self._counts = counts_of(H, self._rows.codes, self._rows.num_labels)
-        rules._start(generator, self._counts, self._rows.codes)
+        rules._start(generator, counts, rows.codes)
         betas = (config.beta1, config.beta2)
         self._generator = Optimised(generator.to(device), betas=betas, l2=config.l2, ema=config.ema)
         self._critic = Optimised(critic.to(device), betas=betas, l2=config.l2)
@@ -233,9 +227,11 @@ class AdversarialLearner:
             **self._generator.tensors("generator"),
             **self._critic.tensors("critic"),
             "critic_updates": np.array([self._critic_updates]),
+            "centres": self._rows.groups.centres,
         }
 
     def restore(self, tensors: _store.Tensors) -> None:
+        self._rows.groups.check(tensors["centres"])
         self._generator.restore("generator", tensors)
         self._critic.restore("critic", tensors)
         self._critic_updates = int(tensors["critic_updates"][0])
@@ -245,7 +241,7 @@ class AdversarialLearner:
         with self._generator.with_mean() as network:
             freeze(network, self._shards, self._seed, self._shards.size * config.pack, self._rows.draw_labels)
             parts = {f"network.{name}": value.cpu().numpy().copy() for name, value in network.state_dict().items()}
-        return {**parts, "allele_counts": self._counts}
+        return {**parts, "allele_counts": self._counts, **self._rows.groups.tensors()}
 
     def histograms(self) -> dict[str, NDArray[Any]]:
         return {

@@ -1,4 +1,4 @@
-"""Groups of alike rows, which stand for labels where a cohort has none."""
+"""By what networks tell rows apart: a label or, where a cohort has none, clusters of alike rows."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hapforge.errors import MissingDependencyError
 from hapforge.haplotypes import HaplotypeMatrix, Sites
 from hapforge.models import _store
 from hapforge.models._embedding import Floats, Unit
+from hapforge.models._labels import codes_of, names_of
 from hapforge.models.embedding import CohortPCA
 
 COMPONENTS = 16
@@ -83,6 +84,60 @@ class Clusters:
         pca = CohortPCA.from_parts({"components": COMPONENTS, "unit": unit}, {**tensors, "thresholds": none}, sites)
         _store.check_tensors(tensors, {"centres": ((len(sizes), int(pca.mask.sum())), np.float32)})
         return cls(pca, tensors["centres"], sizes)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """A label, the clusters that stand for it, or neither: all rows are of one group.
+
+    Attributes
+    ----------
+    label : str, "": none
+    names : list of str, its values
+    clusters : Clusters or None
+    unit : what a row is
+    """
+
+    label: str
+    names: list[str]
+    clusters: Clusters | None
+    unit: Unit
+
+    @classmethod
+    def of(cls, H: HaplotypeMatrix, label: str, clusters: int, unit: Unit) -> Self:
+        """Those of a training cohort; `clusters` as `Clusters.of` takes it, without effect where there is a label."""
+        if label:
+            return cls(label, names_of(H, label), None, unit)
+        return cls(label, [], Clusters.of(H, clusters, unit), unit)
+
+    @property
+    def count(self) -> int:
+        """How many there are, 1 or more."""
+        return len(self.names) or (1 if self.clusters is None else len(self.clusters.centres))
+
+    def codes(self, H: HaplotypeMatrix) -> NDArray[np.int64]:
+        """int64, the group of every row (haplotype or person) of a cohort with the same sites; -1 without a label."""
+        if self.clusters is not None:
+            return self.clusters.codes(H)
+        codes = codes_of(H, self.label, self.names) if self.names else np.zeros(H.num_haplotypes, np.int64)
+        return codes[:: 2 if self.unit == "person" else 1]
+
+    @property
+    def centres(self) -> Floats:
+        """Of the clusters, which a checkpoint keeps for `check`; empty where there are none."""
+        return np.empty((0, 0), np.float32) if self.clusters is None else self.clusters.centres
+
+    def check(self, centres: Floats) -> None:
+        """ValueError where a checkpoint is of other clusters."""
+        if not np.array_equal(centres, self.centres):
+            raise ValueError(
+                "clusters: expected those that the training began with, found others (on another machine?)"
+            )
+
+    def tensors(self) -> _store.Tensors:
+        """Of the clusters, as a model keeps them."""
+        parts = {} if self.clusters is None else self.clusters.tensors()
+        return {f"clusters.{name}": value for name, value in parts.items()}
 
 
 def _nearest(scores: Floats, centres: Floats) -> NDArray[np.int64]:

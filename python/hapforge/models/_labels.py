@@ -54,11 +54,6 @@ def codes_of(H: HaplotypeMatrix, label: str, names: list[str]) -> NDArray[np.int
     return codes
 
 
-def numbered_rows(H: HaplotypeMatrix, label: str, names: list[str]) -> tuple[NDArray[np.int64], int]:
-    """`codes_of` and how many labels there are; without names all rows are of one."""
-    return (codes_of(H, label, names), len(names)) if names else (np.zeros(H.num_haplotypes, np.int64), 1)
-
-
 def numbered(values: NDArray[Any], names: list[str]) -> NDArray[np.int64]:
     """Places in `names`; -1 where a value is not among them."""
     place = {name: i for i, name in enumerate(names)}

@@ -20,7 +20,10 @@ from hapforge.haplotype_blocks import HaplotypeBlocks
 from hapforge.haplotypes import HaplotypeMatrix, check_seed, seeded_order, words_per_row
 from hapforge.kernels import allele_counts, joint_counts
 from hapforge.models import _store
-from hapforge.models._labels import codes_of, codes_to_draw, names_of, values_of
+from hapforge.models._clusters import Clusters, Groups
+from hapforge.models._embedding import Unit
+from hapforge.models._labels import codes_of, codes_to_draw, values_of
+from hapforge.models._network_training import Rows
 from hapforge.models._persons import apart, side_by_side
 from hapforge.models._training import TrainedModel, stream_seed
 from hapforge.models._workers import Workers
@@ -56,6 +59,10 @@ class NetworkConfig:
     ----------
     label : str, the name in `H.samples.labels` by which is drawn; "": none. A phenotype is one, too: drawn without
         `labels`, persons get theirs and alleles that go with it
+    clusters : int, groups of alike rows, at most, that stand for labels where there is none: their sizes and allele
+        frequencies are those of training rows, and within one there is less left to learn (self-conditioning: Bao et
+        al. 2022, Why are conditional generative models better than unconditional ones?); each has 32 rows or more; none
+        with 0, as published, or too few rows for two
     unit : what a row of the network is: a "haplotype", or a "person", whose two alleles of every site stand side by
         side; those of persons who are not phased in one order, and draws are then called not phased
     epochs : int, passes over the training rows
@@ -63,9 +70,9 @@ class NetworkConfig:
     learning_rate : float, of Adam
     alleles : how a draw's logits become alleles. "calibrated": 1 above a threshold of the site, with which the model's
         draws have the training rows' allele frequency (of the label), so that rare alleles are not lost, after logistic
-        noise of one scale for all sites, with which the mean r2 of pairs of sites is that of training rows: without,
-        alleles whose chances are near one half all follow the latent values, and LD is too strong; "round": 1 above one
-        half, as published; "bernoulli": drawn, every site for itself
+        noise of one scale for all sites, with which the mean r2 of pairs of sites, within labels or clusters where there
+        are any, is that of training rows: without, alleles whose chances are near one half all follow the latent
+        values, and LD is too strong; "round": 1 above one half, as published; "bernoulli": drawn, every site for itself
     ema : float in [0, 1), draws are by a running mean of the weights, of which every update keeps this share; 0: by
         the last weights
     precision : "float32" or "bfloat16" (of convolutions and products in training; weights stay float32)
@@ -74,6 +81,7 @@ class NetworkConfig:
     """
 
     label: str = ""
+    clusters: int = 0
     unit: str = "haplotype"
     epochs: int = 100
     batch_size: int = 96
@@ -84,7 +92,7 @@ class NetworkConfig:
     shard: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch_size", 1), ("shard", 0)):
+        for name, least in (("epochs", 1), ("batch_size", 1), ("shard", 0), ("clusters", 0)):
             check_at_least(name, getattr(self, name), least)
         if not (0 < self.learning_rate < 1):
             raise ValueError(f"learning_rate: expected more than 0 and less than 1, found {self.learning_rate}")
@@ -128,6 +136,7 @@ class NetworkModel(TrainedModel):
         self._device = torch.device("cpu")
         self._thresholds: NDArray[np.float32] | None = None
         self._noise_scale = 0.0
+        self._told_apart = Groups(config.label, [], None, self._unit)
 
     @property
     def labels(self) -> list[str]:
@@ -136,8 +145,9 @@ class NetworkModel(TrainedModel):
 
     @property
     def _groups(self) -> dict[str, int]:
-        """Training haplotypes by label, or by what stands for it; empty where all rows are drawn alike."""
-        found: dict[str, int] = self.training.get("labels", {}) if self.sites else {}
+        """Training haplotypes by label, or by cluster; empty where all rows are drawn alike."""
+        of = self.training if self.sites else {}
+        found: dict[str, int] = of.get("labels") or of.get("clusters") or {}
         return found
 
     @property
@@ -295,14 +305,14 @@ class NetworkModel(TrainedModel):
         Alleles of these draws are 1 at the highest noisy logits of a site (and label), as many as the frequency says.
         Memory: some four times 512 x 16,384 float32 at most, and a block of draws.
         """
-        each, target = self.training.get("ld_rows", 0), self.training.get("mean_r2", 0.0)
-        if not each:
+        of_group, target = self.training.get("ld_rows", []), self.training.get("mean_r2", 0.0)
+        if not of_group:
             return 0.0
-        groups = max(1, _LD_ROWS // each)  # r2 is biased by the number of rows: of several groups of it, the mean
-        rows, seed = groups * each, stream_seed(self.training["seed"], "noise scale")
+        of_set = np.repeat(np.arange(len(of_group)), of_group)
+        sets = max(1, _LD_ROWS // len(of_set))  # r2 is biased by the number of rows: of several sets of it, the mean
+        rows, seed = sets * len(of_set), stream_seed(self.training["seed"], "noise scale")
         columns, pairs = site_pairs(self._num_columns)
-        alike = 2 if self.labels else 1  # rows that share a label
-        codes = codes_to_draw(rows, seed, None, self._groups, alike) if self._groups else np.zeros(rows, np.int64)
+        codes = np.tile(of_set, sets)
         logits, noise = (np.empty((len(columns), rows), np.float32) for _ in range(2))
 
         def take(begin: int, part: Tensor, stream: np.random.Generator, *_: Any) -> None:
@@ -324,8 +334,8 @@ class NetworkModel(TrainedModel):
                 place = len(of) - ones[label, :, None] - 1  # of the highest that is still 0
                 limits = np.take_along_axis(np.sort(part, axis=1), np.maximum(place, 0), 1)
                 bits[:, of] = (part > limits) | (place < 0)
-            parts = np.split(bits, groups, axis=1)
-            return statistics.mean(mean_r2(np.ascontiguousarray(part.T), pairs) for part in parts)
+            parts = np.split(bits, sets, axis=1)
+            return statistics.mean(mean_r2(np.ascontiguousarray(part.T), pairs, of_set) for part in parts)
 
         if r2(0.0) <= target:
             return 0.0
@@ -366,11 +376,14 @@ class NetworkModel(TrainedModel):
     def _sampling(self) -> str:
         how = {
             "calibrated": "1 above a threshold of the site, after noise of one scale, by which draws have the training "
-            "rows' allele frequencies and mean r2",
+            "rows' allele frequencies and mean r2 (within groups)",
             "round": "1 above one half",
             "bernoulli": "drawn by their logits, every site for itself",
         }
-        return f"Independent draws: a network's logits of noise; alleles are {how[self.config.alleles]}."
+        text = f"Independent draws: a network's logits of noise; alleles are {how[self.config.alleles]}."
+        if self._told_apart.clusters is None:
+            return text
+        return f"{text} Each row is of one of {len(self._groups)} clusters of training rows."
 
     def _identity(self, H: HaplotypeMatrix) -> dict[str, Any]:
         if not self.config.label:
@@ -379,24 +392,33 @@ class NetworkModel(TrainedModel):
         return {"labels_sha256": hashlib.sha256("\n".join(values.tolist()).encode()).hexdigest()}
 
     def _describe_training(self, data: HaplotypeMatrix, seed: int, **more: Any) -> None:
-        if self.config.label:
-            names = names_of(data, self.config.label)
-            codes = codes_of(data, self.config.label, names)
+        groups, each = self._told_apart, self._rows_of_unit
+        order = seeded_order(data.num_haplotypes // each, stream_seed(seed, "LD rows"))
+        if names := groups.names:
+            codes = codes_of(data, groups.label, names)
             counts = np.bincount(codes[codes >= 0], minlength=len(names)).tolist()
             more |= {"labels": dict(zip(names, counts, strict=True)), "num_without_label": int((codes < 0).sum())}
+            order = order[codes[::each][order] >= 0]
+        if groups.clusters is not None:
+            haplotypes = groups.clusters.sizes * each
+            more["clusters"] = {str(i): size for i, size in enumerate(haplotypes.tolist())}
         if self.config.unit == "person" and not data.samples.phased.all():
             more["unphased"] = True
-        units = self._as_units(data)
-        chosen = seeded_order(units.num_haplotypes, stream_seed(seed, "LD rows"))[:_LD_ROWS]
-        if len(chosen) >= _FEWEST_LD_ROWS:
+        if len(order) >= _FEWEST_LD_ROWS:
+            some = data.select_haplotypes((order[:_LD_ROWS, None] * each + np.arange(each)).ravel())
+            codes, units = groups.codes(some), self._as_units(some)
             columns, pairs = site_pairs(units.num_sites)
-            found = mean_r2(units.select_haplotypes(chosen).select_sites(columns), pairs)
-            more |= {"ld_rows": len(chosen), "mean_r2": found}
+            found = mean_r2(units.select_sites(columns), pairs, codes)
+            more |= {"ld_rows": np.bincount(codes, minlength=groups.count).tolist(), "mean_r2": found}
         super()._describe_training(data, seed, **more)
 
     @property
     def _rows_of_unit(self) -> int:
         return 2 if self.config.unit == "person" else 1
+
+    @property
+    def _unit(self) -> Unit:
+        return "person" if self.config.unit == "person" else "haplotype"
 
     @property
     def _num_columns(self) -> int:
@@ -406,8 +428,22 @@ class NetworkModel(TrainedModel):
         """The rows that the network learns."""
         return side_by_side(H, self.config.label) if self.config.unit == "person" else H
 
-    def _num_labels(self, H: HaplotypeMatrix) -> int:
-        return len(names_of(H, self.config.label)) if self.config.label else 1
+    def _rows_of(
+        self, H: HaplotypeMatrix, validation: HaplotypeMatrix | None, pack: int = 1
+    ) -> tuple[Rows, Rows | None, NDArray[np.int64]]:
+        """Rows of both cohorts as the network learns them, and allele counts of the groups of the training rows."""
+        units = self._as_units(H)
+        groups = self._group(H)
+        rows = Rows(units, groups, groups.codes(H), self._device, pack)
+        held = None
+        if validation is not None:
+            held = Rows(self._as_units(validation), groups, groups.codes(validation), self._device, pack)
+        return rows, held, counts_of(units, rows.codes, rows.num_labels)
+
+    def _group(self, H: HaplotypeMatrix) -> Groups:
+        """By what the rows of a training cohort are told apart, which the model keeps."""
+        self._told_apart = Groups.of(H, self.config.label, self.config.clusters, self._unit)
+        return self._told_apart
 
     def _description(self) -> dict[str, Any]:
         return {**super()._description(), "network": self._blocks(self._num_columns, max(1, len(self._groups)))}
@@ -423,6 +459,7 @@ class NetworkModel(TrainedModel):
     def _tensors(self) -> _store.Tensors:
         tensors = {f"network.{name}": value.cpu().numpy() for name, value in self._network.state_dict().items()}
         tensors["allele_counts"] = self._counts
+        tensors |= self._told_apart.tensors()
         if self._thresholds is None:
             return tensors
         return tensors | {"thresholds": self._thresholds, "noise_scale": np.array([self._noise_scale], np.float64)}
@@ -440,6 +477,12 @@ class NetworkModel(TrainedModel):
         of_network = {f"network.{name}": value for name, value in network.state_dict().items()}
         expected: _store.Shapes = {name: (tuple(value.shape), np.float32) for name, value in of_network.items()}
         _store.check_tensors(tensors, {**expected, "allele_counts": ((num_labels, num_columns), np.int64)})
+        clusters = None
+        if haplotypes := self.training.get("clusters"):
+            own = _store.part_of(tensors, "clusters")
+            sizes = np.array(list(haplotypes.values()), np.int64) // self._rows_of_unit
+            clusters = Clusters.restored(own, self.sites, sizes, self._unit)
+        self._told_apart = Groups(self.config.label, self.labels, clusters, self._unit)
         network.load_state_dict(
             {name[len("network.") :]: torch.from_numpy(tensors[name].copy()).to(self._device) for name in of_network},
             assign=True,
@@ -452,9 +495,13 @@ class NetworkModel(TrainedModel):
         if any((value < 0).any() for name, value in tensors.items() if name.endswith(".variance")):
             raise ValueError("variance: expected 0 or more, found less")
         self._thresholds = tensors.get("thresholds")
-        each, target = self.training.get("ld_rows", 0), self.training.get("mean_r2", 0.0)
-        if not isinstance(each, int) or not 0 <= each <= _LD_ROWS:
-            raise ValueError(f"ld_rows: expected 0 to {_LD_ROWS}, found {each!r}")
+        of_group, target = self.training.get("ld_rows", []), self.training.get("mean_r2", 0.0)
+        if not isinstance(of_group, list) or not all(isinstance(n, int) and n >= 0 for n in of_group):
+            raise ValueError(f"ld_rows: expected a number of rows of every group, found {of_group!r}")
+        if of_group and (len(of_group) != num_labels or not _FEWEST_LD_ROWS <= sum(of_group) <= _LD_ROWS):
+            raise ValueError(
+                f"ld_rows: expected {_FEWEST_LD_ROWS} to {_LD_ROWS} of {num_labels} groups, found {of_group}"
+            )
         if not isinstance(target, int | float) or not 0 <= target <= 1:
             raise ValueError(f"mean_r2: expected 0 to 1, found {target!r}")
         scale = np.asarray(tensors.get("noise_scale", [0.0]))
@@ -499,14 +546,22 @@ def site_pairs(num_columns: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return columns, places.reshape(-1, 2)
 
 
-def mean_r2(alleles: HaplotypeMatrix | NDArray[np.bool_], pairs: NDArray[np.int64]) -> float:
-    """Mean r2 of pairs of sites of (n, num_sites) alleles; where one does not vary it is 0."""
+def mean_r2(alleles: HaplotypeMatrix | NDArray[np.bool_], pairs: NDArray[np.int64], codes: NDArray[np.int64]) -> float:
+    """Mean r2 within groups of pairs of sites of (n, num_sites) alleles; where one does not vary it is 0.
+
+    It is the squared correlation of what is left of alleles less their group's frequencies; `codes` (n,) are numbers of
+    the groups.
+    """
     if not len(pairs):
         return 0.0
-    p = allele_counts(alleles) / alleles.shape[0]
-    a, b = p[pairs.T]
-    covariance = joint_counts(alleles, pairs) / alleles.shape[0] - a * b
-    variances = a * (1 - a) * b * (1 - b)
+    covariance, variances = np.zeros(len(pairs)), np.zeros((2, len(pairs)))
+    for code in np.unique(codes):
+        rows = np.flatnonzero(codes == code)
+        of = alleles.select_haplotypes(rows) if isinstance(alleles, HaplotypeMatrix) else alleles[rows]
+        counts = allele_counts(of)[pairs.T].astype(np.float64)
+        covariance += joint_counts(of, pairs) - counts[0] * counts[1] / len(rows)
+        variances += counts * (1 - counts / len(rows))
+    variances = variances.prod(0)
     return float((covariance**2 / np.where(variances > 0, variances, np.inf)).mean())
 
 

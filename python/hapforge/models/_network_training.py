@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from hapforge.haplotypes import HaplotypeMatrix, seeded_order
 from hapforge.models import _store
+from hapforge.models._clusters import Groups
 from hapforge.models._convolutions import Normalised
 from hapforge.models._machine import host_rows, unpacked
 from hapforge.models._training import stream_seed
@@ -101,17 +102,18 @@ class Rows:
 
     Parameters
     ----------
-    codes : int64 (num_haplotypes,), number of every row's label; rows with -1, which have none, are left out
-    num_labels : int
+    H : the rows
+    groups : what stands for labels here, and where they have none
+    codes : int64 (num_haplotypes,), number of every row's group; rows with -1, which have none, are left out
     pack : int, rows of a unit
     """
 
     def __init__(
-        self, H: HaplotypeMatrix, codes: NDArray[np.int64], num_labels: int, device: torch.device, pack: int = 1
+        self, H: HaplotypeMatrix, groups: Groups, codes: NDArray[np.int64], device: torch.device, pack: int = 1
     ) -> None:
         self.num_sites, self._pack, self._device = H.num_sites, pack, device
         self.words = host_rows(H.words).to(device)
-        self.codes, self.num_labels = codes, num_labels
+        self.groups, self.codes, self.num_labels = groups, codes, groups.count
         self.labels = torch.from_numpy(self.codes).to(device)
 
     def units(self, seed: int) -> Tensor:
@@ -124,11 +126,13 @@ class Rows:
         every = np.concatenate(found)
         return torch.from_numpy(every[seeded_order(len(every), seed)]).to(self._device)
 
-    def check(self, what: str, names: list[str]) -> None:
-        """ValueError where there are not rows enough (of a label) for a unit."""
+    def check(self, what: str) -> None:
+        """ValueError where there are not rows enough (of a group) for a unit."""
         for label in range(self.num_labels):
             if (found := int((self.codes == label).sum())) < self._pack:
-                of = f" with the label {names[label]!r}" if names else ""
+                of = " in every cluster" if self.groups.clusters else ""
+                if self.groups.names:
+                    of = f" with the label {self.groups.names[label]!r}"
                 raise ValueError(f"{what}: expected {self._pack} rows or more{of}, found {found}")
 
     def alleles(self, rows: Tensor, length: int) -> Tensor:

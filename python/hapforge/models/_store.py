@@ -273,6 +273,12 @@ def check_tensors(tensors: Tensors, expected: Shapes) -> None:
             raise ValueError(f"{name}: expected finite numbers, found others")
 
 
+def part_of(tensors: Tensors, part: str) -> Tensors:
+    """Those whose names begin with the part and a point, without these."""
+    start = f"{part}."
+    return {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
+
+
 def sites_to_tensors(sites: Sites) -> Tensors:
     """Sites as arrays of numbers: text is UTF-8 bytes with the length of every string, one where all are alike."""
     tensors: Tensors = {

@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.io.atomic import sha256_file
 from hapforge.models import _store
-from hapforge.models._clusters import Clusters
+from hapforge.models._clusters import Groups
 from hapforge.models._denoisers import (
     BACKBONES,
     CNNDenoiser,
@@ -26,8 +26,6 @@ from hapforge.models._denoisers import (
     MLPDenoiser,
     TransformerDenoiser,
 )
-from hapforge.models._embedding import Unit
-from hapforge.models._labels import names_of, numbered_rows
 from hapforge.models._network_model import (
     NetworkConfig,
     NetworkModel,
@@ -96,10 +94,6 @@ class DiffusionConfig(NetworkConfig):
         0, or more than there are: all
     guidance : float >= 0, scale of classifier-free guidance
     label_dropout : float in [0, 1), share of the rows that are trained without their label (or cluster)
-    clusters : int, groups of alike rows, at most, that stand for labels where there is none: their sizes and allele
-        frequencies are those of training rows, and within one there is less left to learn (self-conditioning: Bao et
-        al. 2022, Why are conditional generative models better than unconditional ones?); each has 32 rows or more; none
-        with 0, as published, or too few rows for two
     unit : what a row is: a "haplotype", or a "person", of whom the genotypes are learnt, and drawn persons are not
         phased
     shard : int, rows that a thread computes at a time, without effect on the result but for rounding; 0: half of the
@@ -111,6 +105,7 @@ class DiffusionConfig(NetworkConfig):
     batch_size: int = 128
     learning_rate: float = 1e-3
     ema: float = 0.999
+    clusters: int = 32
     embedding: str = "genes"
     genes: str = ""
     max_distance_bp: int = 10_000
@@ -130,7 +125,6 @@ class DiffusionConfig(NetworkConfig):
     sampling_steps: int = 25
     guidance: float = 0.0
     label_dropout: float = 0.1
-    clusters: int = 32
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -155,7 +149,6 @@ class DiffusionConfig(NetworkConfig):
             ("steps", 2),
             ("sampling_steps", 0),
             ("guidance", 0.0),
-            ("clusters", 0),
         ):
             check_at_least(name, getattr(self, name), least)
         if not 0 <= self.label_dropout < 1:
@@ -244,11 +237,6 @@ class Diffusion(NetworkModel):
     def __init__(self, preset: str | None = None, **settings: Any) -> None:
         super().__init__(DiffusionConfig(**self._over_preset(preset, settings)))
         self._embedding: Embedding | None = None
-        self._clusters: Clusters | None = None
-
-    @property
-    def _groups(self) -> dict[str, int]:
-        return super()._groups or (self.training.get("clusters", {}) if self.sites else {})
 
     @property
     def embedding(self) -> Embedding:
@@ -268,7 +256,7 @@ class Diffusion(NetworkModel):
         """
         config, schedule = self.config, self._schedule
         check_at_least("levels", levels, 1)
-        rows = EmbeddedRows(H, config, self._clusters or self.labels, self.embedding, self._device)
+        rows = EmbeddedRows(H, self._told_apart, self.embedding, self._device)
         chosen = rows.units(0)[:_SCORED_ROWS, 0]
         x, labels = rows.embedded(chosen), rows.labels[chosen]
         steps, found = schedule.some(min(levels, config.steps))[::-1], []
@@ -332,10 +320,6 @@ class Diffusion(NetworkModel):
     def _schedule(self) -> Schedule:
         return Schedule.of(self.config.schedule, self.config.steps)
 
-    def _sampling(self) -> str:
-        of = f" Each row is of one of {len(self._groups)} clusters of training rows." if self._clusters else ""
-        return super()._sampling() + of
-
     def _as_units(self, H: HaplotypeMatrix) -> HaplotypeMatrix:
         return super()._as_units(unphased(H) if self.config.unit == "person" else H)
 
@@ -346,9 +330,6 @@ class Diffusion(NetworkModel):
     def _describe_training(self, data: HaplotypeMatrix, seed: int, **more: Any) -> None:
         if self.config.unit == "person":
             more["unphased"] = True
-        if self._clusters is not None:
-            haplotypes = self._clusters.sizes * self._rows_of_unit
-            more["clusters"] = {str(i): size for i, size in enumerate(haplotypes.tolist())}
         super()._describe_training(data, seed, embedding=self.embedding.settings, **more)
 
     def _network_of(self, num_columns: int, num_labels: int) -> NoisePredictor:
@@ -393,15 +374,13 @@ class Diffusion(NetworkModel):
         self, H: HaplotypeMatrix, seed: int, validation: HaplotypeMatrix | None, device: str
     ) -> Iterator[DiffusionLearner]:
         config, self._device = self.config, device_of(device)
-        names = names_of(H, config.label) if config.label else []
         with within_memory(), Workers(self._device, meet()) as workers:
-            self._clusters = None if names else Clusters.of(H, config.clusters, _unit_of(config))
-            groups = self._clusters or names
-            if config.guidance and not groups:
+            groups = self._group(H)
+            if config.guidance and groups.count == 1:
                 raise ValueError(f"guidance: expected a label or rows for two clusters, found {H.num_haplotypes} rows")
-            self._embedding = embedding = _embedding_of(config).fit(H)
-            rows = EmbeddedRows(H, config, groups, embedding, self._device)
-            held = None if validation is None else EmbeddedRows(validation, config, groups, embedding, self._device)
+            self._embedding = embedding = self._unfitted().fit(H)
+            rows = EmbeddedRows(H, groups, embedding, self._device)
+            held = None if validation is None else EmbeddedRows(validation, groups, embedding, self._device)
             network = initialised(lambda: self._network_of(0, rows.num_labels), seed, "denoiser")
             counts = counts_of(self._as_units(H), rows.codes, rows.num_labels)
             yield DiffusionLearner(config, seed, workers, network, rows, held, counts, self._schedule, self._device)
@@ -452,67 +431,36 @@ class Diffusion(NetworkModel):
         return (values / self._rows_of_unit).clamp(0, 1)
 
     def _tensors(self) -> _store.Tensors:
-        return {**super()._tensors(), **_named(self.embedding, self._clusters)}
+        return {**super()._tensors(), **_named(self.embedding)}
 
     def _restore(self, tensors: _store.Tensors) -> None:
-        parts: dict[str, _store.Tensors] = {"embedding": {}, "clusters": {}, "": {}}
-        for name, value in tensors.items():
-            part, _, own = name.partition(".")
-            of, key = (part, own) if part in parts else ("", name)
-            parts[of][key] = value
-        self._embedding = restore(self.training["embedding"], parts["embedding"], self.sites)
-        self._clusters = None
-        if haplotypes := self.training.get("clusters"):
-            sizes = np.array(list(haplotypes.values()), np.int64) // self._rows_of_unit
-            self._clusters = Clusters.restored(parts["clusters"], self.sites, sizes, _unit_of(self.config))
-        super()._restore(parts[""])
+        self._embedding = restore(self.training["embedding"], _store.part_of(tensors, "embedding"), self.sites)
+        super()._restore(tensors)
+
+    def _unfitted(self) -> Embedding:
+        config = self.config
+        if config.embedding == "cohort":
+            return CohortPCA(components=config.components, unit=self._unit)
+        return GenewisePCA(
+            config.genes or None,
+            max_distance_bp=config.max_distance_bp,
+            window=config.window or None,
+            window_cm=config.window_cm or None,
+            unit=self._unit,
+        )
 
 
-def _unit_of(config: DiffusionConfig) -> Unit:
-    return "person" if config.unit == "person" else "haplotype"
-
-
-def _embedding_of(config: DiffusionConfig) -> Embedding:
-    unit = _unit_of(config)
-    if config.embedding == "cohort":
-        return CohortPCA(components=config.components, unit=unit)
-    return GenewisePCA(
-        config.genes or None,
-        max_distance_bp=config.max_distance_bp,
-        window=config.window or None,
-        window_cm=config.window_cm or None,
-        unit=unit,
-    )
-
-
-def _named(embedding: Embedding, clusters: Clusters | None) -> _store.Tensors:
-    parts = {"embedding": embedding.tensors(), "clusters": {} if clusters is None else clusters.tensors()}
-    return {f"{part}.{name}": value for part, tensors in parts.items() for name, value in tensors.items()}
+def _named(embedding: Embedding) -> _store.Tensors:
+    return {f"embedding.{name}": value for name, value in embedding.tensors().items()}
 
 
 class EmbeddedRows(Rows):
-    """Rows of a cohort (haplotypes, or persons) as their embedding; kept where they take at most 1 GiB.
+    """Rows of a cohort (haplotypes, or persons) as their embedding; kept where they take at most 1 GiB."""
 
-    Parameters
-    ----------
-    groups : names of the labels, or the clusters that stand for them
-    """
-
-    def __init__(
-        self,
-        H: HaplotypeMatrix,
-        config: DiffusionConfig,
-        groups: list[str] | Clusters,
-        embedding: Embedding,
-        device: torch.device,
-    ) -> None:
-        self._H, self._of_unit = H, 2 if config.unit == "person" else 1
-        self.embedding, self.clusters = embedding, groups if isinstance(groups, Clusters) else None
+    def __init__(self, H: HaplotypeMatrix, groups: Groups, embedding: Embedding, device: torch.device) -> None:
+        self._H, self._of_unit, self.embedding = H, 2 if groups.unit == "person" else 1, embedding
         persons = H.select_haplotypes(np.arange(0, H.num_haplotypes, self._of_unit))
-        if isinstance(groups, Clusters):
-            super().__init__(persons, groups.codes(H), len(groups.centres), device)
-        else:
-            super().__init__(persons, *numbered_rows(persons, config.label, groups), device)
+        super().__init__(persons, groups, groups.codes(H), device)
         self._kept: Tensor | None = None
         if len(self.codes) * int(np.prod(embedding.shape)) * 4 <= _KEPT_BYTES:
             self._kept = torch.from_numpy(embedding.encode(H)).to(device)
@@ -568,25 +516,17 @@ class DiffusionLearner:
         self._shards = Shards(workers, shard, device, config.precision)
         self._network = Optimised(network.to(device), betas=(0.9, 0.999), ema=config.ema)
 
-    @property
-    def _centres(self) -> NDArray[np.float32]:
-        clusters = self._rows.clusters
-        return np.empty((0, 0), np.float32) if clusters is None else clusters.centres
-
     def tensors(self) -> _store.Tensors:
-        return {**self._network.tensors("denoiser"), "centres": self._centres}
+        return {**self._network.tensors("denoiser"), "centres": self._rows.groups.centres}
 
     def restore(self, tensors: _store.Tensors) -> None:
-        if not np.array_equal(tensors["centres"], self._centres):
-            raise ValueError(
-                "clusters: expected those that the training began with, found others (on another machine?)"
-            )
+        self._rows.groups.check(tensors["centres"])
         self._network.restore("denoiser", tensors)
 
     def snapshot(self) -> _store.Tensors:
         with self._network.with_mean() as network:
             parts = {f"network.{name}": value.cpu().numpy().copy() for name, value in network.state_dict().items()}
-        return {**parts, "allele_counts": self._counts, **_named(self._rows.embedding, self._rows.clusters)}
+        return {**parts, "allele_counts": self._counts, **_named(self._rows.embedding), **self._rows.groups.tensors()}
 
     def histograms(self) -> dict[str, NDArray[Any]]:
         return {"denoiser": self._network.flat.detach().cpu().numpy()}

@@ -25,8 +25,7 @@ from hapforge.models._convolutions import (
     padded_length,
     shapes_of,
 )
-from hapforge.models._labels import names_of, numbered_rows
-from hapforge.models._network_model import NetworkConfig, NetworkModel, check_at_least, counts_of, parameters_of
+from hapforge.models._network_model import NetworkConfig, NetworkModel, check_at_least, parameters_of
 from hapforge.models._network_training import (
     Optimised,
     Rows,
@@ -53,6 +52,7 @@ _PUBLISHED: dict[str, Any] = {
     "alleles": "round",
     "ema": 0.0,
     "by_site": False,
+    "clusters": 0,
 }
 
 
@@ -71,6 +71,7 @@ class VAEConfig(NetworkConfig):
     """
 
     learning_rate: float = 1e-3
+    clusters: int = 32
     width: int = 10
     latent_channels: int = 32
     by_site: bool = True
@@ -96,7 +97,8 @@ class VAE(NetworkModel):
     each, in both networks.
 
     Beside what is published there are thresholds of sites ("calibrated" alleles), the running mean of the weights,
-    weights of every site (`by_site`), and a divergence whose weight grows; the presets have all of it off.
+    weights of every site (`by_site`), clusters where there is no label (`clusters`), and a divergence whose weight
+    grows; the presets have all of it off.
 
     Parameters
     ----------
@@ -150,16 +152,14 @@ class VAE(NetworkModel):
     def _learner(
         self, H: HaplotypeMatrix, seed: int, validation: HaplotypeMatrix | None, device: str
     ) -> Iterator[VAELearner]:
-        config, self._device = self.config, device_of(device)
-        H, validation = self._as_units(H), None if validation is None else self._as_units(validation)
-        num_labels = self._num_labels(H)
-
-        def build() -> Autoencoder:
-            return Autoencoder(self._encoder_of(H.num_sites, num_labels), self._network_of(H.num_sites, num_labels))
-
+        self._device = device_of(device)
         with within_memory(), Workers(self._device, meet()) as workers:
-            network = initialised(build, seed, "autoencoder")
-            yield VAELearner(H, config, seed, workers, network, validation=validation, device=self._device)
+            rows, held, counts = self._rows_of(H, validation)
+            of = rows.num_sites, rows.num_labels
+            network = initialised(
+                lambda: Autoencoder(self._encoder_of(*of), self._network_of(*of)), seed, "autoencoder"
+            )
+            yield VAELearner(self.config, seed, workers, network, rows, held, counts, self._device)
 
 
 class Autoencoder(nn.Module):
@@ -186,37 +186,33 @@ class VAELearner:
 
     def __init__(
         self,
-        H: HaplotypeMatrix,
         config: VAEConfig,
         seed: int,
         workers: Workers,
         network: Autoencoder,
-        *,
-        validation: HaplotypeMatrix | None,
+        rows: Rows,
+        held: Rows | None,
+        counts: NDArray[np.int64],
         device: torch.device,
     ) -> None:
         self._config, self._seed, self._device = config, seed, device
-        names = names_of(H, config.label) if config.label else []
-        self._rows = Rows(H, *numbered_rows(H, config.label, names), device)
-        self._held = (
-            None if validation is None else Rows(validation, *numbered_rows(validation, config.label, names), device)
-        )
-        self._length = padded_length(H.num_sites)
-        self._batch = min(config.batch_size, H.num_haplotypes)
-        self._rows.check("H", names)
-        if self._held is not None and not len(self._held.units(0)):
+        self._rows, self._held, self._counts = rows, held, counts
+        self._length = padded_length(rows.num_sites)
+        self._batch = min(config.batch_size, len(rows.codes))
+        rows.check("H")
+        if held is not None and not len(held.units(0)):
             raise ValueError("validation: expected a haplotype or more (with a label), found none")
         shard = min(config.shard or -(-self._batch // 4), self._batch)
         self._shards = Shards(workers, shard, device, config.precision)
-        self._counts = counts_of(H, self._rows.codes, self._rows.num_labels)
         if config.by_site:
-            start_at_frequencies(network.decoder.site_bias, self._counts, self._rows.codes)
+            start_at_frequencies(network.decoder.site_bias, counts, rows.codes)
         self._network = Optimised(network.to(device), betas=(0.9, 0.999), ema=config.ema)
 
     def tensors(self) -> _store.Tensors:
-        return self._network.tensors("autoencoder")
+        return {**self._network.tensors("autoencoder"), "centres": self._rows.groups.centres}
 
     def restore(self, tensors: _store.Tensors) -> None:
+        self._rows.groups.check(tensors["centres"])
         self._network.restore("autoencoder", tensors)
 
     def snapshot(self) -> _store.Tensors:
@@ -224,7 +220,7 @@ class VAELearner:
             decoder = network.decoder
             freeze(decoder, self._shards, self._seed, self._shards.size, self._rows.draw_labels)
             parts = {f"network.{name}": value.cpu().numpy().copy() for name, value in decoder.state_dict().items()}
-        return {**parts, "allele_counts": self._counts}
+        return {**parts, "allele_counts": self._counts, **self._rows.groups.tensors()}
 
     def histograms(self) -> dict[str, NDArray[Any]]:
         return {"autoencoder": self._network.flat.detach().cpu().numpy()}
