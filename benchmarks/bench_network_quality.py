@@ -5,8 +5,9 @@
 FOLDER holds 805_SNP_1000G_real.hapt.zip; with `--sites 8076` lct_chr2_8076.npz, whose result has a file of its own. One
 in five persons is held out; a model is trained on the others for so many seconds and its draws are scored against the
 held-out persons as `hapforge.evaluation.Monitor` does, beside training rows (the control: what a perfect set would
-score) and Markov. At 805 sites every variant changes one setting of its model, of WGAN's below, which let it begin
-within minutes; at 8,076, padded to 16,383, the convolutional models are of reduced width.
+score), Markov, and what clusters of alike rows give by themselves: sites drawn independently by their frequencies. At
+805 sites every variant changes one setting of its model, of WGAN's below, which let it begin within minutes; at 8,076,
+padded to 16,383, the convolutional models are of reduced width.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import workloads
 
 import hapforge as hf
 from hapforge import _backend
 from hapforge.evaluation import Monitor
 from hapforge.models import GAN, VAE, WGAN, Markov
+from hapforge.models._clusters import Clusters
 
 THREADS, DRAWN, SEED = 1, 1000, 1
 # Ten times as many updates of the generator as by default.
@@ -40,11 +43,15 @@ _805: dict[str, tuple[Any, dict[str, Any]]] = {
     "wgan, faster critic": (WGAN, {**_WGAN, "critic_rate": 2e-3}),
     "vae": (VAE, {"width": 4}),
     "vae, no weights of sites": (VAE, {"width": 4, "by_site": False}),
+    "vae, no clusters": (VAE, {"width": 4, "clusters": 0}),
+    "gan, clusters": (GAN, {"clusters": 32}),
+    "wgan, clusters": (WGAN, {**_WGAN, "clusters": 32}),
 }
 _LCT: dict[str, tuple[Any, dict[str, Any]]] = {
     "gan": (GAN, {}),
     "wgan": (WGAN, {**_WGAN, "width": 2, "critic_rate": 2e-3}),
     "vae": (VAE, {"width": 2}),
+    "vae, no clusters": (VAE, {"width": 2, "clusters": 0}),
 }
 # File of the data, variants, file of the result.
 SITES = {
@@ -70,6 +77,7 @@ def main() -> None:
         "threads": THREADS,
         "control": workloads.plain(monitor.control),
         "markov": workloads.plain(monitor._score(Markov().fit(train).sample(monitor._n, seed=2))),
+        "clusters": workloads.plain(monitor._score(by_clusters(train, monitor._n))),
         "models": {} if arguments.only is None or not path.exists() else json.loads(path.read_text())["models"],
     }
     for name in variants if arguments.only is None else arguments.only.split(";"):
@@ -94,6 +102,17 @@ def main() -> None:
         }
         print(name, result["models"][name], flush=True)
         workloads.save(path, result)
+
+
+def by_clusters(train: hf.HaplotypeMatrix, n: int) -> hf.HaplotypeMatrix:
+    """n rows of the clusters that networks train with, every allele drawn by its frequency in the row's cluster."""
+    clusters = Clusters.of(train, 32, "haplotype")
+    assert clusters is not None
+    codes, dense = clusters.codes(train), train.to_dense()
+    shares = np.array([dense[codes == code].mean(0) for code in range(len(clusters.sizes))])
+    stream = np.random.default_rng(2)
+    chosen = stream.choice(len(shares), n, p=clusters.sizes / clusters.sizes.sum())
+    return hf.HaplotypeMatrix.from_dense((stream.random((n, train.num_sites)) < shares[chosen]).astype(np.uint8))
 
 
 if __name__ == "__main__":

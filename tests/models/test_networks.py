@@ -386,7 +386,9 @@ def test_mean_r2_is_that_of_numpy(rng: np.random.Generator) -> None:
     assert _network_model.mean_r2(alleles, np.empty((0, 2), np.int64), one) == 0
     codes = rng.integers(0, 3, 80) * 2
     alleles[codes == 2, :6] = True
-    left = alleles - np.array([alleles[codes == code].mean(0) for code in range(6)])[codes]
+    left = alleles.astype(np.float64)
+    for code in (0, 2, 4):
+        left[codes == code] -= left[codes == code].mean(0)
     r2 = np.corrcoef(left[:, varying].T) ** 2
     expected = pytest.approx(np.triu(r2, 1).sum() / len(pairs), rel=1e-12)
     assert _network_model.mean_r2(alleles, pairs, codes) == expected
@@ -404,11 +406,11 @@ def test_pairs_of_sites_are_apart(num_columns: int) -> None:
     assert len(np.unique(second - first)) >= min(num_columns - 1, 1000) // 2
 
 
-@pytest.mark.parametrize("settings", [{"clusters": 0}, {"label": "group"}, {"clusters": 3}])
+@pytest.mark.parametrize("settings", [{"clusters": 0}, {"label": "group"}, {"clusters": 2}])
 def test_noise_brings_ld_down_to_that_of_training_rows(labelled: Any, settings: dict, monkeypatch: Any) -> None:
     """A network whose logits all follow one value, where training rows (of a group) are only a little linked."""
     model = made("vae", **settings).fit(labelled, seed=3)
-    assert len(model.training["ld_rows"]) == (2 if "label" in settings else settings["clusters"] or 1)
+    assert len(model.training["ld_rows"]) == (settings.get("clusters", 2) or 1)
 
     def one_value(labels: Any, stream: np.random.Generator) -> Any:
         value = torch.from_numpy(stream.standard_normal((len(labels), 1), np.float32))

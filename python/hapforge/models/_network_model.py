@@ -70,7 +70,7 @@ class NetworkConfig:
     learning_rate : float, of Adam
     alleles : how a draw's logits become alleles. "calibrated": 1 above a threshold of the site, with which the model's
         draws have the training rows' allele frequency (of the label), so that rare alleles are not lost, after logistic
-        noise of one scale for all sites, with which the mean r2 of pairs of sites, within labels or clusters where there
+        noise of one scale for all sites, with which the mean r2 of pairs of sites, within labels or clusters if there
         are any, is that of training rows: without, alleles whose chances are near one half all follow the latent
         values, and LD is too strong; "round": 1 above one half, as published; "bernoulli": drawn, every site for itself
     ema : float in [0, 1), draws are by a running mean of the weights, of which every update keeps this share; 0: by
