@@ -127,6 +127,7 @@ class NetworkModel(TrainedModel):
 
     SAMPLING: ClassVar[dict[str, type]] = {"alleles": str}
     ROUND_AT: ClassVar[float] = 0.0  # the logit of one half
+    DRAWS_TAKE_LONG: ClassVar[bool] = False  # against training
     config: NetworkConfig
     _network: Any  # a `DrawingNetwork`
 
@@ -355,10 +356,10 @@ class NetworkModel(TrainedModel):
         of_label = list(self._groups.values()) or [self.training["num_haplotypes"]]
         thresholds = np.empty((num_labels, num_columns), np.float32)
         for label, known in enumerate(of_label):
-            rows = _CALIBRATION_ROWS  # of a label twice as many as it has, whose frequencies are no better known
-            if self.labels:
+            rows = _CALIBRATION_ROWS  # of a group twice as many as it has, whose frequencies are no better known
+            if num_labels > 1:
                 rows = min(max(2 * known, _FEWEST_CALIBRATION_ROWS), _CALIBRATION_ROWS // 2)
-            elif num_labels > 1:  # of one of many groups, of which only all together are looked at, as many as it has
+            if num_labels > 1 and self.DRAWS_TAKE_LONG and not self.labels:  # only all clusters together are looked at
                 rows = max(_CALIBRATION_ROWS // num_labels, min(known, _CALIBRATION_ROWS // 4))
             logits = np.empty((rows, num_columns), np.float32)
 

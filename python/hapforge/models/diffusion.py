@@ -232,6 +232,7 @@ class Diffusion(NetworkModel):
     config_type: ClassVar[type] = DiffusionConfig
     config: DiffusionConfig
     ROUND_AT: ClassVar[float] = 0.5
+    DRAWS_TAKE_LONG: ClassVar[bool] = True
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"diffusion_genome": _PUBLISHED}
 
     def __init__(self, preset: str | None = None, **settings: Any) -> None:
