@@ -14,7 +14,7 @@ from hapforge import _backend
 
 pytest.importorskip("torch")
 
-from hapforge.models._clusters import FEWEST, Clusters
+from hapforge.models._clusters import FEWEST, Clusters, Groups
 from hapforge.models.diffusion import Diffusion
 
 SIZES = (150, 90, 40, 10)
@@ -97,6 +97,53 @@ def test_a_diffusion_draws_clusters_by_their_sizes(model: Diffusion, founded: hf
     expected = np.array(list(sizes.values())) / founded.num_haplotypes
     assert np.abs(shares - expected).max() < 0.05
     assert np.array_equal(model.sample(77, seed=5).words, drawn.words[:77])
+
+
+NETWORKS: dict[str, dict[str, Any]] = {
+    "gan": {"latent_size": 8},
+    "wgan": {"width": 2, "critic_steps": 2},
+    "vae": {"width": 2, "latent_channels": 3},
+}
+
+
+@pytest.mark.parametrize("unit", ["haplotype", "person"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_other_networks_draw_clusters_too(name: str, unit: str, founded: hf.HaplotypeMatrix, tmp_path: Path) -> None:
+    """Every row is of its cluster's few founders, which two epochs alone do not teach."""
+    settings = {**NETWORKS[name], "epochs": 2, "batch_size": 48, "clusters": 4, "unit": unit}
+    model = hf.models.by_name(name)(**settings).fit(founded, seed=2, validation=founded)
+    sizes = np.array(list(model.training["clusters"].values()))
+    assert sizes.sum() == founded.num_haplotypes
+    assert len(sizes) == model.thresholds.shape[0] >= 2
+    assert model.labels == []
+    drawn = model.sample(2000, seed=5)
+    clusters = Clusters.of(founded, 4, "haplotype" if unit == "haplotype" else "person")
+    assert clusters is not None
+    codes = clusters.codes(drawn)
+    assert np.abs(np.bincount(codes, minlength=len(sizes)) / len(codes) - sizes / sizes.sum()).max() < 0.06
+    for code in range(len(sizes)):
+        rows = np.flatnonzero(np.repeat(clusters.codes(founded), 1 if unit == "haplotype" else 2) == code)
+        mine = np.flatnonzero(np.repeat(codes, 1 if unit == "haplotype" else 2) == code)
+        of = founded.select_haplotypes(rows).to_dense().mean(0) - drawn.select_haplotypes(mine).to_dense().mean(0)
+        assert np.abs(of).mean() < 0.05
+    model.save(tmp_path / "run")
+    assert np.array_equal(hf.models.load(tmp_path / "run").sample(50, seed=1).words, model.sample(50, seed=1).words)
+
+
+def test_groups(founded: hf.HaplotypeMatrix) -> None:
+    """Without a label or clusters all rows are of one; a label comes before clusters."""
+    one = Groups.of(founded, "", 0, "person")
+    assert (one.count, one.codes(founded).tolist()) == (1, [0] * 145)
+    values = ["b", "b", "", "", *["a"] * 286]
+    labelled = Groups.of(founded.with_labels({"group": values}), "group", 4, "person")
+    assert (labelled.count, labelled.clusters, labelled.centres.shape) == (2, None, (0, 0))
+    assert labelled.codes(founded.with_labels({"group": values}))[:3].tolist() == [1, -1, 0]
+
+
+def test_a_pack_is_of_one_cluster(founded: hf.HaplotypeMatrix) -> None:
+    model = hf.models.WGAN(width=2, clusters=4, pack=50, batch_size=50, epochs=40)
+    with pytest.raises(ValueError, match=r"H: expected 50 rows or more in every cluster, found 4[0-9]"):
+        model.fit(founded)
 
 
 def test_haplotypes_of_a_person_are_drawn_for_themselves(model: Diffusion) -> None:
