@@ -6,9 +6,10 @@ FOLDER holds the 805 sites and LCT (805_SNP_1000G_real.hapt.zip, 805_labels.tsv,
 "joined" (805 and LCT side by side, the same persons) and "ooa" (the embedded cohort). One in ten persons is held out as
 test rows; a model is trained on the others for so many seconds, on the 805 sites by population, and as many rows of
 every population are drawn. They are scored against test rows as `hapforge.evaluation.Monitor` does (for privacy all of
-them), beside training rows (the control), Markov and, of the 805 sites, Markov models of every population; there
-classifiers of continents and populations are trained on draws, too (`hapforge.downstream.utility`). Of the longer sets
-as many rows are drawn as there are test rows, in fewer steps.
+them), beside training rows (the control), Markov, clusters of alike rows by themselves (sites drawn independently by
+their frequencies) and, of the 805 sites, Markov models of every population; there classifiers of continents and
+populations are trained on draws, too (`hapforge.downstream.utility`). Of the longer sets as many rows are drawn as
+there are test rows, in fewer steps.
 """
 
 from __future__ import annotations
@@ -147,6 +148,7 @@ def main() -> None:
                 "sites": train.num_sites,
                 "control": workloads.plain(monitor.control),
                 "markov": scored(monitor, train, test, Markov().fit(train).sample(train.num_haplotypes, seed=2)),
+                "clusters": scored(monitor, train, test, workloads.by_clusters(train, train.num_haplotypes)),
             }
             if of == "805":
                 drawn = by_population(train)

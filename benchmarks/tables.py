@@ -437,7 +437,12 @@ def diffusion() -> str:
         "| privacy score |",
         "|---" * 9 + "|",
     ]
-    plain = {"control": "real rows", "markov": "Markov", "markov_by_population": "Markov by population"}
+    plain = {
+        "control": "real rows",
+        "markov": "Markov",
+        "clusters": "clusters alone",
+        "markov_by_population": "Markov by population",
+    }
     for name, of in result["sets"].items():
         for key, title in plain.items():
             if key in of:
@@ -487,6 +492,7 @@ def networks(file: str) -> str:
         "|---" * 9 + "|",
         f"| real rows | | | | {_scores(result['control'])} |",
         f"| Markov | | | | {_scores(result['markov'])} |",
+        f"| clusters alone | | | | {_scores(result['clusters'])} |",
     ]
     for name, entry in result["models"].items():
         for alleles, scores in entry["scores"].items():

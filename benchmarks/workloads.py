@@ -63,6 +63,19 @@ def ooa_cohort(num_haplotypes: int, num_sites: int) -> HaplotypeMatrix:
     return hapforge.read(path)
 
 
+def by_clusters(train: HaplotypeMatrix, n: int) -> HaplotypeMatrix:
+    """n rows of the clusters that networks train with, every allele drawn by its frequency in the row's cluster."""
+    from hapforge.models._clusters import Clusters
+
+    clusters = Clusters.of(train, 32, "haplotype")
+    assert clusters is not None
+    codes, dense = clusters.codes(train), train.to_dense()
+    shares = np.array([dense[codes == code].mean(0) for code in range(len(clusters.sizes))])
+    stream = np.random.default_rng(2)
+    chosen = stream.choice(len(shares), n, p=clusters.sizes / clusters.sizes.sum())
+    return HaplotypeMatrix.from_dense((stream.random((n, train.num_sites)) < shares[chosen]).astype(np.uint8))
+
+
 def optional(module: str) -> Any:
     """The module, or None where this peer is not installed."""
     try:
