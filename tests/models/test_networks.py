@@ -574,6 +574,6 @@ def test_real_haplotypes_are_learnt_better_than_by_markov(name: str, settings: d
     model = hf.models.by_name(name)(**settings).fit(train, seed=1)
     scores, markov = (monitor._score(m.sample(1000, seed=2)) for m in (model, hf.models.Markov().fit(train)))
     assert scores["pca_wasserstein"] < markov["pca_wasserstein"] / 2
-    assert scores["af_r_low"] > 0.9
+    assert scores["af_r_low"] > 0.85  # at one half it is below 0.75; 1000 real rows have 0.95
     if name == "gan":  # so few updates teach a VAE the groups, not the LD of neighbours
         assert scores["ld_score"] > markov["ld_score"]
