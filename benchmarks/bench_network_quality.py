@@ -85,17 +85,18 @@ def main() -> None:
     for name in variants if arguments.only is None else arguments.only.split(";"):
         kind, settings = variants[name]
         start = time.perf_counter()
-        epochs: list[int] = []
+        states: list[Any] = []
 
-        def over(state: Any, start: float = start, epochs: list[int] = epochs) -> bool:
-            epochs.append(state.epoch)
+        def over(state: Any, start: float = start, states: list[Any] = states) -> bool:
+            states[:] = [state]
             return time.perf_counter() - start > arguments.seconds
 
         model = kind(epochs=100_000, **settings).fit(train, seed=SEED, callback=over)
         result["models"][name] = {
             "settings": settings,
             "seconds": arguments.seconds,
-            "epochs": epochs[-1],
+            "epochs": states[-1].epoch,
+            "last_epoch": {key: round(value, 3) for key, value in states[-1].metrics.items()},
             "noise_scale": round(model.noise_scale, 3),
             "scores": {
                 alleles: workloads.plain(monitor._score(model.sample(monitor._n, seed=2, alleles=alleles)))
