@@ -27,7 +27,7 @@ from hapforge.models import GAN, VAE, WGAN, Markov
 
 THREADS, DRAWN, SEED = 1, 1000, 1
 # Ten times as many updates of the generator as by default.
-_WGAN = {"width": 4, "critic_steps": 3, "batch_size": 30, "shard": 30}
+_WGAN = {"clusters": 0, "width": 4, "critic_steps": 3, "batch_size": 30, "shard": 30}
 # Of the 100,000 epochs that time ends the weight of the divergence would not have grown in those that are trained.
 _VAE = {"width": 4, "kl_warmup": 0.0}
 _805: dict[str, tuple[Any, dict[str, Any]]] = {

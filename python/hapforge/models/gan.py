@@ -66,8 +66,8 @@ class GAN(AdversarialModel):
     """Generative adversarial network of dense layers.
 
     With L sites the generator has layers of L / 1.2, L / 1.1 and L, the critic (discriminator) of L / 2, L / 3 and 1,
-    leaky rectifiers between, tanh at the generator's end; both minimise binary cross entropy. A label joins the input
-    of both as one-hot values.
+    leaky rectifiers between, tanh at the generator's end; both minimise binary cross entropy. A label, or a
+    cluster, joins the input of both as one-hot values.
 
     Beside what is published there are the penalty R1 at real rows, thresholds of sites and the running mean of weights;
     the presets have none of it.

@@ -93,8 +93,8 @@ class VAE(NetworkModel):
 
     It maximises E[log p(x | z)] - kl_weight KL(q(z | x) || N(0, 1)), p Bernoulli by the decoder's logits, q normal by
     the encoder's means and variances; drawn are z ~ N(0, 1). Rows are padded with zeros to the next length
-    4 * 2**(2m) - 1, which the loss leaves out; where there is a label, every block has location vectors of
-    each, in both networks.
+    4 * 2**(2m) - 1, which the loss leaves out; where there are labels or clusters, every block has location
+    vectors of each, in both networks.
 
     Beside what is published there are thresholds of sites ("calibrated" alleles), the running mean of the weights,
     weights of every site (`by_site`), clusters where there is no label (`clusters`), and a divergence whose weight

@@ -42,6 +42,7 @@ _PUBLISHED: dict[str, Any] = {
     "alleles": "round",
     "ema": 0.0,
     "by_site": False,
+    "clusters": 0,
 }
 
 
@@ -58,6 +59,7 @@ class WGANConfig(AdversarialConfig):
     others : as in `AdversarialConfig` and `NetworkConfig`
     """
 
+    clusters: int = 32
     width: int = 10
     noise_channels: int = 2
     by_site: bool = True
@@ -72,12 +74,12 @@ class WGAN(AdversarialModel):
     """Wasserstein GAN with gradient penalty: convolutions, location vectors, noise at every block, packs.
 
     The critic C maximises E[C(x)] - E[C(G(z))] - penalty_weight * penalty over packs of real and drawn rows; the
-    generator G maximises E[C(G(z))]. Rows are padded with zeros to the next length 4 * 2**(2m) - 1; where there is a
-    label, every block has location vectors of each, in both networks, and packs are of one label.
+    generator G maximises E[C(G(z))]. Rows are padded with zeros to the next length 4 * 2**(2m) - 1; where there are
+    labels or clusters, every block has location vectors of each, in both networks, and packs are of one.
 
-    Beside what is published there are thresholds of sites ("calibrated" alleles), the running mean of the generator's
-    weights, weights of every site (`by_site`), R1 instead of the gradient penalty, bfloat16; the presets have all of it
-    off. Batch normalisation is by shards (`shard`) there, too; with ``shard=96`` it is by the batch, as published, in
+    Beside what is published there are thresholds of sites ("calibrated" alleles), clusters where there is no label, the
+    running mean of the generator's weights, weights of every site (`by_site`), R1 instead of the gradient penalty,
+    bfloat16; the presets have all of it off. Batch normalisation is by shards (`shard`) there, too; with ``shard=96`` it is by the batch, as published, in
     one thread. The penalty takes slopes at padded places, too, as published.
 
     Parameters
