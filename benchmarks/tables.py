@@ -672,13 +672,13 @@ transformer was not trained with clusters.
 ## What GAN, WGAN and VAE draw, setting by setting
 
 `python benchmarks/bench_network_quality.py --data FOLDER`: 805 sites, a minute or two each on one thread of a busy
-machine, eight of WGANs, without clusters but where it is said, with width 4, batches of 30 and three updates of the critic for one of the generator, which
-begins to learn after some 300. Epochs went with the load: rows of fewer say little of their setting. "Clusters alone":
-alleles drawn by their frequencies in the 32 clusters that a VAE has for labels. At the 805 sites that is nearly all
-that its draws have: its latent values hold next to nothing (the divergence in network_quality.json), where without
-clusters they hold the groups of rows.
-Each model with its defaults, then with one setting changed; alleles of the same draws by thresholds that hold the
-frequencies, with the noise that holds the mean r2 (calibrated), by one half (round) and drawn (bernoulli).
+machine, eight of WGANs, without clusters but where it is said, with width 4, batches of 30 and three updates of the
+critic for one of the generator, which begins to learn after some 300. Epochs went with the load: rows of fewer say
+little of their setting. "Clusters alone": alleles drawn by their frequencies in the 32 clusters that a VAE has for
+labels. At the 805 sites that is nearly all that its draws have: its latent values hold next to nothing (the divergence
+in network_quality.json), where without clusters they hold the groups of rows. Each model with its defaults, then with
+one setting changed; alleles of the same draws by thresholds that hold the frequencies, with the noise that holds the
+mean r2 (calibrated), by one half (round) and drawn (bernoulli).
 
 {networks("network_quality")}
 

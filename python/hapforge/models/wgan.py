@@ -79,8 +79,8 @@ class WGAN(AdversarialModel):
 
     Beside what is published there are thresholds of sites ("calibrated" alleles), clusters where there is no label, the
     running mean of the generator's weights, weights of every site (`by_site`), R1 instead of the gradient penalty,
-    bfloat16; the presets have all of it off. Batch normalisation is by shards (`shard`) there, too; with ``shard=96`` it is by the batch, as published, in
-    one thread. The penalty takes slopes at padded places, too, as published.
+    bfloat16; the presets have all of it off. Batch normalisation is by shards (`shard`) there, too; with ``shard=96``
+    it is by the batch, as published, in one thread. The penalty takes slopes at padded places, too, as published.
 
     Parameters
     ----------
