@@ -140,6 +140,24 @@ def test_groups(founded: hf.HaplotypeMatrix) -> None:
     assert labelled.codes(founded.with_labels({"group": values}))[:3].tolist() == [1, -1, 0]
 
 
+@pytest.mark.parametrize("name", ["vae", "diffusion"])
+def test_a_fit_that_is_refused_leaves_the_model_as_it_was(name: str, founded: hf.HaplotypeMatrix) -> None:
+    small = {"width": 2} if name == "vae" else {"mlp_width": 8, "steps": 3, "backbone": "dense"}
+    model = hf.models.by_name(name)(**small, epochs=1, clusters=4).fit(founded, seed=1)
+    before = model._tensors()
+    with pytest.raises(ValueError, match="validation: expected a haplotype or more"):
+        model.fit(founded.select_haplotypes(np.arange(140)), validation=founded.select_haplotypes([]))
+    assert before.keys() == model._tensors().keys()
+    for name, value in model._tensors().items():
+        assert np.array_equal(before[name], value), name
+
+
+def test_rows_that_are_alike_are_no_clusters() -> None:
+    H = hf.HaplotypeMatrix.from_dense(np.tile(np.arange(30, dtype=np.uint8) % 2, (100, 1)))
+    assert Clusters.of(H, 4, "haplotype") is None
+    assert np.array_equal(hf.models.VAE(width=2, epochs=1).fit(H).sample(4).to_dense(), H.to_dense()[:4])
+
+
 def test_a_pack_is_of_one_cluster(founded: hf.HaplotypeMatrix) -> None:
     model = hf.models.WGAN(width=2, clusters=4, pack=50, batch_size=50, epochs=40)
     with pytest.raises(ValueError, match=r"H: expected 50 rows or more in every cluster, found 4[0-9]"):
@@ -158,7 +176,7 @@ def test_saved_and_loaded(model: Diffusion, founded: hf.HaplotypeMatrix, tmp_pat
     assert np.array_equal(loaded.denoising(founded, levels=3).loss, model.denoising(founded, levels=3).loss)
 
 
-@pytest.mark.parametrize("damage", ["shape", "value", "sizes", "none"])
+@pytest.mark.parametrize("damage", ["shape", "value", "sizes", "sum", "list", "none"])
 def test_damaged_clusters_are_refused(model: Diffusion, damage: str) -> None:
     tensors = model._tensors()
     other = copy.copy(model)
@@ -170,6 +188,10 @@ def test_damaged_clusters_are_refused(model: Diffusion, damage: str) -> None:
             tensors["clusters.centres"] = np.full_like(tensors["clusters.centres"], np.nan)
         case "sizes":
             other.training["clusters"] = {"0": 0, "1": 290, "2": 0}
+        case "sum":
+            other.training["clusters"] = {"0": 2**70, "1": 290, "2": 1}
+        case "list":
+            other.training["clusters"] = [1, 2]
         case "none":
             tensors = {name: value for name, value in tensors.items() if not name.startswith("clusters.")}
     with pytest.raises((KeyError, ValueError)):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hapforge.errors import MissingDependencyError
 from hapforge.haplotypes import HaplotypeMatrix, Sites
+from hapforge.kernels import allele_counts
 from hapforge.models import _store
 from hapforge.models._embedding import Floats, Unit
 from hapforge.models._labels import codes_of, names_of
@@ -37,7 +38,7 @@ class Clusters:
 
     @classmethod
     def of(cls, H: HaplotypeMatrix, count: int, unit: Unit) -> Self | None:
-        """`count` clusters at most, of 32 rows or more each; None where there are too few rows for two.
+        """`count` clusters at most, of 32 rows or more each; None where there are too few rows, or all are alike.
 
         The same on any number of threads. Centres are found by 65,536 rows at most. Memory: see
         `CohortPCA.fit_components`, of 16 components.
@@ -48,7 +49,7 @@ class Clusters:
             Without scikit-learn.
         """
         count = min(count, H.num_haplotypes // (2 if unit == "person" else 1) // FEWEST)
-        if count < 2:
+        if count < 2 or not (allele_counts(H) % H.num_haplotypes).any():
             return None
         try:
             from sklearn.cluster import KMeans
@@ -108,7 +109,7 @@ class Groups:
         """Those of a training cohort; `clusters` as `Clusters.of` takes it, without effect where there is a label."""
         if label:
             return cls(label, names_of(H, label), None, unit)
-        return cls(label, [], Clusters.of(H, clusters, unit), unit)
+        return cls("", [], Clusters.of(H, clusters, unit), unit)
 
     @property
     def count(self) -> int:

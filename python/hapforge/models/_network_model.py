@@ -301,9 +301,10 @@ class NetworkModel(TrainedModel):
         return logits
 
     def _chosen_noise(self) -> float:
-        """Scale of the noise with which some draws have the mean r2 of as many training rows; 0 where these have more.
+        """Scale of the noise with which some draws have the mean r2, within groups, of as many training rows of each.
 
-        Alleles of these draws are 1 at the highest noisy logits of a site (and label), as many as the frequency says.
+        It is 0 where draws without noise have less. Alleles of these draws are 1 at the highest noisy logits of a site
+        and group, as many as the frequency says. A group of which one row is among the 512 at most tells nothing.
         Memory: some four times 512 x 16,384 float32 at most, and a block of draws.
         """
         of_group, target = self.training.get("ld_rows", []), self.training.get("mean_r2", 0.0)
@@ -407,10 +408,10 @@ class NetworkModel(TrainedModel):
             more["unphased"] = True
         if len(order) >= _FEWEST_LD_ROWS:
             some = data.select_haplotypes((order[:_LD_ROWS, None] * each + np.arange(each)).ravel())
-            codes, units = groups.codes(some), self._as_units(some)
+            own, units = groups.codes(some), self._as_units(some)
             columns, pairs = site_pairs(units.num_sites)
-            found = mean_r2(units.select_sites(columns), pairs, codes)
-            more |= {"ld_rows": np.bincount(codes, minlength=groups.count).tolist(), "mean_r2": found}
+            found = mean_r2(units.select_sites(columns), pairs, own)
+            more |= {"ld_rows": np.bincount(own, minlength=groups.count).tolist(), "mean_r2": found}
         super()._describe_training(data, seed, **more)
 
     @property
@@ -434,14 +435,14 @@ class NetworkModel(TrainedModel):
     ) -> tuple[Rows, Rows | None, NDArray[np.int64]]:
         """Rows of both cohorts as the network learns them, and allele counts of the groups of the training rows."""
         units = self._as_units(H)
-        groups = self._group(H)
+        groups = self._find_groups(H)
         rows = Rows(units, groups, groups.codes(H), self._device, pack)
         held = None
         if validation is not None:
             held = Rows(self._as_units(validation), groups, groups.codes(validation), self._device, pack)
         return rows, held, counts_of(units, rows.codes, rows.num_labels)
 
-    def _group(self, H: HaplotypeMatrix) -> Groups:
+    def _find_groups(self, H: HaplotypeMatrix) -> Groups:
         """By what the rows of a training cohort are told apart, which the model keeps."""
         self._told_apart = Groups.of(H, self.config.label, self.config.clusters, self._unit)
         return self._told_apart
@@ -479,9 +480,11 @@ class NetworkModel(TrainedModel):
         expected: _store.Shapes = {name: (tuple(value.shape), np.float32) for name, value in of_network.items()}
         _store.check_tensors(tensors, {**expected, "allele_counts": ((num_labels, num_columns), np.int64)})
         clusters = None
-        if haplotypes := self.training.get("clusters"):
+        if of_labels and not self.labels:
+            if sum(of_labels.values()) != rows:
+                raise ValueError(f"clusters: expected {rows} haplotypes, found {sum(of_labels.values())}")
             own = _store.part_of(tensors, "clusters")
-            sizes = np.array(list(haplotypes.values()), np.int64) // self._rows_of_unit
+            sizes = np.array(list(of_labels.values()), np.int64) // self._rows_of_unit
             clusters = Clusters.restored(own, self.sites, sizes, self._unit)
         self._told_apart = Groups(self.config.label, self.labels, clusters, self._unit)
         network.load_state_dict(

@@ -103,7 +103,7 @@ class Rows:
     Parameters
     ----------
     H : the rows
-    groups : what stands for labels here, and where they have none
+    groups : by what rows are told apart
     codes : int64 (num_haplotypes,), number of every row's group; rows with -1, which have none, are left out
     pack : int, rows of a unit
     """

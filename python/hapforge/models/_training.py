@@ -14,7 +14,7 @@ import os
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
@@ -160,7 +160,14 @@ class TrainedModel(Model):
             ranks=ranks,
         )
         with folder or nullcontext():
-            with self._learner(H, seed, validation, device) as learner:
+            with ExitStack() as stack:
+                before = dict(vars(self))
+                try:
+                    learner = stack.enter_context(self._learner(H, seed, validation, device))
+                except BaseException:
+                    vars(self).clear()  # a model that was fitted before stays as it was
+                    vars(self).update(before)
+                    raise
                 self._describe_training(H, seed)
                 _train(
                     self,

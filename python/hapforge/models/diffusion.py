@@ -376,7 +376,7 @@ class Diffusion(NetworkModel):
     ) -> Iterator[DiffusionLearner]:
         config, self._device = self.config, device_of(device)
         with within_memory(), Workers(self._device, meet()) as workers:
-            groups = self._group(H)
+            groups = self._find_groups(H)
             if config.guidance and groups.count == 1:
                 raise ValueError(f"guidance: expected a label or rows for two clusters, found {H.num_haplotypes} rows")
             self._embedding = embedding = self._unfitted().fit(H)

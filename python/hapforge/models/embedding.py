@@ -456,7 +456,7 @@ class CohortPCA(PCAEmbedding):
     def _scaled(self, E: Floats) -> Floats:
         """Scores (..., components) of coordinates (..., positions, channels)."""
         k = len(self._vectors)
-        return E.reshape(*E.shape[:-2], -1)[..., :k] * np.sqrt(self._variance.ravel()[:k])
+        return E.reshape(*E.shape[:-2], self._variance.size)[..., :k] * np.sqrt(self._variance.ravel()[:k])
 
     def tensors(self) -> _store.Tensors:
         return {**super().tensors(), "vectors": self._vectors}
