@@ -664,8 +664,9 @@ Frequency: the mean difference over sites between decoded and true training rows
 ("longer" ones by `--only`), on the 805 sites by population, and drawn by it; the others by clusters of alike rows.
 Scores are against held-out persons. "joined" is the 805 sites and LCT side by side, "ooa" the embedded cohort.
 Thresholds hold the allele frequencies of every population or cluster: much of what the draws have is this, as those of
-models without either show. What is by population is from before calibrated alleles had noise; of the longer sets the
-transformer was not trained with clusters.
+models without either show. "Clusters alone" are alleles drawn by their frequencies in these. What is by population is
+from before calibrated alleles had noise, the other rows with clusters, but that of the 805 sites, from before it held
+r2 within clusters; of the longer sets the transformer was not trained with clusters.
 
 {diffusion()}
 
