@@ -677,9 +677,10 @@ machine, eight of WGANs, without clusters but where it is said, with width 4, ba
 critic for one of the generator, which begins to learn after some 300. Epochs went with the load: rows of fewer say
 little of their setting. "Clusters alone": alleles drawn by their frequencies in the 32 clusters that a VAE has for
 labels. At the 805 sites that is nearly all that its draws have: its latent values hold next to nothing (the divergence
-in network_quality.json), where without clusters they hold the groups of rows. Each model with its defaults, then with
-one setting changed; alleles of the same draws by thresholds that hold the frequencies, with the noise that holds the
-mean r2 (calibrated), by one half (round) and drawn (bernoulli).
+in network_quality.json), where without clusters they hold the groups of rows. Each model with its defaults (the VAE of
+width 4, its divergence weighted from the start), then with one setting changed; alleles of the same draws by thresholds
+that hold the frequencies, with the noise that holds the mean r2 (calibrated), by one half (round) and drawn
+(bernoulli).
 
 {networks("network_quality")}
 

@@ -566,14 +566,19 @@ def test_an_update_of_the_largest_preset_in_20_gb() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs the 805 sites of 1000 Genomes")
-@pytest.mark.parametrize(("name", "settings"), [("gan", {"epochs": 15}), ("vae", {"epochs": 15, "width": 4})])
+@pytest.mark.parametrize(
+    ("name", "settings"), [("gan", {"epochs": 15}), ("vae", {"epochs": 15, "width": 4, "clusters": 0})]
+)
 def test_real_haplotypes_are_learnt_better_than_by_markov(name: str, settings: dict) -> None:
-    """2D Wasserstein distance on the principal components of held-out persons, and rare alleles are not lost."""
+    """2D Wasserstein distance on the principal components of held-out persons, and rare alleles are not lost.
+
+    Without clusters, which by themselves are better than Markov.
+    """
     train, held = hf.read(DATA / "805_SNP_1000G_real.hapt.zip").split(0.2, 1)
     monitor = hf.evaluation.Monitor(train, held, every=1000)
     model = hf.models.by_name(name)(**settings).fit(train, seed=1)
     scores, markov = (monitor._score(m.sample(1000, seed=2)) for m in (model, hf.models.Markov().fit(train)))
     assert scores["pca_wasserstein"] < markov["pca_wasserstein"] / 2
-    assert scores["af_r_low"] > 0.85  # at one half it is below 0.75; 1000 real rows have 0.95
+    assert scores["af_r_low"] > 0.9
     if name == "gan":  # so few updates teach a VAE the groups, not the LD of neighbours
         assert scores["ld_score"] > markov["ld_score"]

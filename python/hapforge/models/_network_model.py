@@ -62,17 +62,18 @@ class NetworkConfig:
     clusters : int, groups of alike rows, at most, that stand for labels where there is none: their sizes and allele
         frequencies are those of training rows, and within one there is less left to learn (self-conditioning: Bao et
         al. 2022, Why are conditional generative models better than unconditional ones?); each has 32 rows or more; none
-        with 0, as published, or too few rows for two
+        with 0, as published, with too few rows for two, or rows that are all alike
     unit : what a row of the network is: a "haplotype", or a "person", whose two alleles of every site stand side by
         side; those of persons who are not phased in one order, and draws are then called not phased
     epochs : int, passes over the training rows
     batch_size : int, training rows of an update
     learning_rate : float, of Adam
     alleles : how a draw's logits become alleles. "calibrated": 1 above a threshold of the site, with which the model's
-        draws have the training rows' allele frequency (of the label), so that rare alleles are not lost, after logistic
-        noise of one scale for all sites, with which the mean r2 of pairs of sites, within labels or clusters if there
-        are any, is that of training rows: without, alleles whose chances are near one half all follow the latent
-        values, and LD is too strong; "round": 1 above one half, as published; "bernoulli": drawn, every site for itself
+        draws have the training rows' allele frequency (of the group), so that rare alleles are not lost, after logistic
+        noise of one scale for all sites, with which the mean r2 of pairs of sites, within groups (labels or clusters)
+        if there are any, is that of training rows: without, alleles whose chances are near one half all follow the
+        latent values, and LD is too strong; "round": 1 above one half, as published; "bernoulli": drawn, every site for
+        itself
     ema : float in [0, 1), draws are by a running mean of the weights, of which every update keeps this share; 0: by
         the last weights
     precision : "float32" or "bfloat16" (of convolutions and products in training; weights stay float32)
@@ -250,7 +251,7 @@ class NetworkModel(TrainedModel):
             return None
         if alleles == "calibrated":
             return torch.from_numpy(self.thresholds).to(self._device)
-        return torch.full((max(1, len(self._groups)), self._num_columns), self.ROUND_AT, device=self._device)
+        return torch.full((self._told_apart.count, self._num_columns), self.ROUND_AT, device=self._device)
 
     def _noisy(self, logits: Tensor, stream: np.random.Generator) -> Tensor:
         """Logits with logistic noise of the chosen scale."""
@@ -448,7 +449,7 @@ class NetworkModel(TrainedModel):
         return self._told_apart
 
     def _description(self) -> dict[str, Any]:
-        return {**super()._description(), "network": self._blocks(self._num_columns, max(1, len(self._groups)))}
+        return {**super()._description(), "network": self._blocks(self._num_columns, self._told_apart.count)}
 
     @abstractmethod
     def _blocks(self, num_columns: int, num_labels: int) -> dict[str, Any]:

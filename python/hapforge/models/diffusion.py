@@ -310,7 +310,7 @@ class Diffusion(NetworkModel):
                     noise = torch.randn(
                         x.shape, generator=generator_of(device, seed, "bottlenecks", first), device=device
                     )
-                    free = torch.full((len(x),), max(1, len(self._groups)), device=device)
+                    free = torch.full((len(x),), self._told_apart.count, device=device)
                     _errors(self._network, schedule, x, noise, torch.full_like(free, t), free)
         finally:
             for hook in hooks:
@@ -365,7 +365,7 @@ class Diffusion(NetworkModel):
     def _flop(self) -> int:
         """Floating point operations of one step of one row."""
         with torch.device("meta"):
-            backbone = self._network_of(0, max(1, len(self._groups))).backbone
+            backbone = self._network_of(0, self._told_apart.count).backbone
             with FlopCounterMode(display=False) as counter:
                 backbone(torch.zeros(1, *self.embedding.shape), torch.ones(1), torch.zeros(1, dtype=torch.int64))
         return int(counter.get_total_flops())
@@ -403,7 +403,7 @@ class Diffusion(NetworkModel):
             found: Tensor = network(x, torch.full((len(x),), t, device=device), labels)
             return found
 
-        free = torch.full_like(labels, max(1, len(self._groups)))
+        free = torch.full_like(labels, self._told_apart.count)
         predict = guided(lambda x, t: (at(x, t), at(x, t, free)), config.guidance) if config.guidance else at
         count = min(config.sampling_steps or config.steps, config.steps)
         steps = schedule.some_by_signal(count) if config.sampler == "dpm" else schedule.some(count)
