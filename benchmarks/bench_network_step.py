@@ -141,7 +141,7 @@ def measured(name: str, sites: int, repeats: int) -> dict[str, Any]:
     plain, parameters = plain_wgan(real, length) if name == "wgan" else plain_vae(real, length, sites)
     kind = wgan.WGAN if name == "wgan" else vae.VAE
     seconds: dict[str, list[float]] = {"hapforge": [], "torch, plain": []}
-    with kind(ema=0.0, by_site=False)._learner(H, 1, None, "cpu") as learner:
+    with kind(ema=0.0, by_site=False, clusters=0)._learner(H, 1, None, "cpu") as learner:
         units = learner._rows.units(1)
 
         def ours() -> float:

@@ -23,6 +23,7 @@ constexpr std::size_t kRows = 6, kRegisters = 4;
 #endif
 constexpr std::size_t kColumns = kRegisters * HAPFORGE_REGISTER;
 constexpr std::size_t kHalf = kColumns / 2;
+constexpr std::size_t kLine = 64 / sizeof(float);  // of the cache
 
 // sums[m s_row + n] (+)= sum over p < outer, q < inner of
 //   a[m a_row + p a_outer + q a_inner] b[p b_outer + q b_inner + n]
@@ -97,9 +98,40 @@ constexpr auto kMultiply = []<std::size_t... kM>(std::index_sequence<kM...>) {
   return std::array{multiply_columns<kM + 1>...};
 }(std::make_index_sequence<kRows>());
 
-// All of `rows`, shared out evenly over as few tiles as hold them.
-void multiply_rows(Product p, std::size_t rows, std::size_t columns) noexcept {
+// `count` stretches of `length` values, `step` apart, that will be read or written next.
+struct Stretches {
+  const float* at;
+  std::size_t step, count, length;
+
+  // Asks the second cache (the first one is the panel's) for the first `some` of them, or all, and
+  // goes on to those after them.
+  void prefetch(std::size_t some) noexcept {
+    some = some < count ? some : count;
+    for (std::size_t k = 0; k < some; ++k) {
+      for (std::size_t e = length; e > 0; e -= e < kLine ? e : kLine) {
+        __builtin_prefetch(at + k * step + e - 1, 0, 2);
+      }
+    }
+    leave_out(some);
+  }
+
+  void leave_out(std::size_t some) noexcept {
+    count -= some;
+    if (count > 0) at += some * step;
+  }
+};
+
+// What the tile after this one reads and writes.
+struct Next {
+  Stretches read, written;
+};
+
+// All of `rows`, shared out evenly over as few tiles as hold them; between these what is next is
+// asked for: hardware does not foresee as many stretches as there are channels.
+void multiply_rows(Product p, std::size_t rows, std::size_t columns, Next& next) noexcept {
   for (std::size_t tiles = (rows + kRows - 1) / kRows; tiles > 0; --tiles) {
+    next.read.prefetch((next.read.count + tiles - 1) / tiles);
+    next.written.prefetch((next.written.count + tiles - 1) / tiles);
     const std::size_t some = (rows + tiles - 1) / tiles;
     kMultiply[some - 1](p, columns);
     rows -= some;
@@ -201,6 +233,30 @@ bool is_whole(std::size_t first, std::size_t columns, std::size_t length) noexce
   return columns == kColumns && first + kColumns <= length;
 }
 
+// Of rows of `channels` channels of `length` values, those of the columns [begin, begin + kColumns)
+// that are in the row of the first; a column is a place, `stride` values.
+Stretches stretches(const float* x, std::size_t rows, std::size_t channels, std::size_t length,
+                    std::size_t places, std::size_t stride, std::size_t begin) noexcept {
+  const std::size_t row = begin / places, first = begin % places * stride;
+  if (row >= rows || first >= length) return {x, 0, 0, 0};
+  return {x + row * channels * length + first, length, channels,
+          smaller(kColumns * stride, length - first)};
+}
+
+// All of the rows [row, row + count), a line of the cache each.
+Stretches whole_rows(const float* x, std::size_t row, std::size_t count,
+                     std::size_t values) noexcept {
+  return {x + row * values, kLine, count * values / kLine, 1};
+}
+
+// The first 1 / `parts` of them, which are left out of `all`.
+Stretches some_of(Stretches& all, std::size_t parts) noexcept {
+  Stretches some = all;
+  some.count = (all.count + parts - 1) / parts;
+  all.leave_out(some.count);
+  return some;
+}
+
 void forward_all(const Shape& s, const float* x, const float* w, float* y,
                  float* scratch) noexcept {
   float* const panel = scratch;
@@ -212,6 +268,8 @@ void forward_all(const Shape& s, const float* x, const float* w, float* y,
   for (std::size_t begin = 0; begin < total; begin += kColumns) {
     const std::size_t columns = smaller(kColumns, total - begin);
     const std::size_t row = begin / s.out_length, first = begin % s.out_length;
+    Next next{stretches(x, s.rows, s.in, s.length, s.out_length, s.stride, begin + kColumns),
+              stretches(y, s.rows, s.out, s.out_length, s.out_length, 1, begin + kColumns)};
     const bool whole = is_whole(first, columns, s.out_length);
     float* const sums = whole ? y + row * s.out * s.out_length + first : tile;
     const std::ptrdiff_t s_row = whole ? static_cast<std::ptrdiff_t>(s.out_length) : kAll;
@@ -219,7 +277,7 @@ void forward_all(const Shape& s, const float* x, const float* w, float* y,
         first - s.padding + kColumns + kTaps - 1 <= s.length) {
       multiply_rows({w, 3 * in, 3, 1, x + row * s.in * s.length + (first - s.padding),
                      static_cast<std::ptrdiff_t>(s.length), 1, s.in, kTaps, sums, s_row, false},
-                    s.out, columns);
+                    s.out, columns, next);
       continue;
     }
     for (std::size_t c = 0; c < s.in; c += kChannels) {
@@ -228,7 +286,7 @@ void forward_all(const Shape& s, const float* x, const float* w, float* y,
            columns, panel);
       multiply_rows({w + c * kTaps, 3 * in, 3, 1, panel, 3 * kAll, kAll, some.end - c, kTaps, sums,
                      s_row, c > 0},
-                    s.out, columns);
+                    s.out, columns, next);
     }
     if (whole) continue;
     each_run(begin, columns, s.out_length,
@@ -262,13 +320,15 @@ void transposed_all(const Shape& s, const float* y, const float* w, float* x,
   for (std::size_t begin = 0; begin < total; begin += kColumns) {
     const std::size_t columns = smaller(kColumns, total - begin);
     const std::size_t row = begin / places, first = begin % places;
+    Next next{stretches(y, s.rows, s.out, s.out_length, places, 1, begin + kColumns),
+              stretches(x, s.rows, s.in, s.length, places, s.stride, begin + kColumns)};
     if (s.stride == 1 && s.out <= kDirect && is_whole(first, columns, s.length) &&
         first + s.padding + 1 >= kTaps && first + s.padding + kColumns <= s.out_length) {
       multiply_rows(
           {w, 3, 3 * in, 1, y + row * s.out * s.out_length + first + s.padding,
            static_cast<std::ptrdiff_t>(s.out_length), -1, s.out, kTaps,
            x + row * s.in * s.length + first, static_cast<std::ptrdiff_t>(s.length), false},
-          s.in, columns);
+          s.in, columns, next);
       continue;
     }
     for (std::size_t c = 0; c < s.out; c += kChannels) {
@@ -281,7 +341,7 @@ void transposed_all(const Shape& s, const float* y, const float* w, float* x,
         multiply_rows({w + c * s.in * kTaps + tap, 3, 3 * in, stride,
                        panel + (shift - least) * kAll, static_cast<std::ptrdiff_t>(shifts) * kAll,
                        -kAll, some.end - c, taps, sums[r], kAll, c > 0},
-                      s.in, columns);
+                      s.in, columns, next);
       }
     }
     each_run(begin, columns, places,
@@ -338,16 +398,22 @@ void by_weight_all(const Shape& s, const float* x, const float* y, float* w,
   const auto in = static_cast<std::ptrdiff_t>(s.in);
   const auto out_length = static_cast<std::ptrdiff_t>(s.out_length);
   const std::size_t rows_at_once = rows_turned(s);
+  const std::size_t tiles = (kTaps * s.in + kColumns - 1) / kColumns;
   for (std::size_t row = 0; row < s.rows; row += rows_at_once) {
     const std::size_t rows = smaller(rows_at_once, s.rows - row);
     turn(s, row, row + rows, places, x, turned);
-    for (std::size_t c = 0; c < kTaps * s.in; c += kColumns) {
+    const std::size_t left = smaller(rows_at_once, s.rows - row - rows);
+    Stretches x_next = whole_rows(x, row + rows, left, s.in * s.length);
+    Stretches y_next = whole_rows(y, row + rows, left, s.out * s.out_length);
+    for (std::size_t tile = 0; tile < tiles; ++tile) {
+      const std::size_t c = tile * kColumns;
+      Next next{some_of(x_next, tiles - tile), some_of(y_next, tiles - tile)};
       multiply_rows(
           {y + row * s.out * s.out_length, out_length,
            static_cast<std::ptrdiff_t>(s.out) * out_length, 1, turned + c,
            static_cast<std::ptrdiff_t>(places) * in, static_cast<std::ptrdiff_t>(s.stride) * in,
            rows, s.out_length, sums + c, static_cast<std::ptrdiff_t>(padded), row > 0},
-          s.out, smaller(kColumns, padded - c));
+          s.out, smaller(kColumns, padded - c), next);
     }
   }
   for (std::size_t o = 0; o < s.out; ++o) {

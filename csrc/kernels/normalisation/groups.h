@@ -10,29 +10,67 @@
 namespace hapforge::normalisation {
 namespace {
 
-// Calls body(offset, n) for the group's values, sixteen at a time; `after` at the end of each run.
-template <class Body, class After>
-[[gnu::always_inline]] inline void over(const Group& g, Body body, After after) noexcept {
+// Asks the second cache for what the next group has where this one has `at`: runs are too short for
+// the hardware to foresee the next. (By number: after the last group there may be nothing there.)
+[[gnu::always_inline]] inline void ask(const Group& g, const float* values,
+                                       std::size_t at) noexcept {
+  const auto address = reinterpret_cast<std::uintptr_t>(values + at);
+  __builtin_prefetch(reinterpret_cast<const void*>(address + g.length * sizeof(float)), 0, 2);
+}
+
+// Calls body(offset, n) for the group's values, sixteen at a time.
+template <class Body>
+[[gnu::always_inline]] inline void over(const Group& g, Body body) noexcept {
   for (std::size_t s = 0; s < g.segments; ++s) {
     std::size_t at = g.begin + s * g.stride;
     const std::size_t end = at + g.length;
     for (; at + kLanes <= end; at += kLanes) body(at, kLanes);
     if (at < end) body(at, end - at);
-    after();
   }
 }
 
-// A sum over a group. (A constructor that the compiler makes would not be for this file's ISA.)
-struct Total {
-  Lanes run;
-  double all;
-
-  Total() noexcept : run(every(0)), all(0) {}
-
-  [[gnu::always_inline]] inline void end_run() noexcept {
-    all += static_cast<double>(sum(run));
-    run = every(0);
+// Calls body(offset, n, run) for the group's values, sixteen at a time, and end(run) after each run
+// of values, in their order; two runs are gone through together, so that the sums of one need not
+// wait for themselves. (A Run's constructor must be written: one that the compiler makes would not
+// be for this file's ISA.)
+template <class Run, class Body, class End>
+[[gnu::always_inline]] inline void over_runs(const Group& g, Body body, End end) noexcept {
+  const std::size_t whole = g.length - g.length % kLanes, rest = g.length % kLanes;
+  std::size_t s = 0, at = g.begin;
+  for (; s + 2 <= g.segments; s += 2, at += 2 * g.stride) {
+    Run first, second;
+    for (std::size_t l = at; l < at + whole; l += kLanes) {
+      body(l, kLanes, first);
+      body(l + g.stride, kLanes, second);
+    }
+    if (rest > 0) {
+      body(at + whole, rest, first);
+      body(at + whole + g.stride, rest, second);
+    }
+    end(first);
+    end(second);
   }
+  for (; s < g.segments; ++s, at += g.stride) {
+    Run run;
+    for (std::size_t l = at; l < at + whole; l += kLanes) body(l, kLanes, run);
+    if (rest > 0) body(at + whole, rest, run);
+    end(run);
+  }
+}
+
+struct OneSum {
+  Lanes sum;
+  OneSum() noexcept : sum(every(0)) {}
+};
+
+struct TwoSums {
+  Lanes plain, with_h;
+  TwoSums() noexcept : plain(every(0)), with_h(every(0)) {}
+};
+
+struct FiveSums {
+  Lanes gy, gyh, u, uh, ugy;
+  FiveSums() noexcept : gy(every(0)), gyh(every(0)), u(every(0)), uh(every(0)), ugy(every(0)) {}
 };
 
 inline float inverse_deviation(float variance) noexcept {
@@ -65,63 +103,60 @@ struct Unit {
 
 void forward_group(const Group& g, const float* x, float* z, float* mean,
                    float* variance) noexcept {
-  Total values;
-  over(
+  double values = 0, squares = 0;
+  over_runs<OneSum>(
       g,
-      [&](std::size_t at, std::size_t n)
-          HAPFORGE_INLINE { values.run = values.run + load(x + at, n); },
-      [&]() HAPFORGE_INLINE { values.end_run(); });
-  *mean = static_cast<float>(values.all / size_of(g));
+      [&](std::size_t at, std::size_t n, OneSum& run) HAPFORGE_INLINE {
+        ask(g, x, at);
+        run.sum = run.sum + load(x + at, n);
+      },
+      [&](const OneSum& run) HAPFORGE_INLINE { values += static_cast<double>(sum(run.sum)); });
+  *mean = static_cast<float>(values / size_of(g));
   const Lanes m = every(*mean);
-  Total squares;
-  over(
+  over_runs<OneSum>(
       g,
-      [&](std::size_t at, std::size_t n) HAPFORGE_INLINE {
+      [&](std::size_t at, std::size_t n, OneSum& run) HAPFORGE_INLINE {
         const Lanes from_mean = first(load(x + at, n) - m, n);
-        squares.run = squares.run + from_mean * from_mean;
+        run.sum = run.sum + from_mean * from_mean;
       },
-      [&]() HAPFORGE_INLINE { squares.end_run(); });
-  *variance = static_cast<float>(squares.all / size_of(g));
+      [&](const OneSum& run) HAPFORGE_INLINE { squares += static_cast<double>(sum(run.sum)); });
+  *variance = static_cast<float>(squares / size_of(g));
   const Unit unit(g, *mean, *variance);
-  over(
-      g,
-      [&](std::size_t at, std::size_t n) HAPFORGE_INLINE {
-        const Lanes y = unit.y(unit.h(load(x + at, n)));
-        store(z + at, where_positive(y, y, y * every(kSlope)), n);
-      },
-      []() HAPFORGE_INLINE {});
+  over(g, [&](std::size_t at, std::size_t n) HAPFORGE_INLINE {
+    const Lanes y = unit.y(unit.h(load(x + at, n)));
+    store(z + at, where_positive(y, y, y * every(kSlope)), n);
+  });
 }
 
 // With gy = dz/dy gz:  dL/dx = w r (gy - mean(gy) - h mean(gy h)),  r = 1 / sqrt(v + 1e-5).
 void backward_group(const Group& g, const float* gz, const float* x, float mean, float variance,
                     float* gx, double* of_scale) noexcept {
   const Unit unit(g, mean, variance);
-  Total plain, with_h;
-  over(
+  double plain = 0, with_h = 0;
+  over_runs<TwoSums>(
       g,
-      [&](std::size_t at, std::size_t n) HAPFORGE_INLINE {
+      [&](std::size_t at, std::size_t n, TwoSums& run) HAPFORGE_INLINE {
+        ask(g, x, at);
+        ask(g, gz, at);
         const Lanes h = unit.h(load(x + at, n));
         const Lanes gy = unit.sloped(h, load(gz + at, n));
-        plain.run = plain.run + gy;
-        with_h.run = with_h.run + gy * h;
+        run.plain = run.plain + gy;
+        run.with_h = run.with_h + gy * h;
       },
-      [&]() HAPFORGE_INLINE {
-        plain.end_run();
-        with_h.end_run();
+      [&](const TwoSums& run) HAPFORGE_INLINE {
+        plain += static_cast<double>(sum(run.plain));
+        with_h += static_cast<double>(sum(run.with_h));
       });
-  of_scale[0] += with_h.all;
-  of_scale[1] += plain.all;
-  const Lanes m1 = every(static_cast<float>(plain.all / size_of(g)));
-  const Lanes m2 = every(static_cast<float>(with_h.all / size_of(g)));
+  of_scale[0] += with_h;
+  of_scale[1] += plain;
+  const Lanes m1 = every(static_cast<float>(plain / size_of(g)));
+  const Lanes m2 = every(static_cast<float>(with_h / size_of(g)));
   const Lanes factor = unit.weight * unit.inverse;
-  over(
-      g,
-      [&](std::size_t at, std::size_t n) HAPFORGE_INLINE {
-        const Lanes h = unit.h(load(x + at, n));
-        const Lanes gy = unit.sloped(h, load(gz + at, n));
-        store(gx + at, factor * (gy - m1 - h * m2), n);
-      },
-      []() HAPFORGE_INLINE {});
+  over(g, [&](std::size_t at, std::size_t n) HAPFORGE_INLINE {
+    const Lanes h = unit.h(load(x + at, n));
+    const Lanes gy = unit.sloped(h, load(gz + at, n));
+    store(gx + at, factor * (gy - m1 - h * m2), n);
+  });
 }
 
 // With the means m1, m2 of gy, gy h, the means n1, n2 of u, u h, and q = mean(u gy) - m1 n1 - m2
@@ -131,46 +166,46 @@ void backward_group(const Group& g, const float* gz, const float* x, float mean,
 void twice_group(const Group& g, const float* u, const float* gz, const float* x, float mean,
                  float variance, float* of_gz, float* of_x, double* of_weight) noexcept {
   const Unit unit(g, mean, variance);
-  Total of_gy, of_gyh, of_u, of_uh, of_ugy;
-  over(
+  double of_gy = 0, of_gyh = 0, of_u = 0, of_uh = 0, of_ugy = 0;
+  over_runs<FiveSums>(
       g,
-      [&](std::size_t at, std::size_t n) HAPFORGE_INLINE {
+      [&](std::size_t at, std::size_t n, FiveSums& run) HAPFORGE_INLINE {
+        ask(g, u, at);
+        ask(g, x, at);
+        ask(g, gz, at);
         const Lanes h = unit.h(load(x + at, n));
         const Lanes gy = unit.sloped(h, load(gz + at, n));
         const Lanes v = load(u + at, n);
-        of_gy.run = of_gy.run + gy;
-        of_gyh.run = of_gyh.run + gy * h;
-        of_u.run = of_u.run + v;
-        of_uh.run = of_uh.run + v * h;
-        of_ugy.run = of_ugy.run + v * gy;
+        run.gy = run.gy + gy;
+        run.gyh = run.gyh + gy * h;
+        run.u = run.u + v;
+        run.uh = run.uh + v * h;
+        run.ugy = run.ugy + v * gy;
       },
-      [&]() HAPFORGE_INLINE {
-        of_gy.end_run();
-        of_gyh.end_run();
-        of_u.end_run();
-        of_uh.end_run();
-        of_ugy.end_run();
+      [&](const FiveSums& run) HAPFORGE_INLINE {
+        of_gy += static_cast<double>(sum(run.gy));
+        of_gyh += static_cast<double>(sum(run.gyh));
+        of_u += static_cast<double>(sum(run.u));
+        of_uh += static_cast<double>(sum(run.uh));
+        of_ugy += static_cast<double>(sum(run.ugy));
       });
   const double size = size_of(g);
-  const double mean_gy = of_gy.all / size, mean_gyh = of_gyh.all / size;
-  const double mean_u = of_u.all / size, mean_uh = of_uh.all / size;
-  const double q = of_ugy.all / size - mean_gy * mean_u - mean_gyh * mean_uh;
+  const double mean_gy = of_gy / size, mean_gyh = of_gyh / size;
+  const double mean_u = of_u / size, mean_uh = of_uh / size;
+  const double q = of_ugy / size - mean_gy * mean_u - mean_gyh * mean_uh;
   *of_weight += size * static_cast<double>(inverse_deviation(variance)) * q;
   const Lanes m1 = every(static_cast<float>(mean_gy)), m2 = every(static_cast<float>(mean_gyh));
   const Lanes n1 = every(static_cast<float>(mean_u)), n2 = every(static_cast<float>(mean_uh));
   const Lanes of_h = every(static_cast<float>(q - 2 * mean_gyh * mean_uh));
   const Lanes factor = unit.weight * unit.inverse;
   const Lanes falling = every(0) - factor * unit.inverse;
-  over(
-      g,
-      [&](std::size_t at, std::size_t n) HAPFORGE_INLINE {
-        const Lanes h = unit.h(load(x + at, n));
-        const Lanes gy = unit.sloped(h, load(gz + at, n));
-        const Lanes v = load(u + at, n);
-        store(of_gz + at, unit.sloped(h, factor * (v - n1 - h * n2)), n);
-        store(of_x + at, falling * (n2 * (gy - m1) + m2 * (v - n1) + of_h * h), n);
-      },
-      []() HAPFORGE_INLINE {});
+  over(g, [&](std::size_t at, std::size_t n) HAPFORGE_INLINE {
+    const Lanes h = unit.h(load(x + at, n));
+    const Lanes gy = unit.sloped(h, load(gz + at, n));
+    const Lanes v = load(u + at, n);
+    store(of_gz + at, unit.sloped(h, factor * (v - n1 - h * n2)), n);
+    store(of_x + at, falling * (n2 * (gy - m1) + m2 * (v - n1) + of_h * h), n);
+  });
 }
 
 constexpr Kernels kKernels{forward_group, backward_group, twice_group};
