@@ -88,14 +88,6 @@ def with_continents(drawn: hf.HaplotypeMatrix, real: hf.HaplotypeMatrix) -> hf.H
     return drawn.with_labels({"population": drawn.samples.labels["population"].tolist(), "superpopulation": continents})
 
 
-def scored(
-    monitor: Monitor, train: hf.HaplotypeMatrix, test: hf.HaplotypeMatrix, drawn: hf.HaplotypeMatrix
-) -> dict[str, float | None]:
-    """The Monitor's scores of as many rows as it takes, and the privacy score of all that were drawn."""
-    scores = monitor._score(drawn.select_haplotypes(np.arange(monitor._n)))
-    return workloads.plain({**scores, "privacy": hf.metrics.privacy_score(train, test, drawn)})
-
-
 def recovered(
     train: hf.HaplotypeMatrix, test: hf.HaplotypeMatrix, drawn: dict[str, hf.HaplotypeMatrix]
 ) -> dict[str, Any]:
@@ -147,12 +139,14 @@ def main() -> None:
                 "test_haplotypes": test.num_haplotypes,
                 "sites": train.num_sites,
                 "control": workloads.plain(monitor.control),
-                "markov": scored(monitor, train, test, Markov().fit(train).sample(train.num_haplotypes, seed=2)),
-                "clusters": scored(monitor, train, test, workloads.by_clusters(train, train.num_haplotypes)),
+                "markov": workloads.scored(
+                    monitor, train, test, Markov().fit(train).sample(train.num_haplotypes, seed=2)
+                ),
+                "clusters": workloads.scored(monitor, train, test, workloads.by_clusters(train, train.num_haplotypes)),
             }
             if of == "805":
                 drawn = by_population(train)
-                result["sets"][of]["markov_by_population"] = scored(monitor, train, test, drawn)
+                result["sets"][of]["markov_by_population"] = workloads.scored(monitor, train, test, drawn)
                 draws["805/markov by population"] = with_continents(drawn, train)
         start, epochs = time.perf_counter(), [0]
 
@@ -181,7 +175,7 @@ def main() -> None:
             "embedding_error": round(model.embedding.errors(test).overall, 5),
             "seconds_with_calibration": round(trained, 1),
             "seconds_of_drawing": round(time.perf_counter() - start, 1),
-            "scores": scored(monitor, train, test, drawn),
+            "scores": workloads.scored(monitor, train, test, drawn),
             "denoising": model.training["denoising"],
         }
         print(name, {k: v for k, v in result["models"][name].items() if k != "denoising"}, flush=True)

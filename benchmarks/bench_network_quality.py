@@ -43,7 +43,8 @@ _805: dict[str, tuple[Any, dict[str, Any]]] = {
     "wgan, faster critic": (WGAN, {**_WGAN, "critic_rate": 2e-3}),
     "vae": (VAE, _VAE),
     "vae, no weights of sites": (VAE, {**_VAE, "by_site": False}),
-    "vae, no clusters": (VAE, {**_VAE, "clusters": 0}),
+    "vae, no clusters": (VAE, {**_VAE, "clusters": 0, "kl_weight": 1.0}),
+    "vae, divergence weighted 1": (VAE, {**_VAE, "kl_weight": 1.0}),
     "gan, clusters": (GAN, {"clusters": 32}),
     "wgan, clusters": (WGAN, {**_WGAN, "clusters": 32}),
 }
@@ -51,7 +52,7 @@ _LCT: dict[str, tuple[Any, dict[str, Any]]] = {
     "gan": (GAN, {}),
     "wgan": (WGAN, {**_WGAN, "width": 2, "critic_rate": 2e-3}),
     "vae": (VAE, {**_VAE, "width": 2}),
-    "vae, no clusters": (VAE, {**_VAE, "width": 2, "clusters": 0}),
+    "vae, no clusters": (VAE, {**_VAE, "width": 2, "clusters": 0, "kl_weight": 1.0}),
     "gan, clusters": (GAN, {"clusters": 32}),
     "wgan, clusters": (WGAN, {**_WGAN, "width": 2, "critic_rate": 2e-3, "clusters": 32}),
 }
@@ -78,8 +79,8 @@ def main() -> None:
         "machine": workloads.machine(),
         "threads": THREADS,
         "control": workloads.plain(monitor.control),
-        "markov": workloads.plain(monitor._score(Markov().fit(train).sample(monitor._n, seed=2))),
-        "clusters": workloads.plain(monitor._score(workloads.by_clusters(train, monitor._n))),
+        "markov": workloads.scored(monitor, train, held, Markov().fit(train).sample(monitor._n, seed=2)),
+        "clusters": workloads.scored(monitor, train, held, workloads.by_clusters(train, monitor._n)),
         "models": {} if arguments.only is None or not path.exists() else json.loads(path.read_text())["models"],
     }
     for name in variants if arguments.only is None else arguments.only.split(";"):
@@ -99,7 +100,7 @@ def main() -> None:
             "last_epoch": {key: round(value, 3) for key, value in states[-1].metrics.items()},
             "noise_scale": round(model.noise_scale, 3),
             "scores": {
-                alleles: workloads.plain(monitor._score(model.sample(monitor._n, seed=2, alleles=alleles)))
+                alleles: workloads.scored(monitor, train, held, model.sample(monitor._n, seed=2, alleles=alleles))
                 for alleles in ("calibrated", "round", "bernoulli")
             },
         }

@@ -63,6 +63,14 @@ def ooa_cohort(num_haplotypes: int, num_sites: int) -> HaplotypeMatrix:
     return hapforge.read(path)
 
 
+def scored(
+    monitor: Any, train: HaplotypeMatrix, test: HaplotypeMatrix, drawn: HaplotypeMatrix
+) -> dict[str, float | None]:
+    """The Monitor's scores of as many rows as it takes, and the privacy score of all that were drawn."""
+    scores = monitor._score(drawn.select_haplotypes(np.arange(monitor._n)))
+    return plain({**scores, "privacy": hapforge.metrics.privacy_score(train, test, drawn)})
+
+
 def by_clusters(train: HaplotypeMatrix, n: int) -> HaplotypeMatrix:
     """n rows of the clusters that networks train with, every allele drawn by its frequency in the row's cluster."""
     from hapforge.models._clusters import Clusters

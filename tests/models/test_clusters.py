@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from hapforge import _backend
 
 pytest.importorskip("torch")
 
+import torch
+
+from hapforge.models import vae
 from hapforge.models._clusters import FEWEST, Clusters, Groups
 from hapforge.models.diffusion import Diffusion
 
@@ -102,7 +106,6 @@ def test_a_diffusion_draws_clusters_by_their_sizes(model: Diffusion, founded: hf
 NETWORKS: dict[str, dict[str, Any]] = {
     "gan": {"latent_size": 8},
     "wgan": {"width": 2, "critic_steps": 2},
-    "vae": {"width": 2, "latent_channels": 3},
 }
 
 
@@ -128,6 +131,75 @@ def test_other_networks_draw_clusters_too(name: str, unit: str, founded: hf.Hapl
         assert np.abs(of).mean() < 0.05
     model.save(tmp_path / "run")
     assert np.array_equal(hf.models.load(tmp_path / "run").sample(50, seed=1).words, model.sample(50, seed=1).words)
+
+
+@pytest.mark.parametrize("label", ["", "group"])
+def test_latent_values_of_a_vae_are_as_its_rows(label: str, founded: hf.HaplotypeMatrix) -> None:
+    """Mean and variance of q over the rows of a cluster or label, by an encoder whose values are known."""
+    H = founded.with_labels({"group": ["", "", *("ab"[i % 2] for i in range(288))]})
+    model = hf.models.VAE(width=2, latent_channels=3, batch_size=48, shard=12, clusters=4, label=label)
+    with model._learner(H, 3, None, "cpu") as learner:
+        network = learner._network.network
+
+        class Known(torch.nn.Module):
+            def forward(self, x: torch.Tensor, labels: torch.Tensor, seen: Any) -> tuple[torch.Tensor, torch.Tensor]:
+                mean = x[:, :, :12].reshape(-1, 3, 4) + labels[:, None, None]
+                return mean, torch.full_like(mean, math.log(0.25))
+
+        encoded: list[torch.Tensor] = []
+        network.encoder = Known()
+        alleles = learner._rows.alleles
+        learner._rows.alleles = lambda rows, length: (encoded.append(rows), alleles(rows, length))[1]
+        share, mean, deviation = learner._latents(network, learner._parts)
+        parts, rows = learner._parts.numpy(), torch.cat(encoded).numpy()
+    assert len(rows) == 288
+    assert set(parts[rows]) == set(range(2 if label else 3))
+    for part in range(len(share)):
+        of = rows[parts[rows] == part]
+        values = H.to_dense()[of][:, :12].reshape(-1, 3, 4) + (part if label else 0)
+        assert float(share[part]) == pytest.approx(len(of) / 288)
+        if len(of):
+            assert np.allclose(mean[part], values.mean(0), atol=1e-5)
+            assert np.allclose(deviation[part], np.sqrt(values.var(0) + 0.25), atol=1e-4)
+        else:
+            assert not mean[part].any()
+            assert (deviation[part] == 1).all()
+
+
+def test_draws_of_a_vae_are_of_the_mixture() -> None:
+    decoder = vae.Decoder(63, 2, 1, 2, False, parts=4)
+    decoder.decode = lambda latents, labels, seen: latents  # type: ignore[method-assign, assignment]
+    stream = np.random.default_rng(1)
+    noise = [torch.from_numpy(stream.standard_normal((4000, *shape), np.float32)) for shape in decoder.noise_shapes]
+    labels = torch.zeros(4000, dtype=torch.int64)
+    assert torch.equal(decoder(noise, labels), noise[0])  # as it is made: N(0, 1)
+    decoder.latent_share = torch.tensor([0.0, 0.3, 0.0, 0.7])
+    decoder.latent_mean = torch.tensor([0.0, 100, 200, 300])[:, None, None].expand(4, 2, 4)
+    decoder.latent_deviation = torch.tensor([0.0, 1, 2, 3])[:, None, None].expand(4, 2, 4)
+    drawn = decoder(noise, labels)
+    for part, share in ((1, 0.3), (3, 0.7)):
+        mine = (drawn - 100 * part).abs().amax((1, 2)) < 50
+        assert float(mine.float().mean()) == pytest.approx(share, abs=0.03)
+        assert torch.allclose(drawn[mine], 100 * part + part * noise[0][mine])
+    told = vae.Decoder(63, 2, 3, 2, False, parts=3)
+    assert told.noise_shapes == [(2, 4)]
+
+
+def test_a_vae_without_clusters_is_as_published(founded: hf.HaplotypeMatrix) -> None:
+    tensors = hf.models.VAE("vae_16k", epochs=1, width=2).fit(founded)._tensors()
+    assert tensors["network.latent_share"].tolist() == [1]
+    assert not tensors["network.latent_mean"].any()
+    assert (tensors["network.latent_deviation"] == 1).all()
+
+
+@pytest.mark.parametrize("name", ["latent_share", "latent_deviation"])
+def test_a_damaged_mixture_is_refused(name: str, founded: hf.HaplotypeMatrix) -> None:
+    model = hf.models.VAE(epochs=1, width=2, clusters=3).fit(founded)
+    tensors = model._tensors()
+    assert len(np.unique(tensors["network.latent_mean"], axis=0)) > 2
+    tensors[f"network.{name}"] = -tensors[f"network.{name}"]
+    with pytest.raises(ValueError, match="latent_share, latent_deviation: expected"):
+        model._restore(tensors)
 
 
 def test_groups(founded: hf.HaplotypeMatrix) -> None:

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.models import _store
+from hapforge.models._clusters import Clusters, Groups
 from hapforge.models._convolutions import (
     Encoder,
     Generator,
@@ -41,6 +42,7 @@ from hapforge.models._training import stream_seed
 from hapforge.models._workers import Workers, device_of
 
 _SCORED_ROWS = 512
+_ENCODED_ROWS = 1 << 14  # at most, for the distributions of latent values
 # Yelmen et al. 2023: Adam, 1e-3; latent size, batch and number of epochs are not stated
 _PUBLISHED: dict[str, Any] = {
     "width": 10,
@@ -65,17 +67,21 @@ class VAEConfig(NetworkConfig):
     latent_channels : int, channels of the latent values at length 4
     by_site : whether sites have weights of their own beside the location vectors, as in `WGANConfig`: encoder and
         decoder are like critic and generator
-    kl_weight : float > 0, of the Kullback-Leibler divergence beside the log loss, both summed over a row
+    clusters : int, of alike rows, at most, and of 32 rows or more each, as whose latent values those of draws are
+        distributed; the networks are not told of them. Where there is a label it is as those of the label's rows. 0:
+        N(0, 1), as published
+    kl_weight : float > 0, of the Kullback-Leibler divergence beside the log loss, both summed over a row; 1, as
+        published, is for draws by N(0, 1)
     kl_warmup : float in [0, 1], share of the epochs over which its weight grows from 0 (Bowman et al. 2016)
     others : as in `NetworkConfig`
     """
 
     learning_rate: float = 1e-3
-    clusters: int = 32
+    clusters: int = 64
     width: int = 10
     latent_channels: int = 32
     by_site: bool = True
-    kl_weight: float = 1.0
+    kl_weight: float = 0.2
     kl_warmup: float = 0.1
 
     def __post_init__(self) -> None:
@@ -92,12 +98,15 @@ class VAE(NetworkModel):
     """Variational autoencoder: an encoder like the WGAN's critic, a decoder like its generator, without noise in it.
 
     It maximises E[log p(x | z)] - kl_weight KL(q(z | x) || N(0, 1)), p Bernoulli by the decoder's logits, q normal by
-    the encoder's means and variances; drawn are z ~ N(0, 1). Rows are padded with zeros to the next length
-    4 * 2**(2m) - 1, which the loss leaves out; where there are labels or clusters, every block has location
-    vectors of each, in both networks.
+    the encoder's means and variances. Published draws are z ~ N(0, 1), of which q is only part where rows fall into
+    groups: ours are of a mixture of normal distributions, one of each cluster of alike rows, with the mean and variance
+    of q over its training rows (after training, as Ghosh et al. 2020 fit theirs), or, where there is a label, of the
+    one of a label's rows; a smaller kl_weight is then no loss. Of more than 16,384 rows as many, drawn, are encoded.
+    Rows are padded with zeros to the next length 4 * 2**(2m) - 1, which the loss leaves out; where there are labels,
+    every block has location vectors of each, in both networks.
 
     Beside what is published there are thresholds of sites ("calibrated" alleles), the running mean of the weights,
-    weights of every site (`by_site`), clusters where there is no label (`clusters`), and a divergence whose weight
+    weights of every site (`by_site`), the distributions of latent values (`clusters`), and a divergence whose weight
     grows; the presets have all of it off.
 
     Parameters
@@ -107,9 +116,9 @@ class VAE(NetworkModel):
 
     References
     ----------
-    Kingma, Welling 2014, Auto-encoding variational Bayes, eqs. 3 and 10; Yelmen et al. 2023, Deep convolutional and
-    conditional neural networks for large-scale genomic data generation, Materials and Methods, "VAE implementation",
-    supplementary figure 1.
+    Kingma, Welling 2014, Auto-encoding variational Bayes, eqs. 3 and 10; Ghosh et al. 2020, From variational to
+    deterministic autoencoders, section 4; Yelmen et al. 2023, Deep convolutional and conditional neural networks for
+    large-scale genomic data generation, Materials and Methods, "VAE implementation", supplementary figure 1.
     """
 
     name: ClassVar[str] = "vae"
@@ -129,9 +138,14 @@ class VAE(NetworkModel):
     def __init__(self, preset: str | None = None, **settings: Any) -> None:
         super().__init__(VAEConfig(**self._over_preset(preset, settings)))
 
-    def _network_of(self, num_sites: int, num_labels: int) -> Generator:
+    def _find_groups(self, H: HaplotypeMatrix) -> Groups:
+        self._told_apart = Groups.of(H, self.config.label, 0, self._unit)  # clusters are of latent values alone
+        return self._told_apart
+
+    def _network_of(self, num_sites: int, num_labels: int) -> Decoder:
         config = self.config
-        return Generator(padded_length(num_sites), config.width, num_labels, config.latent_channels, 0, config.by_site)
+        of = padded_length(num_sites), config.width, num_labels, config.latent_channels, config.by_site
+        return Decoder(*of, parts=num_labels if config.label else max(1, config.clusters))
 
     def _encoder_of(self, num_sites: int, num_labels: int) -> Encoder:
         config = self.config
@@ -159,16 +173,77 @@ class VAE(NetworkModel):
             network = initialised(
                 lambda: Autoencoder(self._encoder_of(*of), self._network_of(*of)), seed, "autoencoder"
             )
-            yield VAELearner(self.config, seed, workers, network, rows, held, counts, self._device)
+            parts = None
+            if self.config.label and self.config.clusters:
+                parts = rows.codes
+            elif clusters := Clusters.of(H, self.config.clusters, self._unit):
+                parts = clusters.codes(H)
+            yield VAELearner(self.config, seed, workers, network, rows, held, counts, parts, self._device)
+
+    def _sampling(self) -> str:
+        if not self.config.clusters:
+            return super()._sampling()
+        of = "rows with its label" if self.config.label else "the rows of one of some clusters"
+        return f"{super()._sampling()} A row's latent values are distributed as those of {of}."
+
+    def _restore(self, tensors: _store.Tensors) -> None:
+        super()._restore(tensors)
+        share, deviation = tensors["network.latent_share"], tensors["network.latent_deviation"]
+        if (share < 0).any() or not share.sum() > 0 or (deviation < 0).any():
+            raise ValueError("latent_share, latent_deviation: expected shares of a mixture and 0 or more, found others")
+
+
+class Decoder(Generator):
+    """A generator from latent values, and the normal distributions that those of draws are of.
+
+    Parameters
+    ----------
+    parts : int, normal distributions: of every label or, without labels, of a mixture
+    others : as of `Generator`
+
+    Attributes
+    ----------
+    latent_mean, latent_deviation : float32 (parts, latent_channels, 4)
+    latent_share : float32 (parts,), of the mixture; at first all draws are by the first part, N(0, 1)
+    """
+
+    latent_mean: Tensor
+    latent_deviation: Tensor
+    latent_share: Tensor
+
+    def __init__(
+        self, length: int, width: int, num_labels: int, latent_channels: int, by_site: bool, *, parts: int
+    ) -> None:
+        super().__init__(length, width, num_labels, latent_channels, 0, by_site)
+        self._is_mixture = num_labels == 1 < parts
+        self.register_buffer("latent_mean", torch.zeros(parts, latent_channels, 4))
+        self.register_buffer("latent_deviation", torch.ones(parts, latent_channels, 4))
+        self.register_buffer("latent_share", (torch.arange(parts) == 0).float())
+        if self._is_mixture:
+            self.noise_shapes.append((1, 1))
+
+    def decode(self, latents: Tensor, labels: Tensor, seen: list[Tensor] | None) -> Tensor:
+        """Logits, as of `Generator`, of latent values (rows, latent_channels, 4)."""
+        return super().forward([latents], labels, seen)
+
+    def forward(self, noise: list[Tensor], labels: Tensor, seen: list[Tensor] | None = None) -> Tensor:
+        """Logits of draws."""
+        parts = labels
+        if self._is_mixture:
+            bounds = self.latent_share.double().cumsum(0)
+            parts = torch.bucketize(
+                torch.special.ndtr(noise[1].flatten().double()), bounds[:-1] / bounds[-1], right=True
+            )
+        return self.decode(self.latent_mean[parts] + self.latent_deviation[parts] * noise[0], labels, seen)
 
 
 class Autoencoder(nn.Module):
     """Encoder and decoder."""
 
     encoder: Encoder
-    decoder: Generator
+    decoder: Decoder
 
-    def __init__(self, encoder: Encoder, decoder: Generator) -> None:
+    def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
 
@@ -193,6 +268,7 @@ class VAELearner:
         rows: Rows,
         held: Rows | None,
         counts: NDArray[np.int64],
+        parts: NDArray[np.int64] | None,
         device: torch.device,
     ) -> None:
         self._config, self._seed, self._device = config, seed, device
@@ -207,6 +283,7 @@ class VAELearner:
         if config.by_site:
             start_at_frequencies(network.decoder.site_bias, counts, rows.codes)
         self._network = Optimised(network.to(device), betas=(0.9, 0.999), ema=config.ema)
+        self._parts = None if parts is None else torch.from_numpy(parts).to(device)  # of the rows' latent values
 
     def tensors(self) -> _store.Tensors:
         return {**self._network.tensors("autoencoder"), "centres": self._rows.groups.centres}
@@ -218,9 +295,34 @@ class VAELearner:
     def snapshot(self) -> _store.Tensors:
         with self._network.with_mean() as network:
             decoder = network.decoder
+            if self._parts is not None:
+                decoder.latent_share, decoder.latent_mean, decoder.latent_deviation = self._latents(
+                    network, self._parts
+                )
             freeze(decoder, self._shards, self._seed, self._shards.size, self._rows.draw_labels)
             parts = {f"network.{name}": value.cpu().numpy().copy() for name, value in decoder.state_dict().items()}
         return {**parts, "allele_counts": self._counts, **self._rows.groups.tensors()}
+
+    def _latents(self, network: Autoencoder, parts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Share of every part in the rows, mean and deviation of their latent values; 0 and 1 where it has none."""
+        of, size, count = self._rows, self._shards.size, len(network.decoder.latent_share)
+        rows = of.units(stream_seed(self._seed, "latents"))[:_ENCODED_ROWS, 0]
+        rows = rows[: len(rows) // size * size or None]  # shards of one size: their rows are normalised together
+
+        @torch.no_grad()
+        def work(_: int, first: int, last: int) -> tuple[Tensor, ...]:
+            some = rows[first:last]
+            alleles = of.alleles(some, self._length)
+            mean, log_variance = (value.float() for value in network.encoder(alleles[:, None], of.labels[some], []))
+            own = functional.one_hot(parts[some], count).T.float()
+            moments = (mean, mean.square() + log_variance.exp())
+            return own.sum(1), *((own @ moment.flatten(1)).unflatten(1, mean.shape[1:]) for moment in moments)
+
+        found, *moments = self._shards.sum(len(rows), work)
+        known = found[:, None, None]
+        mean, squares = (moment / known.clamp(min=1) for moment in moments)
+        deviation = (squares - mean.square()).clamp(min=0).sqrt()
+        return found / found.sum(), mean, torch.where(known > 0, deviation, 1.0)
 
     def histograms(self) -> dict[str, NDArray[Any]]:
         return {"autoencoder": self._network.flat.detach().cpu().numpy()}
@@ -258,7 +360,8 @@ class VAELearner:
             labels, alleles = of.labels[part], of.alleles(part, self._length)
             mean, log_variance = (value.float() for value in network.encoder(alleles[:, None], labels, []))
             noise = torch.randn(mean.shape, generator=stream, device=stream.device)
-            logits = network.decoder([mean + noise * (log_variance / 2).exp()], labels, [])[:, : of.num_sites].float()
+            logits = network.decoder.decode(mean + noise * (log_variance / 2).exp(), labels, [])
+            logits = logits[:, : of.num_sites].float()
             log_loss = functional.binary_cross_entropy_with_logits(logits, alleles[:, : of.num_sites], reduction="sum")
             apart = divergence(mean, log_variance)
             losses = (log_loss.detach() / count, apart.detach() / count)
