@@ -673,14 +673,15 @@ r2 within clusters; of the longer sets the transformer was not trained with clus
 ## What GAN, WGAN and VAE draw, setting by setting
 
 `python benchmarks/bench_network_quality.py --data FOLDER`: 805 sites, a minute or two each on one thread of a busy
-machine, eight of WGANs, without clusters but where it is said, with width 4, batches of 30 and three updates of the
-critic for one of the generator, which begins to learn after some 300. Epochs went with the load: rows of fewer say
-little of their setting. "Clusters alone": alleles drawn by their frequencies in the 32 clusters that a VAE has for
-labels. At the 805 sites that is nearly all that its draws have: its latent values hold next to nothing (the divergence
-in network_quality.json), where without clusters they hold the groups of rows. Each model with its defaults (the VAE of
-width 4, its divergence weighted from the start), then with one setting changed; alleles of the same draws by thresholds
-that hold the frequencies, with the noise that holds the mean r2 (calibrated), by one half (round) and drawn
-(bernoulli).
+machine, four of VAEs, eight of WGANs, these without clusters but where it is said, with width 4, batches of 30 and
+three updates of the critic for one of the generator, which begins to learn after some 300. Epochs went with the load:
+rows of fewer say little of their setting. "Clusters alone": alleles drawn by their frequencies in the 32 clusters that
+a WGAN has for labels. A VAE's networks are not told of its 64: the latent values of its draws are distributed as those
+of their rows, and without them by N(0, 1), for which the divergence is weighted 1. Each model with its defaults (the
+VAE of width 4, its divergence weighted from the start), then with one setting changed; alleles of the same draws by
+thresholds that hold the frequencies, with the noise that holds the mean r2 (calibrated), by one half (round) and drawn
+(bernoulli). Rows without a privacy score are from before it
+was taken, on another machine than the file names.
 
 {networks("network_quality")}
 

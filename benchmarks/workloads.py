@@ -72,7 +72,7 @@ def scored(
 
 
 def by_clusters(train: HaplotypeMatrix, n: int) -> HaplotypeMatrix:
-    """n rows of the clusters that networks train with, every allele drawn by its frequency in the row's cluster."""
+    """n rows of the clusters that a WGAN trains with, every allele drawn by its frequency in the row's cluster."""
     from hapforge.models._clusters import Clusters
 
     clusters = Clusters.of(train, 32, "haplotype")

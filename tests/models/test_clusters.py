@@ -150,7 +150,7 @@ def test_latent_values_of_a_vae_are_as_its_rows(label: str, founded: hf.Haplotyp
         network.encoder = Known()
         alleles = learner._rows.alleles
         learner._rows.alleles = lambda rows, length: (encoded.append(rows), alleles(rows, length))[1]
-        share, mean, deviation = learner._latents(network, learner._parts)
+        share, mean, deviation = learner._latents(network)
         parts, rows = learner._parts.numpy(), torch.cat(encoded).numpy()
     assert len(rows) == 288
     assert set(parts[rows]) == set(range(2 if label else 3))
@@ -161,9 +161,8 @@ def test_latent_values_of_a_vae_are_as_its_rows(label: str, founded: hf.Haplotyp
         if len(of):
             assert np.allclose(mean[part], values.mean(0), atol=1e-5)
             assert np.allclose(deviation[part], np.sqrt(values.var(0) + 0.25), atol=1e-4)
-        else:
-            assert not mean[part].any()
-            assert (deviation[part] == 1).all()
+        else:  # as all rows
+            assert np.allclose(mean[part], H.to_dense()[rows][:, :12].reshape(-1, 3, 4).mean(0), atol=1e-5)
 
 
 def test_draws_of_a_vae_are_of_the_mixture() -> None:
@@ -183,6 +182,22 @@ def test_draws_of_a_vae_are_of_the_mixture() -> None:
         assert torch.allclose(drawn[mine], 100 * part + part * noise[0][mine])
     told = vae.Decoder(63, 2, 3, 2, False, parts=3)
     assert told.noise_shapes == [(2, 4)]
+    told.decode = decoder.decode  # type: ignore[method-assign]
+    told.latent_mean = torch.tensor([0.0, 100, 200])[:, None, None].expand(3, 2, 4)
+    assert torch.equal(told(noise[:1], labels + 2), noise[0] + 200)
+
+
+def test_a_vae_of_too_few_rows_for_clusters_takes_all(founded: hf.HaplotypeMatrix) -> None:
+    """Persons, and a label of one of them: it is not drawn as this one is encoded."""
+    H = founded.with_labels({"group": ["a", "a", *["b"] * 288]})
+    for label in ("", "group"):
+        some = H.select_haplotypes(np.arange(60))
+        model = hf.models.VAE(width=2, epochs=1, unit="person", label=label, batch_size=10, shard=5).fit(some, seed=1)
+        tensors = model._tensors()
+        mean, share = tensors["network.latent_mean"], tensors["network.latent_share"]
+        assert len(np.unique(mean, axis=0)) == 1
+        assert mean.any()
+        assert share[:2] == pytest.approx([1 / 30, 29 / 30] if label else [1, 0])
 
 
 def test_a_vae_without_clusters_is_as_published(founded: hf.HaplotypeMatrix) -> None:
@@ -212,9 +227,9 @@ def test_groups(founded: hf.HaplotypeMatrix) -> None:
     assert labelled.codes(founded.with_labels({"group": values}))[:3].tolist() == [1, -1, 0]
 
 
-@pytest.mark.parametrize("name", ["vae", "diffusion"])
+@pytest.mark.parametrize("name", ["wgan", "diffusion"])
 def test_a_fit_that_is_refused_leaves_the_model_as_it_was(name: str, founded: hf.HaplotypeMatrix) -> None:
-    small = {"width": 2} if name == "vae" else {"mlp_width": 8, "steps": 3, "backbone": "dense"}
+    small = {"width": 2, "critic_steps": 2} if name == "wgan" else {"mlp_width": 8, "steps": 3, "backbone": "dense"}
     model = hf.models.by_name(name)(**small, epochs=1, clusters=4).fit(founded, seed=1)
     before = model._tensors()
     with pytest.raises(ValueError, match="validation: expected a haplotype or more"):

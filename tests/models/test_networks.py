@@ -409,7 +409,7 @@ def test_pairs_of_sites_are_apart(num_columns: int) -> None:
 @pytest.mark.parametrize("settings", [{"clusters": 0}, {"label": "group"}, {"clusters": 2}])
 def test_noise_brings_ld_down_to_that_of_training_rows(labelled: Any, settings: dict, monkeypatch: Any) -> None:
     """A network whose logits all follow one value, where training rows (of a group) are only a little linked."""
-    model = made("vae", **settings).fit(labelled, seed=3)
+    model = made("wgan", **settings).fit(labelled, seed=3)
     assert len(model.training["ld_rows"]) == (settings.get("clusters", 2) or 1)
 
     def one_value(labels: Any, stream: np.random.Generator) -> Any:

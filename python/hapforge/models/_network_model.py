@@ -61,8 +61,9 @@ class NetworkConfig:
         `labels`, persons get theirs and alleles that go with it
     clusters : int, groups of alike rows, at most, that stand for labels where there is none: their sizes and allele
         frequencies are those of training rows, and within one there is less left to learn (self-conditioning: Bao et
-        al. 2022, Why are conditional generative models better than unconditional ones?); each has 32 rows or more; none
-        with 0, as published, with too few rows for two, or rows that are all alike
+        al. 2022, Why are conditional generative models better than unconditional ones?; a VAE's are for its latent
+        values alone); each has 32 rows or more; none with 0, as published, with too few rows for two, or rows that are
+        all alike
     unit : what a row of the network is: a "haplotype", or a "person", whose two alleles of every site stand side by
         side; those of persons who are not phased in one order, and draws are then called not phased
     epochs : int, passes over the training rows
@@ -156,8 +157,9 @@ class NetworkModel(TrainedModel):
     def thresholds(self) -> NDArray[np.float32]:
         """Noisy logit above which an allele is 1 where alleles are "calibrated", float32 (groups, num_sites).
 
-        A group is a label or, of a model without labels, one of its clusters, or all rows. A site that never varies in
-        the training rows of the group has -inf or inf. Where a row is a person there are two columns a site.
+        A group is a label or, of a model without labels, one of its clusters (not of a VAE), or all rows. A site that
+        never varies in the training rows of the group has -inf or inf. Where a row is a person there are two columns a
+        site.
         """
         if self._thresholds is None:
             self._noise_scale = self._chosen_noise()

@@ -43,6 +43,7 @@ from hapforge.models._workers import Workers, device_of
 
 _SCORED_ROWS = 512
 _ENCODED_ROWS = 1 << 14  # at most, for the distributions of latent values
+_FEWEST_ENCODED = 16  # for one of their own
 # Yelmen et al. 2023: Adam, 1e-3; latent size, batch and number of epochs are not stated
 _PUBLISHED: dict[str, Any] = {
     "width": 10,
@@ -68,8 +69,8 @@ class VAEConfig(NetworkConfig):
     by_site : whether sites have weights of their own beside the location vectors, as in `WGANConfig`: encoder and
         decoder are like critic and generator
     clusters : int, of alike rows, at most, and of 32 rows or more each, as whose latent values those of draws are
-        distributed; the networks are not told of them. Where there is a label it is as those of the label's rows. 0:
-        N(0, 1), as published
+        distributed; the networks are not told of them. Where there is a label it is as those of the label's rows; all
+        rows are taken for fewer than 16, and where there are no clusters. 0: N(0, 1), as published
     kl_weight : float > 0, of the Kullback-Leibler divergence beside the log loss, both summed over a row; 1, as
         published, is for draws by N(0, 1)
     kl_warmup : float in [0, 1], share of the epochs over which its weight grows from 0 (Bowman et al. 2016)
@@ -173,20 +174,20 @@ class VAE(NetworkModel):
             network = initialised(
                 lambda: Autoencoder(self._encoder_of(*of), self._network_of(*of)), seed, "autoencoder"
             )
-            parts = None
-            if self.config.label and self.config.clusters:
-                parts = rows.codes
-            elif clusters := Clusters.of(H, self.config.clusters, self._unit):
+            parts = rows.codes
+            if not self.config.label and (clusters := Clusters.of(H, self.config.clusters, self._unit)):
                 parts = clusters.codes(H)
             yield VAELearner(self.config, seed, workers, network, rows, held, counts, parts, self._device)
 
     def _sampling(self) -> str:
         if not self.config.clusters:
             return super()._sampling()
-        of = "rows with its label" if self.config.label else "the rows of one of some clusters"
+        of = "rows with its label" if self.config.label else "a cluster of training rows or, without clusters, of all"
         return f"{super()._sampling()} A row's latent values are distributed as those of {of}."
 
     def _restore(self, tensors: _store.Tensors) -> None:
+        if "clusters" in self.training:
+            raise ValueError("clusters: expected none in the training of a VAE, found some")
         super()._restore(tensors)
         share, deviation = tensors["network.latent_share"], tensors["network.latent_deviation"]
         if (share < 0).any() or not share.sum() > 0 or (deviation < 0).any():
@@ -268,7 +269,7 @@ class VAELearner:
         rows: Rows,
         held: Rows | None,
         counts: NDArray[np.int64],
-        parts: NDArray[np.int64] | None,
+        parts: NDArray[np.int64],
         device: torch.device,
     ) -> None:
         self._config, self._seed, self._device = config, seed, device
@@ -283,28 +284,32 @@ class VAELearner:
         if config.by_site:
             start_at_frequencies(network.decoder.site_bias, counts, rows.codes)
         self._network = Optimised(network.to(device), betas=(0.9, 0.999), ema=config.ema)
-        self._parts = None if parts is None else torch.from_numpy(parts).to(device)  # of the rows' latent values
+        self._parts = torch.from_numpy(parts).to(device)  # of the rows' latent values
 
     def tensors(self) -> _store.Tensors:
-        return {**self._network.tensors("autoencoder"), "centres": self._rows.groups.centres}
+        return {**self._network.tensors("autoencoder"), "parts": self._parts.cpu().numpy()}
 
     def restore(self, tensors: _store.Tensors) -> None:
-        self._rows.groups.check(tensors["centres"])
+        if not np.array_equal(tensors["parts"], self._parts.cpu().numpy()):
+            raise ValueError(
+                "clusters: expected those that the training began with, found others (on another machine?)"
+            )
         self._network.restore("autoencoder", tensors)
 
     def snapshot(self) -> _store.Tensors:
         with self._network.with_mean() as network:
             decoder = network.decoder
-            if self._parts is not None:
-                decoder.latent_share, decoder.latent_mean, decoder.latent_deviation = self._latents(
-                    network, self._parts
-                )
+            if self._config.clusters:
+                decoder.latent_share, decoder.latent_mean, decoder.latent_deviation = self._latents(network)
             freeze(decoder, self._shards, self._seed, self._shards.size, self._rows.draw_labels)
             parts = {f"network.{name}": value.cpu().numpy().copy() for name, value in decoder.state_dict().items()}
         return {**parts, "allele_counts": self._counts, **self._rows.groups.tensors()}
 
-    def _latents(self, network: Autoencoder, parts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Share of every part in the rows, mean and deviation of their latent values; 0 and 1 where it has none."""
+    def _latents(self, network: Autoencoder) -> tuple[Tensor, Tensor, Tensor]:
+        """Share of every part in the rows, mean and deviation of their latent values.
+
+        A part of few rows, which its latent values might give away, has those of all rows.
+        """
         of, size, count = self._rows, self._shards.size, len(network.decoder.latent_share)
         rows = of.units(stream_seed(self._seed, "latents"))[:_ENCODED_ROWS, 0]
         rows = rows[: len(rows) // size * size or None]  # shards of one size: their rows are normalised together
@@ -314,15 +319,17 @@ class VAELearner:
             some = rows[first:last]
             alleles = of.alleles(some, self._length)
             mean, log_variance = (value.float() for value in network.encoder(alleles[:, None], of.labels[some], []))
-            own = functional.one_hot(parts[some], count).T.float()
-            moments = (mean, mean.square() + log_variance.exp())
-            return own.sum(1), *((own @ moment.flatten(1)).unflatten(1, mean.shape[1:]) for moment in moments)
+            own = functional.one_hot(self._parts[some], count).T.double()
+            moments = (mean.double(), mean.double().square() + log_variance.double().exp())
+            with torch.autocast(self._device.type, enabled=False):
+                sums = [(own @ moment.flatten(1)).unflatten(1, mean.shape[1:]) for moment in moments]
+            return own.sum(1), *sums
 
-        found, *moments = self._shards.sum(len(rows), work)
-        known = found[:, None, None]
-        mean, squares = (moment / known.clamp(min=1) for moment in moments)
-        deviation = (squares - mean.square()).clamp(min=0).sqrt()
-        return found / found.sum(), mean, torch.where(known > 0, deviation, 1.0)
+        found, *sums = self._shards.sum(len(rows), work)
+        enough = (found >= _FEWEST_ENCODED)[:, None, None]
+        known = torch.where(enough, found[:, None, None], found.sum())
+        mean, squares = (torch.where(enough, value, value.sum(0)) / known for value in sums)
+        return found / found.sum(), mean, (squares - mean.square()).clamp(min=0).sqrt()
 
     def histograms(self) -> dict[str, NDArray[Any]]:
         return {"autoencoder": self._network.flat.detach().cpu().numpy()}
