@@ -191,13 +191,13 @@ def test_a_vae_of_too_few_rows_for_clusters_takes_all(founded: hf.HaplotypeMatri
     """Persons, and a label of one of them: it is not drawn as this one is encoded."""
     H = founded.with_labels({"group": ["a", "a", *["b"] * 288]})
     for label in ("", "group"):
-        some = H.select_haplotypes(np.arange(60))
+        some = H.select_haplotypes(np.arange(30))
         model = hf.models.VAE(width=2, epochs=1, unit="person", label=label, batch_size=10, shard=5).fit(some, seed=1)
         tensors = model._tensors()
         mean, share = tensors["network.latent_mean"], tensors["network.latent_share"]
         assert len(np.unique(mean, axis=0)) == 1
         assert mean.any()
-        assert share[:2] == pytest.approx([1 / 30, 29 / 30] if label else [1, 0])
+        assert share[:2] == pytest.approx([1 / 15, 14 / 15] if label else [1, 0])
 
 
 def test_a_vae_without_clusters_is_as_published(founded: hf.HaplotypeMatrix) -> None:
@@ -232,7 +232,7 @@ def test_a_fit_that_is_refused_leaves_the_model_as_it_was(name: str, founded: hf
     small = {"width": 2, "critic_steps": 2} if name == "wgan" else {"mlp_width": 8, "steps": 3, "backbone": "dense"}
     model = hf.models.by_name(name)(**small, epochs=1, clusters=4).fit(founded, seed=1)
     before = model._tensors()
-    with pytest.raises(ValueError, match="validation: expected a haplotype or more"):
+    with pytest.raises(ValueError, match="validation: expected (a|3) haplotypes? or more"):
         model.fit(founded.select_haplotypes(np.arange(140)), validation=founded.select_haplotypes([]))
     assert before.keys() == model._tensors().keys()
     for name, value in model._tensors().items():
