@@ -232,7 +232,7 @@ def test_a_fit_that_is_refused_leaves_the_model_as_it_was(name: str, founded: hf
     small = {"width": 2, "critic_steps": 2} if name == "wgan" else {"mlp_width": 8, "steps": 3, "backbone": "dense"}
     model = hf.models.by_name(name)(**small, epochs=1, clusters=4).fit(founded, seed=1)
     before = model._tensors()
-    with pytest.raises(ValueError, match="validation: expected (a|3) haplotypes? or more"):
+    with pytest.raises(ValueError, match=r"validation: expected (a|3) haplotypes? or more"):
         model.fit(founded.select_haplotypes(np.arange(140)), validation=founded.select_haplotypes([]))
     assert before.keys() == model._tensors().keys()
     for name, value in model._tensors().items():
