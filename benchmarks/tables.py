@@ -680,10 +680,9 @@ a WGAN has for labels. A VAE's networks are not told of its 64: the latent value
 of their rows, and without them by N(0, 1), for which the divergence is weighted 1. Each model with its defaults (the
 VAE of width 4, its divergence weighted from the start), then with one setting changed; alleles of the same draws by
 thresholds that hold the frequencies, with the noise that holds the mean r2 (calibrated), by one half (round) and drawn
-(bernoulli). Rows without a privacy score are from before it
-was taken, on another machine than the file names. All are of one seed and one split: the VAE's AA move by a tenth or
-more with these, and of three trainings whose divergence is weighted from the start, one lost its latent values, which
-with the default's slow start (`kl_warmup`) it kept.
+(bernoulli). Rows without a privacy score are from before it was taken, on another machine than the file names. All are
+of one seed and one split: a VAE's AA move with these, and where its divergence is weighted from the start a training
+may lose its latent values, which the default's slow start (`kl_warmup`) is for.
 
 {networks("network_quality")}
 

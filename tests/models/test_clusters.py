@@ -151,7 +151,7 @@ def test_latent_values_of_a_vae_are_as_its_rows(label: str, founded: hf.Haplotyp
         alleles = learner._rows.alleles
         learner._rows.alleles = lambda rows, length: (encoded.append(rows), alleles(rows, length))[1]
         share, mean, deviation = learner._latents(network)
-        parts, rows = learner._parts.numpy(), torch.cat(encoded).numpy()
+        parts, rows = learner._codes.numpy(), torch.cat(encoded).numpy()
     assert len(rows) == 288
     assert set(parts[rows]) == set(range(2 if label else 3))
     for part in range(len(share)):
@@ -165,9 +165,9 @@ def test_latent_values_of_a_vae_are_as_its_rows(label: str, founded: hf.Haplotyp
             assert np.allclose(mean[part], H.to_dense()[rows][:, :12].reshape(-1, 3, 4).mean(0), atol=1e-5)
 
 
-def test_draws_of_a_vae_are_of_the_mixture() -> None:
+def test_draws_of_a_vae_are_of_the_mixture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vae.Decoder, "decode", lambda self, latents, labels, seen: latents)
     decoder = vae.Decoder(63, 2, 1, 2, False, parts=4)
-    decoder.decode = lambda latents, labels, seen: latents  # type: ignore[method-assign, assignment]
     stream = np.random.default_rng(1)
     noise = [torch.from_numpy(stream.standard_normal((4000, *shape), np.float32)) for shape in decoder.noise_shapes]
     labels = torch.zeros(4000, dtype=torch.int64)
@@ -182,7 +182,6 @@ def test_draws_of_a_vae_are_of_the_mixture() -> None:
         assert torch.allclose(drawn[mine], 100 * part + part * noise[0][mine])
     told = vae.Decoder(63, 2, 3, 2, False, parts=3)
     assert told.noise_shapes == [(2, 4)]
-    told.decode = decoder.decode  # type: ignore[method-assign]
     told.latent_mean = torch.tensor([0.0, 100, 200])[:, None, None].expand(3, 2, 4)
     assert torch.equal(told(noise[:1], labels + 2), noise[0] + 200)
 

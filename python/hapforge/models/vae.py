@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from hapforge.haplotypes import HaplotypeMatrix
 from hapforge.models import _store
-from hapforge.models._clusters import Clusters, Groups
+from hapforge.models._clusters import Groups
 from hapforge.models._convolutions import (
     Encoder,
     Generator,
@@ -174,10 +174,9 @@ class VAE(NetworkModel):
             network = initialised(
                 lambda: Autoencoder(self._encoder_of(*of), self._network_of(*of)), seed, "autoencoder"
             )
-            parts = rows.codes
-            if not self.config.label and (clusters := Clusters.of(H, self.config.clusters, self._unit)):
-                parts = clusters.codes(H)
-            yield VAELearner(self.config, seed, workers, network, rows, held, counts, parts, self._device)
+            parts = Groups.of(H, self.config.label, self.config.clusters, self._unit)
+            codes = parts.codes(H)
+            yield VAELearner(self.config, seed, workers, network, rows, held, counts, parts, codes, self._device)
 
     def _sampling(self) -> str:
         if not self.config.clusters:
@@ -269,7 +268,8 @@ class VAELearner:
         rows: Rows,
         held: Rows | None,
         counts: NDArray[np.int64],
-        parts: NDArray[np.int64],
+        parts: Groups,
+        codes: NDArray[np.int64],
         device: torch.device,
     ) -> None:
         self._config, self._seed, self._device = config, seed, device
@@ -284,16 +284,13 @@ class VAELearner:
         if config.by_site:
             start_at_frequencies(network.decoder.site_bias, counts, rows.codes)
         self._network = Optimised(network.to(device), betas=(0.9, 0.999), ema=config.ema)
-        self._parts = torch.from_numpy(parts).to(device)  # of the rows' latent values
+        self._parts, self._codes = parts, torch.from_numpy(codes).to(device)  # of the rows' latent values
 
     def tensors(self) -> _store.Tensors:
-        return {**self._network.tensors("autoencoder"), "parts": self._parts.cpu().numpy()}
+        return {**self._network.tensors("autoencoder"), "centres": self._parts.centres}
 
     def restore(self, tensors: _store.Tensors) -> None:
-        if not np.array_equal(tensors["parts"], self._parts.cpu().numpy()):
-            raise ValueError(
-                "clusters: expected those that the training began with, found others (on another machine?)"
-            )
+        self._parts.check(tensors["centres"])
         self._network.restore("autoencoder", tensors)
 
     def snapshot(self) -> _store.Tensors:
@@ -319,7 +316,7 @@ class VAELearner:
             some = rows[first:last]
             alleles = of.alleles(some, self._length)
             mean, log_variance = (value.float() for value in network.encoder(alleles[:, None], of.labels[some], []))
-            own = functional.one_hot(self._parts[some], count).T.double()
+            own = functional.one_hot(self._codes[some], count).T.double()
             moments = (mean.double(), mean.double().square() + log_variance.double().exp())
             with torch.autocast(self._device.type, enabled=False):
                 sums = [(own @ moment.flatten(1)).unflatten(1, mean.shape[1:]) for moment in moments]
