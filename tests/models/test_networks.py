@@ -345,8 +345,8 @@ def test_a_label_with_fewer_rows_than_a_pack(labelled: Any) -> None:
         ({"training.num_haplotypes": "many"}, "num_haplotypes: expected 1 or more, found 'many'"),
         ({"training.seed": "x"}, "seed: expected an integer"),
         ({"training.ld_rows": 1.5}, "ld_rows: expected a number of rows of every group, found 1.5"),
-        ({"training.ld_rows": [700]}, r"ld_rows: expected 32 to 512 of 2 groups, found \[700\]"),
-        ({"training.ld_rows": [30, 1]}, r"ld_rows: expected 32 to 512 of 2 groups, found \[30, 1\]"),
+        ({"training.ld_rows": [5000]}, r"ld_rows: expected 32 to 4096 of 2 groups, found \[5000\]"),
+        ({"training.ld_rows": [30, 1]}, r"ld_rows: expected 32 to 4096 of 2 groups, found \[30, 1\]"),
         ({"training.mean_r2": -1}, "mean_r2: expected 0 to 1, found -1"),
         ({"noise_scale": -1.0}, "noise_scale: expected a float64 of 0 or more"),
         ({"allele_counts": -1}, "allele_counts: expected no more than there are rows"),
@@ -438,6 +438,16 @@ def test_noise_brings_ld_down_to_that_of_training_rows(labelled: Any, settings: 
     again = drawn()
     apart = np.mean([_network_model.mean_r2(part[:, columns], pairs, codes) for part in np.split(again, 20)])
     assert apart > 1.4 * expected
+
+
+def test_noise_is_of_many_rows_as_far_as_memory_goes(small: Any, monkeypatch: Any) -> None:
+    """Up to 4,096 of them, their values 2**24; 512 however many sites there are."""
+    monkeypatch.setattr(_network_model, "_LD_ROWS", 40)
+    for most, values, expected in ((100, 1 << 24, 100), (100, 60 * small.num_sites, 60), (100, 1, 40)):
+        monkeypatch.setattr(_network_model, "_MOST_LD_ROWS", most)
+        monkeypatch.setattr(_network_model, "_LD_VALUES", values)
+        model = made("gan", epochs=1).fit(small, seed=3)
+        assert model.training["ld_rows"] == [expected]
 
 
 @pytest.mark.parametrize("name", MODELS)

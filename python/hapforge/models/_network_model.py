@@ -33,7 +33,7 @@ UNITS = ("haplotype", "person")
 PRECISIONS = ("float32", "bfloat16")
 _CALIBRATION_ROWS, _FEWEST_CALIBRATION_ROWS = 2048, 256
 _TAIL, _FEW = 20, 2.5
-_LD_ROWS, _FEWEST_LD_ROWS, _LD_PAIRS = 512, 32, 8192
+_LD_ROWS, _MOST_LD_ROWS, _FEWEST_LD_ROWS, _LD_PAIRS, _LD_VALUES = 512, 4096, 32, 8192, 1 << 24
 _DOUBLINGS, _HALVINGS = 6, 8
 _LEAST_CHANCE = 2.0**-24
 
@@ -307,8 +307,10 @@ class NetworkModel(TrainedModel):
         """Scale of the noise with which some draws have the mean r2, within groups, of as many training rows of each.
 
         It is 0 where draws without noise have less. Alleles of these draws are 1 at the highest noisy logits of a site
-        and group, as many as the frequency says. A group of which one row is among the 512 at most tells nothing.
-        Memory: some four times 512 x 16,384 float32 at most, and a block of draws.
+        and group, as many as the frequency says. A group of which one row is among these tells nothing. They are 4,096
+        at most, of more than 4,096 sites fewer, down to 512: the shares of rows whose nearest is of their own set (AA)
+        are steep in the noise, and mean r2 of few rows is not that of others. Memory: some four times 2**24 float32 at
+        most, and a block of draws.
         """
         of_group, target = self.training.get("ld_rows", []), self.training.get("mean_r2", 0.0)
         if not of_group:
@@ -410,9 +412,11 @@ class NetworkModel(TrainedModel):
         if self.config.unit == "person" and not data.samples.phased.all():
             more["unphased"] = True
         if len(order) >= _FEWEST_LD_ROWS:
-            some = data.select_haplotypes((order[:_LD_ROWS, None] * each + np.arange(each)).ravel())
+            columns, pairs = site_pairs(data.num_sites * each)
+            rows = max(_LD_ROWS, min(_MOST_LD_ROWS, _LD_VALUES // max(1, len(columns))))
+            rows = _LD_ROWS if self.DRAWS_TAKE_LONG else rows
+            some = data.select_haplotypes((order[:rows, None] * each + np.arange(each)).ravel())
             own, units = groups.codes(some), self._as_units(some)
-            columns, pairs = site_pairs(units.num_sites)
             found = mean_r2(units.select_sites(columns), pairs, own)
             more |= {"ld_rows": np.bincount(own, minlength=groups.count).tolist(), "mean_r2": found}
         super()._describe_training(data, seed, **more)
@@ -505,9 +509,9 @@ class NetworkModel(TrainedModel):
         of_group, target = self.training.get("ld_rows", []), self.training.get("mean_r2", 0.0)
         if not isinstance(of_group, list) or not all(isinstance(n, int) and n >= 0 for n in of_group):
             raise ValueError(f"ld_rows: expected a number of rows of every group, found {of_group!r}")
-        if of_group and (len(of_group) != num_labels or not _FEWEST_LD_ROWS <= sum(of_group) <= _LD_ROWS):
+        if of_group and (len(of_group) != num_labels or not _FEWEST_LD_ROWS <= sum(of_group) <= _MOST_LD_ROWS):
             raise ValueError(
-                f"ld_rows: expected {_FEWEST_LD_ROWS} to {_LD_ROWS} of {num_labels} groups, found {of_group}"
+                f"ld_rows: expected {_FEWEST_LD_ROWS} to {_MOST_LD_ROWS} of {num_labels} groups, found {of_group}"
             )
         if not isinstance(target, int | float) or not 0 <= target <= 1:
             raise ValueError(f"mean_r2: expected 0 to 1, found {target!r}")
