@@ -44,6 +44,7 @@ _805: dict[str, tuple[Any, dict[str, Any]]] = {
     "wgan, R1": (WGAN, {**_WGAN, "penalty": "r1"}),
     "wgan, faster critic": (WGAN, {**_WGAN, "critic_rate": 2e-3}),
     "vae": (VAE, _VAE),
+    "vae, trained longer": (VAE, _VAE),
     "vae, no weights of sites": (VAE, {**_VAE, "by_site": False}),
     "vae, no clusters": (VAE, {**_VAE, "clusters": 0, "kl_weight": 1.0}),
     "vae, divergence weighted 1": (VAE, {**_VAE, "kl_weight": 1.0}),
