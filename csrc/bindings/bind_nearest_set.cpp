@@ -5,8 +5,8 @@
 namespace hapforge {
 namespace {
 
-py::tuple bind_search(const Array<std::uint64_t>& a, const Array<std::uint64_t>& b,
-                      std::size_t num_sites, const std::string& backend, std::size_t threads) {
+py::tuple bind_nearest_set(const Array<std::uint64_t>& a, const Array<std::uint64_t>& b,
+                           std::size_t num_sites, const std::string& backend, std::size_t threads) {
   const BitMatrixView first = view_of(a, num_sites, "a");
   const BitMatrixView second = view_of(b, num_sites, "b");
   const std::size_t num_rows = first.num_rows + second.num_rows;
@@ -26,7 +26,7 @@ py::tuple bind_search(const Array<std::uint64_t>& a, const Array<std::uint64_t>&
 }  // namespace
 
 void register_nearest_set(py::module_& m) {
-  m.def("nearest_set", &bind_search, py::arg("a").noconvert(), py::arg("b").noconvert(),
+  m.def("nearest_set", &bind_nearest_set, py::arg("a").noconvert(), py::arg("b").noconvert(),
         py::arg("num_sites"), py::arg("backend"), py::arg("threads"));
 }
 

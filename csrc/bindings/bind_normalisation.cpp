@@ -6,11 +6,11 @@ namespace hapforge {
 namespace {
 
 using Floats = Array<float>;
-using normalisation::Shape;
 
-Shape shape_of(const Floats& x, const Floats& weight, const Floats& bias, bool over_rows) {
+normalisation::Shape shape_of(const Floats& x, const Floats& weight, const Floats& bias,
+                              bool over_rows) {
   checked_data(x, 3, "x");
-  const Shape shape{extent(x, 0), extent(x, 1), extent(x, 2), over_rows};
+  const normalisation::Shape shape{extent(x, 0), extent(x, 1), extent(x, 2), over_rows};
   if (x.size() == 0) throw py::value_error("x: expected rows, channels and values, found none");
   checked_data(weight, 1, "weight");
   checked_data(bias, 1, "bias");
@@ -36,7 +36,8 @@ float* result(Floats& values, const Floats& x, const char* name) {
   return values.mutable_data();
 }
 
-normalisation::Statistics statistics_of(Floats& mean, Floats& variance, const Shape& shape) {
+normalisation::Statistics statistics_of(Floats& mean, Floats& variance,
+                                        const normalisation::Shape& shape) {
   checked_data(mean, 1, "mean");
   checked_data(variance, 1, "variance");
   if (extent(mean, 0) != shape.groups() || extent(variance, 0) != shape.groups()) {
@@ -45,21 +46,22 @@ normalisation::Statistics statistics_of(Floats& mean, Floats& variance, const Sh
   return {mean.mutable_data(), variance.mutable_data()};
 }
 
-void bind_forward(const Floats& x, const Floats& weight, const Floats& bias, bool over_rows,
-                  Floats& z, Floats& mean, Floats& variance, const std::string& backend) {
+void bind_normalisation_forward(const Floats& x, const Floats& weight, const Floats& bias,
+                                bool over_rows, Floats& z, Floats& mean, Floats& variance,
+                                const std::string& backend) {
   const auto& kernels = find_backend(normalisation::implementations(), backend);
-  const Shape shape = shape_of(x, weight, bias, over_rows);
+  const normalisation::Shape shape = shape_of(x, weight, bias, over_rows);
   const auto out = statistics_of(mean, variance, shape);
   float* const to = result(z, x, "z");
   const py::gil_scoped_release unlocked;
   normalisation::forward(shape, {weight.data(), bias.data()}, x.data(), to, out, kernels);
 }
 
-py::tuple bind_backward(const Floats& gz, const Floats& x, const Floats& weight, const Floats& bias,
-                        bool over_rows, Floats& mean, Floats& variance, Floats& gx,
-                        const std::string& backend) {
+py::tuple bind_normalisation_backward(const Floats& gz, const Floats& x, const Floats& weight,
+                                      const Floats& bias, bool over_rows, Floats& mean,
+                                      Floats& variance, Floats& gx, const std::string& backend) {
   const auto& kernels = find_backend(normalisation::implementations(), backend);
-  const Shape shape = shape_of(x, weight, bias, over_rows);
+  const normalisation::Shape shape = shape_of(x, weight, bias, over_rows);
   const auto of_x = statistics_of(mean, variance, shape);
   const float* const from = like(gz, x, "gz");
   float* const to = result(gx, x, "gx");
@@ -78,7 +80,7 @@ Floats bind_twice(const Floats& u, const Floats& gz, const Floats& x, const Floa
                   const Floats& bias, bool over_rows, Floats& mean, Floats& variance, Floats& of_gz,
                   Floats& of_x, const std::string& backend) {
   const auto& kernels = find_backend(normalisation::implementations(), backend);
-  const Shape shape = shape_of(x, weight, bias, over_rows);
+  const normalisation::Shape shape = shape_of(x, weight, bias, over_rows);
   const auto statistics = statistics_of(mean, variance, shape);
   const float *const of_slopes = like(u, x, "u"), *const from = like(gz, x, "gz");
   float *const to_gz = result(of_gz, x, "of_gz"), *const to_x = result(of_x, x, "of_x");
@@ -93,13 +95,14 @@ Floats bind_twice(const Floats& u, const Floats& gz, const Floats& x, const Floa
 }  // namespace
 
 void register_normalisation(py::module_& m) {
-  m.def("normalise", &bind_forward, py::arg("x").noconvert(), py::arg("weight").noconvert(),
-        py::arg("bias").noconvert(), py::arg("over_rows"), py::arg("z").noconvert(),
-        py::arg("mean").noconvert(), py::arg("variance").noconvert(), py::arg("backend"));
-  m.def("normalise_backward", &bind_backward, py::arg("gz").noconvert(), py::arg("x").noconvert(),
+  m.def("normalise", &bind_normalisation_forward, py::arg("x").noconvert(),
         py::arg("weight").noconvert(), py::arg("bias").noconvert(), py::arg("over_rows"),
-        py::arg("mean").noconvert(), py::arg("variance").noconvert(), py::arg("gx").noconvert(),
+        py::arg("z").noconvert(), py::arg("mean").noconvert(), py::arg("variance").noconvert(),
         py::arg("backend"));
+  m.def("normalise_backward", &bind_normalisation_backward, py::arg("gz").noconvert(),
+        py::arg("x").noconvert(), py::arg("weight").noconvert(), py::arg("bias").noconvert(),
+        py::arg("over_rows"), py::arg("mean").noconvert(), py::arg("variance").noconvert(),
+        py::arg("gx").noconvert(), py::arg("backend"));
   m.def("normalise_twice", &bind_twice, py::arg("u").noconvert(), py::arg("gz").noconvert(),
         py::arg("x").noconvert(), py::arg("weight").noconvert(), py::arg("bias").noconvert(),
         py::arg("over_rows"), py::arg("mean").noconvert(), py::arg("variance").noconvert(),

@@ -131,7 +131,7 @@ def test_any_arguments_match_the_reference(backend, parts, num_chains, k, seed, 
 @pytest.mark.parametrize("k", [12, 15, 20])
 def test_one_hash_over_backends_and_threads(k):
     weights, a, b = parameters(150, 200, scale=0.2)
-    visible = (random_dense((1000, 150)), random_dense((333, 150)))
+    visible = (random_dense((300, 150)), random_dense((133, 150)))
     digests = set()
     on_device = [("cuda", 1)] if "cuda" in BACKENDS else []  # which has no threads of the host
     for backend, threads in [*itertools.product(CPU_BACKENDS, (1, 2, 5)), *on_device]:

@@ -76,7 +76,7 @@ def test_blocks_are_their_triplets(backend, n, num_sites):
 
 
 @every_backend
-@pytest.mark.parametrize("n", [131_071, 131_072, 131_073, 200_000])
+@pytest.mark.parametrize("n", [131_072, 131_073, 200_000])
 def test_many_haplotypes(backend, n):
     """Up to 2^17 haplotypes the nearest double; beyond, two units in the last place at most."""
     dense = skewed_dense((n, 6))
