@@ -32,6 +32,7 @@ _WGAN = {"clusters": 0, "width": 4, "critic_steps": 3, "batch_size": 30, "shard"
 # Time ends the epochs, of which there are 100,000: the weight of the divergence grows over the first ten.
 EPOCHS = 100_000
 _VAE = {"width": 4, "kl_warmup": 10 / EPOCHS}
+_SMALL = {"batch_size": 24, "shard": 24}
 _805: dict[str, tuple[Any, dict[str, Any]]] = {
     "gan": (GAN, {}),
     "gan, no running mean": (GAN, {"ema": 0.0}),
@@ -45,6 +46,7 @@ _805: dict[str, tuple[Any, dict[str, Any]]] = {
     "wgan, faster critic": (WGAN, {**_WGAN, "critic_rate": 2e-3}),
     "vae": (VAE, _VAE),
     "vae, trained longer": (VAE, _VAE),
+    "vae, smaller batches": (VAE, {**_VAE, **_SMALL}),
     "vae, no weights of sites": (VAE, {**_VAE, "by_site": False}),
     "vae, no clusters": (VAE, {**_VAE, "clusters": 0, "kl_weight": 1.0}),
     "vae, divergence weighted 1": (VAE, {**_VAE, "kl_weight": 1.0}),
@@ -55,6 +57,8 @@ _LCT: dict[str, tuple[Any, dict[str, Any]]] = {
     "gan": (GAN, {}),
     "wgan": (WGAN, {**_WGAN, "width": 2, "critic_rate": 2e-3}),
     "vae": (VAE, {**_VAE, "width": 2}),
+    "vae, smaller batches": (VAE, {**_VAE, "width": 2, **_SMALL}),
+    "vae, smaller batches, trained longer": (VAE, {**_VAE, "width": 2, **_SMALL}),
     "vae, no clusters": (VAE, {**_VAE, "width": 2, "clusters": 0, "kl_weight": 1.0}),
     "gan, clusters": (GAN, {"clusters": 32}),
     "wgan, clusters": (WGAN, {**_WGAN, "width": 2, "critic_rate": 2e-3, "clusters": 32}),

@@ -499,6 +499,12 @@ def networks(file: str) -> str:
             noise = entry["noise_scale"] if alleles == "calibrated" else ""
             trained = f"{entry['epochs']} in {entry['seconds']:.0f} s"
             lines.append(f"| {name} | {trained} | {noise} | {alleles} | {_scores(scores)} |")
+    for split, found in result.get("splits", {}).items():
+        lines.append(f"| real rows, split {split} | | | | {_scores(found['control'])} |")
+        for name, entry in found["models"].items():
+            trained = f"{entry['epochs']} in {entry['seconds']:.0f} s"
+            scores = _scores(entry["scores"]["calibrated"])
+            lines.append(f"| {name}, split {split} | {trained} | {entry['noise_scale']} | calibrated | {scores} |")
     return "\n".join(lines)
 
 
