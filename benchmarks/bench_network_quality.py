@@ -33,7 +33,8 @@ _WGAN = {"clusters": 0, "width": 4, "critic_steps": 3, "batch_size": 30, "shard"
 EPOCHS = 100_000
 _VAE = {"width": 4, "kl_warmup": 10 / EPOCHS}
 _SMALL = {"batch_size": 24, "shard": 24}
-_805: dict[str, tuple[Any, dict[str, Any]]] = {
+# Model, settings and, where it is not --seconds, how long it is trained.
+_805: dict[str, tuple[Any, ...]] = {
     "gan": (GAN, {}),
     "gan, no running mean": (GAN, {"ema": 0.0}),
     "gan, packs of 2": (GAN, {"pack": 2}),
@@ -45,7 +46,7 @@ _805: dict[str, tuple[Any, dict[str, Any]]] = {
     "wgan, R1": (WGAN, {**_WGAN, "penalty": "r1"}),
     "wgan, faster critic": (WGAN, {**_WGAN, "critic_rate": 2e-3}),
     "vae": (VAE, _VAE),
-    "vae, trained longer": (VAE, _VAE),
+    "vae, trained longer": (VAE, _VAE, 900),
     "vae, smaller batches": (VAE, {**_VAE, **_SMALL}),
     "vae, no weights of sites": (VAE, {**_VAE, "by_site": False}),
     "vae, no clusters": (VAE, {**_VAE, "clusters": 0, "kl_weight": 1.0}),
@@ -53,12 +54,12 @@ _805: dict[str, tuple[Any, dict[str, Any]]] = {
     "gan, clusters": (GAN, {"clusters": 32}),
     "wgan, clusters": (WGAN, {**_WGAN, "clusters": 32}),
 }
-_LCT: dict[str, tuple[Any, dict[str, Any]]] = {
+_LCT: dict[str, tuple[Any, ...]] = {
     "gan": (GAN, {}),
     "wgan": (WGAN, {**_WGAN, "width": 2, "critic_rate": 2e-3}),
     "vae": (VAE, {**_VAE, "width": 2}),
     "vae, smaller batches": (VAE, {**_VAE, "width": 2, **_SMALL}),
-    "vae, smaller batches, trained longer": (VAE, {**_VAE, "width": 2, **_SMALL}),
+    "vae, smaller batches, trained longer": (VAE, {**_VAE, "width": 2, **_SMALL}, 1080),
     "vae, no clusters": (VAE, {**_VAE, "width": 2, "clusters": 0, "kl_weight": 1.0}),
     "gan, clusters": (GAN, {"clusters": 32}),
     "wgan, clusters": (WGAN, {**_WGAN, "width": 2, "critic_rate": 2e-3, "clusters": 32}),
@@ -84,6 +85,8 @@ def main() -> None:
     train, held = hf.read(arguments.data / data).split(0.2, seed)
     monitor = Monitor(train, held, every=10**9, n=DRAWN)
     kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    if seed != SEED and not kept:
+        parser.error(f"--split: expected a result of split {SEED} in {path}, found none")
     found: dict[str, Any] = {
         "control": workloads.plain(monitor.control),
         "markov": workloads.scored(monitor, train, held, Markov().fit(train).sample(monitor._n, seed=2)),
@@ -93,22 +96,23 @@ def main() -> None:
         found["models"] = {} if arguments.only is None else kept.get("models", {})
         result = {"machine": workloads.machine(), "threads": THREADS, **found, "splits": kept.get("splits", {})}
     else:
-        found["models"] = kept["splits"].get(str(seed), {}).get("models", {})
+        found["models"] = kept.get("splits", {}).get(str(seed), {}).get("models", {})
         result = kept
-        result["splits"][str(seed)] = found
+        result.setdefault("splits", {})[str(seed)] = found
     for name in variants if arguments.only is None else arguments.only.split(";"):
-        kind, settings = variants[name]
+        kind, settings, *own = variants[name]
+        seconds = own[0] if own else arguments.seconds
         start = time.perf_counter()
         states: list[Any] = []
 
-        def over(state: Any, start: float = start, states: list[Any] = states) -> bool:
+        def over(state: Any, end: float = start + seconds, states: list[Any] = states) -> bool:
             states[:] = [state]
-            return time.perf_counter() - start > arguments.seconds
+            return time.perf_counter() > end
 
         model = kind(epochs=EPOCHS, **settings).fit(train, seed=seed, callback=over)
         found["models"][name] = {
             "settings": settings,
-            "seconds": arguments.seconds,
+            "seconds": seconds,
             "epochs": states[-1].epoch,
             "last_epoch": {key: round(value, 3) for key, value in states[-1].metrics.items()},
             "noise_scale": round(model.noise_scale, 3),

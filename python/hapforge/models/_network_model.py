@@ -307,18 +307,18 @@ class NetworkModel(TrainedModel):
         """Scale of the noise with which some draws have the mean r2, within groups, of as many training rows of each.
 
         It is 0 where draws without noise have less. Alleles of these draws are 1 at the highest noisy logits of a site
-        and group, as many as the frequency says. A group of which one row is among these tells nothing. They are 4,096
-        at most, of more than 4,096 sites fewer, down to 512: the shares of rows whose nearest is of their own set (AA)
-        are steep in the noise, and mean r2 of few rows is not that of others. Memory: some four times 2**24 float32 at
-        most, and a block of draws.
+        and group, as many as the frequency says. A group of which one row is among these tells nothing. There are 4,096
+        at most, fewer of more than 4,096 columns or where draws take long: the shares of rows whose nearest is of their
+        own set (AA) are steep in the noise, and mean r2 of few rows is not that of others. Memory: some four times
+        2**24 float32 at most, and a block of draws.
         """
         of_group, target = self.training.get("ld_rows", []), self.training.get("mean_r2", 0.0)
-        if not of_group:
+        columns, pairs = site_pairs(self._num_columns)
+        if not of_group or not len(pairs):
             return 0.0
         of_set = np.repeat(np.arange(len(of_group)), of_group)
         sets = max(1, _LD_ROWS // len(of_set))  # r2 is biased by the number of rows: of several sets of it, the mean
         rows, seed = sets * len(of_set), stream_seed(self.training["seed"], "noise scale")
-        columns, pairs = site_pairs(self._num_columns)
         codes = np.tile(of_set, sets)
         logits, noise = (np.empty((len(columns), rows), np.float32) for _ in range(2))
 
@@ -412,14 +412,19 @@ class NetworkModel(TrainedModel):
         if self.config.unit == "person" and not data.samples.phased.all():
             more["unphased"] = True
         if len(order) >= _FEWEST_LD_ROWS:
-            columns, pairs = site_pairs(data.num_sites * each)
-            rows = max(_LD_ROWS, min(_MOST_LD_ROWS, _LD_VALUES // max(1, len(columns))))
-            rows = _LD_ROWS if self.DRAWS_TAKE_LONG else rows
-            some = data.select_haplotypes((order[:rows, None] * each + np.arange(each)).ravel())
+            rows = order[: self._most_ld_rows(data.num_sites * each), None] * each + np.arange(each)
+            some = data.select_haplotypes(rows.ravel())
             own, units = groups.codes(some), self._as_units(some)
+            columns, pairs = site_pairs(units.num_sites)
             found = mean_r2(units.select_sites(columns), pairs, own)
             more |= {"ld_rows": np.bincount(own, minlength=groups.count).tolist(), "mean_r2": found}
         super()._describe_training(data, seed, **more)
+
+    def _most_ld_rows(self, num_columns: int) -> int:
+        """Rows, at most, by which the noise is chosen."""
+        if self.DRAWS_TAKE_LONG:
+            return _LD_ROWS
+        return min(_MOST_LD_ROWS, _LD_VALUES // max(1, len(site_pairs(num_columns)[0])))
 
     @property
     def _rows_of_unit(self) -> int:
@@ -509,9 +514,10 @@ class NetworkModel(TrainedModel):
         of_group, target = self.training.get("ld_rows", []), self.training.get("mean_r2", 0.0)
         if not isinstance(of_group, list) or not all(isinstance(n, int) and n >= 0 for n in of_group):
             raise ValueError(f"ld_rows: expected a number of rows of every group, found {of_group!r}")
-        if of_group and (len(of_group) != num_labels or not _FEWEST_LD_ROWS <= sum(of_group) <= _MOST_LD_ROWS):
+        most_rows = self._most_ld_rows(num_columns)
+        if of_group and (len(of_group) != num_labels or not _FEWEST_LD_ROWS <= sum(of_group) <= most_rows):
             raise ValueError(
-                f"ld_rows: expected {_FEWEST_LD_ROWS} to {_MOST_LD_ROWS} of {num_labels} groups, found {of_group}"
+                f"ld_rows: expected {_FEWEST_LD_ROWS} to {most_rows} of {num_labels} groups, found {of_group}"
             )
         if not isinstance(target, int | float) or not 0 <= target <= 1:
             raise ValueError(f"mean_r2: expected 0 to 1, found {target!r}")
