@@ -59,7 +59,7 @@ _LCT: dict[str, tuple[Any, ...]] = {
     "wgan": (WGAN, {**_WGAN, "width": 2, "critic_rate": 2e-3}),
     "vae": (VAE, {**_VAE, "width": 2}),
     "vae, smaller batches": (VAE, {**_VAE, "width": 2, **_SMALL}),
-    "vae, smaller batches, trained longer": (VAE, {**_VAE, "width": 2, **_SMALL}, 1080),
+    "vae, smaller batches, trained longer": (VAE, {**_VAE, "width": 2, **_SMALL}, 1020),
     "vae, no clusters": (VAE, {**_VAE, "width": 2, "clusters": 0, "kl_weight": 1.0}),
     "gan, clusters": (GAN, {"clusters": 32}),
     "wgan, clusters": (WGAN, {**_WGAN, "width": 2, "critic_rate": 2e-3, "clusters": 32}),

@@ -440,6 +440,36 @@ def test_noise_brings_ld_down_to_that_of_training_rows(labelled: Any, settings: 
     assert apart > 1.4 * expected
 
 
+@pytest.mark.parametrize("settings", [{"clusters": 2}, {"label": "group"}])
+def test_noise_of_a_vae_brings_draws_as_far_apart_as_training_rows(
+    labelled: Any, settings: dict, monkeypatch: Any
+) -> None:
+    """A network whose logits all follow one value, so that draws are near to each other."""
+    model = made("vae", **settings).fit(labelled, seed=3)
+    dense = labelled.to_dense().astype(np.int64)
+    if "label" in settings:  # less the person without
+        dense = dense[[value in ("g0", "g1") for value in labelled.samples.labels["group"]]]
+    unlike = (dense[:, None] != dense).sum(2) + 1000 * np.eye(len(dense), dtype=np.int64)
+    expected = 1 - unlike.min(1).mean() / labelled.num_sites
+    assert model.training["mean_agreement"] == pytest.approx(expected, rel=1e-12)
+
+    def one_value(labels: Any, stream: np.random.Generator) -> Any:
+        value = torch.from_numpy(stream.standard_normal((len(labels), 1), np.float32))
+        return 2 * value.repeat(1, model._num_columns)
+
+    monkeypatch.setattr(model, "_logits", one_value)
+    model._thresholds = None
+    assert model.noise_scale > 0.02
+    columns, pairs = _network_model.site_pairs(labelled.num_sites)
+    sets = [model.sample(len(dense), seed=seed).select_sites(columns) for seed in range(20)]
+    found = [model._held(drawn, pairs, np.zeros(0, np.int64)) for drawn in sets]
+    assert 1 - np.mean(found) == pytest.approx(1 - expected, rel=0.2)
+    monkeypatch.setitem(model.training, "mean_agreement", 1.0)
+    model._thresholds = None
+    assert model.noise_scale == 0
+    assert 1 - model._held(model.sample(len(dense), seed=1), pairs, np.zeros(0, np.int64)) < (1 - expected) / 2
+
+
 def test_noise_is_of_many_rows_as_far_as_memory_goes(small: Any, monkeypatch: Any) -> None:
     """Up to 4,096 of them, whose values at sites that are looked at are 2**24 at most."""
     monkeypatch.setattr(_network_model, "_MOST_LD_ROWS", 100)

@@ -72,9 +72,9 @@ class NetworkConfig:
     alleles : how a draw's logits become alleles. "calibrated": 1 above a threshold of the site, with which the model's
         draws have the training rows' allele frequency (of the group), so that rare alleles are not lost, after logistic
         noise of one scale for all sites, with which the mean r2 of pairs of sites, within groups (labels or clusters)
-        if there are any, is that of training rows: without, alleles whose chances are near one half all follow the
-        latent values, and LD is too strong; "round": 1 above one half, as published; "bernoulli": drawn, every site for
-        itself
+        if there are any, is that of training rows (of a VAE: how near rows are to each other): without, alleles whose
+        chances are near one half all follow the latent values, and LD is too strong; "round": 1 above one half, as
+        published; "bernoulli": drawn, every site for itself
     ema : float in [0, 1), draws are by a running mean of the weights, of which every update keeps this share; 0: by
         the last weights
     precision : "float32" or "bfloat16" (of convolutions and products in training; weights stay float32)
@@ -130,6 +130,7 @@ class NetworkModel(TrainedModel):
     SAMPLING: ClassVar[dict[str, type]] = {"alleles": str}
     ROUND_AT: ClassVar[float] = 0.0  # the logit of one half
     DRAWS_TAKE_LONG: ClassVar[bool] = False  # against training
+    NOISE_HOLDS: ClassVar[tuple[str, str]] = ("mean_r2", "mean r2 (within groups)")  # in `training`, in words
     config: NetworkConfig
     _network: Any  # a `DrawingNetwork`
 
@@ -304,7 +305,7 @@ class NetworkModel(TrainedModel):
         return logits
 
     def _chosen_noise(self) -> float:
-        """Scale of the noise with which some draws have the mean r2, within groups, of as many training rows of each.
+        """Scale of the noise by which `_held` of some draws comes down to that of as many training rows of each group.
 
         It is 0 where draws without noise have less. Alleles of these draws are 1 at the highest noisy logits of a site
         and group, as many as the frequency says. A group of which one row is among these tells nothing. There are 4,096
@@ -312,12 +313,12 @@ class NetworkModel(TrainedModel):
         own set (AA) are steep in the noise, and mean r2 of few rows is not that of others. Memory: some four times
         2**24 float32 at most, and a block of draws.
         """
-        of_group, target = self.training.get("ld_rows", []), self.training.get("mean_r2", 0.0)
+        of_group, target = self.training.get("ld_rows", []), self.training.get(self.NOISE_HOLDS[0], 0.0)
         columns, pairs = site_pairs(self._num_columns)
         if not of_group or not len(pairs):
             return 0.0
         of_set = np.repeat(np.arange(len(of_group)), of_group)
-        sets = max(1, _LD_ROWS // len(of_set))  # r2 is biased by the number of rows: of several sets of it, the mean
+        sets = max(1, _LD_ROWS // len(of_set))  # what is held depends on the number of rows: of several sets the mean
         rows, seed = sets * len(of_set), stream_seed(self.training["seed"], "noise scale")
         codes = np.tile(of_set, sets)
         logits, noise = (np.empty((len(columns), rows), np.float32) for _ in range(2))
@@ -333,7 +334,7 @@ class NetworkModel(TrainedModel):
         wanted = np.bincount(codes, minlength=len(shares))[:, None] * shares
         ones = np.floor(wanted + np.random.default_rng(seed).random(wanted.shape)).astype(np.int64)
 
-        def r2(scale: float) -> float:
+        def held(scale: float) -> float:
             bits = np.zeros(logits.shape, bool)
             for label in np.unique(codes):
                 of = np.flatnonzero(codes == label)
@@ -342,19 +343,26 @@ class NetworkModel(TrainedModel):
                 limits = np.take_along_axis(np.sort(part, axis=1), np.maximum(place, 0), 1)
                 bits[:, of] = (part > limits) | (place < 0)
             parts = np.split(bits, sets, axis=1)
-            return statistics.mean(mean_r2(np.ascontiguousarray(part.T), pairs, of_set) for part in parts)
+            return statistics.mean(self._held(np.ascontiguousarray(part.T), pairs, of_set) for part in parts)
 
-        if r2(0.0) <= target:
+        if held(0.0) <= target:
             return 0.0
         low, high = 0.0, float(logits.std(1).mean())
         for _ in range(_DOUBLINGS):
-            if r2(high) <= target:
+            if held(high) <= target:
                 break
             low, high = high, 2 * high
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
-            low, high = (low, middle) if r2(middle) <= target else (middle, high)
+            low, high = (low, middle) if held(middle) <= target else (middle, high)
         return high
+
+    @staticmethod
+    def _held(
+        alleles: HaplotypeMatrix | NDArray[np.bool_], pairs: NDArray[np.int64], codes: NDArray[np.int64]
+    ) -> float:
+        """What the noise brings down to that of training rows, as `mean_r2` takes it and between 0 and 1."""
+        return mean_r2(alleles, pairs, codes)
 
     def _calibrated(self) -> NDArray[np.float32]:
         """Quantiles of noisy logits of draws, at the training rows' frequencies."""
@@ -383,7 +391,7 @@ class NetworkModel(TrainedModel):
     def _sampling(self) -> str:
         how = {
             "calibrated": "1 above a threshold of the site, after noise of one scale, by which draws have the training "
-            "rows' allele frequencies and mean r2 (within groups)",
+            f"rows' allele frequencies and {self.NOISE_HOLDS[1]}",
             "round": "1 above one half",
             "bernoulli": "drawn by their logits, every site for itself",
         }
@@ -416,8 +424,8 @@ class NetworkModel(TrainedModel):
             some = data.select_haplotypes(rows.ravel())
             own, units = groups.codes(some), self._as_units(some)
             columns, pairs = site_pairs(units.num_sites)
-            found = mean_r2(units.select_sites(columns), pairs, own)
-            more |= {"ld_rows": np.bincount(own, minlength=groups.count).tolist(), "mean_r2": found}
+            held = self._held(units.select_sites(columns), pairs, own)
+            more |= {"ld_rows": np.bincount(own, minlength=groups.count).tolist(), self.NOISE_HOLDS[0]: held}
         super()._describe_training(data, seed, **more)
 
     def _most_ld_rows(self, num_columns: int) -> int:
@@ -511,7 +519,7 @@ class NetworkModel(TrainedModel):
         if any((value < 0).any() for name, value in tensors.items() if name.endswith(".variance")):
             raise ValueError("variance: expected 0 or more, found less")
         self._thresholds = tensors.get("thresholds")
-        of_group, target = self.training.get("ld_rows", []), self.training.get("mean_r2", 0.0)
+        of_group, target = self.training.get("ld_rows", []), self.training.get(self.NOISE_HOLDS[0], 0.0)
         if not isinstance(of_group, list) or not all(isinstance(n, int) and n >= 0 for n in of_group):
             raise ValueError(f"ld_rows: expected a number of rows of every group, found {of_group!r}")
         most_rows = self._most_ld_rows(num_columns)
@@ -520,7 +528,7 @@ class NetworkModel(TrainedModel):
                 f"ld_rows: expected {_FEWEST_LD_ROWS} to {most_rows} of {num_labels} groups, found {of_group}"
             )
         if not isinstance(target, int | float) or not 0 <= target <= 1:
-            raise ValueError(f"mean_r2: expected 0 to 1, found {target!r}")
+            raise ValueError(f"{self.NOISE_HOLDS[0]}: expected 0 to 1, found {target!r}")
         scale = np.asarray(tensors.get("noise_scale", [0.0]))
         if scale.shape != (1,) or scale.dtype != np.float64 or not 0 <= scale[0] < math.inf:
             raise ValueError(f"noise_scale: expected a float64 of 0 or more, found {scale.dtype} {scale.tolist()}")

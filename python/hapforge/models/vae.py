@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hapforge.haplotypes import HaplotypeMatrix
+from hapforge.kernels import nearest_neighbours
 from hapforge.models import _store
 from hapforge.models._clusters import Groups
 from hapforge.models._convolutions import (
@@ -125,6 +126,7 @@ class VAE(NetworkModel):
     name: ClassVar[str] = "vae"
     summary: ClassVar[str] = "Convolutional variational autoencoder (Yelmen et al. 2023)."
     config_type: ClassVar[type] = VAEConfig
+    NOISE_HOLDS: ClassVar[tuple[str, str]] = ("mean_agreement", "nearness to each other")
     config: VAEConfig
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "vae_16k": _PUBLISHED,
@@ -138,6 +140,17 @@ class VAE(NetworkModel):
 
     def __init__(self, preset: str | None = None, **settings: Any) -> None:
         super().__init__(VAEConfig(**self._over_preset(preset, settings)))
+
+    @staticmethod
+    def _held(
+        alleles: HaplotypeMatrix | NDArray[np.bool_], pairs: NDArray[np.int64], codes: NDArray[np.int64]
+    ) -> float:
+        """Mean share of sites at which a row is like the row nearest to it.
+
+        Of many rows it is better known than mean r2, by sampling clusters, and hence the noise.
+        """
+        num_sites = alleles.num_sites if isinstance(alleles, HaplotypeMatrix) else alleles.shape[1]
+        return 1 - float(nearest_neighbours(alleles).distance.mean()) / num_sites
 
     def _find_groups(self, H: HaplotypeMatrix) -> Groups:
         self._told_apart = Groups.of(H, self.config.label, 0, self._unit)  # clusters are of latent values alone
