@@ -194,8 +194,7 @@ DeviceArray from_interface(std::uintptr_t data, std::vector<std::int64_t> shape,
 }
 
 std::string typestr_of(const DeviceArray& array) {
-  return (array.itemsize == 1 ? "|" : "<") + std::string(1, array.kind) +
-         std::to_string(array.itemsize);
+  return std::string{array.itemsize == 1 ? '|' : '<', array.kind} + std::to_string(array.itemsize);
 }
 
 py::dict interface_of(const DeviceArray& array) {
