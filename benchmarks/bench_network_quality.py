@@ -46,7 +46,6 @@ _805: dict[str, tuple[Any, ...]] = {
     "wgan, R1": (WGAN, {**_WGAN, "penalty": "r1"}),
     "wgan, faster critic": (WGAN, {**_WGAN, "critic_rate": 2e-3}),
     "vae": (VAE, _VAE),
-    "vae, trained longer": (VAE, _VAE, 900),
     "vae, smaller batches": (VAE, {**_VAE, **_SMALL}),
     "vae, no weights of sites": (VAE, {**_VAE, "by_site": False}),
     "vae, no clusters": (VAE, {**_VAE, "clusters": 0, "kl_weight": 1.0}),

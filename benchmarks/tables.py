@@ -684,11 +684,12 @@ three updates of the critic for one of the generator, which begins to learn afte
 rows of fewer say little of their setting. "Clusters alone": alleles drawn by their frequencies in the 32 clusters that
 a WGAN has for labels. A VAE's networks are not told of its 64: the latent values of its draws are distributed as those
 of their rows, and without them by N(0, 1), for which the divergence is weighted 1. Each model with its defaults (the
-VAE of width 4, its divergence weighted from the start), then with one setting changed; alleles of the same draws by
-thresholds that hold the frequencies, with the noise that holds the mean r2 (calibrated), by one half (round) and drawn
-(bernoulli). Rows without a privacy score are from before it was taken, on another machine than the file names. All are
-of one seed and one split: a VAE's AA move with these, and where its divergence is weighted from the start a training
-may lose its latent values, which the default's slow start (`kl_warmup`) is for.
+VAE of width 4), then with one setting changed ("smaller batches": of 24, four times as many updates); alleles of the
+same draws by thresholds that hold the frequencies, after noise that holds the mean r2 or, of a VAE, how near draws are
+to each other (calibrated), by one half (round) and drawn (bernoulli). AA are steep in this noise, and move with the
+split: below are a VAE's of others, with training of another seed, beside those of their real rows. The rows of a VAE
+with other settings are from when its noise held the mean r2, too, WGAN's from when it was that of 512 rows (4,096 now),
+those without a privacy score from before that was taken, on another machine than the file names.
 
 {networks("network_quality")}
 
